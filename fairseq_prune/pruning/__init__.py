@@ -1,0 +1,36 @@
+"""Magnitude pruning in plain torch: knows no task, architecture or framework.
+
+    >>> classes = classify(weights, rules)
+    >>> result = prune(weights, classes, "class-blind", 0.8)
+    >>> for name, weight in weights.items():
+    ...     apply_(weight, result.masks[name])
+"""
+
+from .errors import PruneError
+from .mask import apply_, pack, sparsity, unpack
+from .prunable import find_prunable
+from .prune import ClassSummary, Pruned, check_request, prune
+from .schemes import SCHEMES, Scheme, each_class, everything, magnitude
+from .selection import select_lowest
+from .weight_classes import classify, members
+
+__all__ = [
+    "SCHEMES",
+    "ClassSummary",
+    "PruneError",
+    "Pruned",
+    "Scheme",
+    "apply_",
+    "check_request",
+    "classify",
+    "each_class",
+    "everything",
+    "find_prunable",
+    "magnitude",
+    "members",
+    "pack",
+    "prune",
+    "select_lowest",
+    "sparsity",
+    "unpack",
+]

@@ -1,0 +1,46 @@
+"""Which parameters sparsity is counted over."""
+
+import re
+from typing import Dict, Iterable, Mapping, Tuple
+
+from torch import Tensor
+
+
+def find_prunable(
+    named: Mapping[str, Tensor], include: Iterable[str] = (), exclude: Iterable[str] = ()
+) -> Dict[str, Tensor]:
+    """Weight matrices of ``named``, tied ones once, in the order given.
+
+    A matrix is a floating-point tensor of two or more dimensions that is not named a
+    bias; vectors (biases, layer norms) stay out. A tensor that appears under several
+    names is counted under the first. Frozen parameters count: they are weights too.
+
+    Args:
+        named: parameters by name, as in a state dict.
+        include: regular expressions; what they match in is taken although it is no matrix.
+        exclude: regular expressions; what they match in is left out. Wins over ``include``.
+    """
+    prunable: Dict[str, Tensor] = {}
+    seen = set()
+    for name, tensor in named.items():
+        if not tensor.is_floating_point() or _matches(name, exclude):
+            continue
+        is_matrix = tensor.dim() >= 2 and "bias" not in name.rsplit(".", 1)[-1]
+        if not is_matrix and not _matches(name, include):
+            continue
+        place = _memory(tensor)
+        if place not in seen:
+            seen.add(place)
+            prunable[name] = tensor
+    return prunable
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(re.search(pattern, name) for pattern in patterns)
+
+
+def _memory(tensor: Tensor) -> Tuple:
+    """Equal for two tensors that are the same numbers in the same memory."""
+    if tensor.numel() == 0:
+        return (id(tensor),)
+    return (tensor.device, tensor.data_ptr(), tuple(tensor.shape), tensor.stride())

@@ -1,0 +1,123 @@
+"""Pruning to a sparsity: from weights and their classes to masks."""
+
+from dataclasses import dataclass
+from typing import Dict, Mapping, Optional, Tuple
+
+from torch import Tensor
+
+from .errors import PruneError
+from .schemes import SCHEMES
+from .selection import CHUNK, select_lowest
+from .weight_classes import members
+
+
+@dataclass(frozen=True)
+class ClassSummary:
+    """What pruning did to one weight class. Magnitudes are of the weights before it."""
+
+    name: str
+    weights: int
+    pruned: int
+    mean_magnitude: float
+    largest_pruned: Optional[float]  # None where nothing was pruned
+    largest: float
+
+    @property
+    def sparsity(self) -> float:
+        return self.pruned / self.weights
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """Masks, and what they were chosen by."""
+
+    scheme: str
+    masks: Dict[str, Tensor]
+    threshold: Dict[str, float]  # largest pruned score of each ranking ("" = the only one)
+    classes: Tuple[ClassSummary, ...]
+
+    @property
+    def weights(self) -> int:
+        return sum(c.weights for c in self.classes)
+
+    @property
+    def pruned(self) -> int:
+        return sum(c.pruned for c in self.classes)
+
+    @property
+    def sparsity(self) -> float:
+        return self.pruned / self.weights
+
+
+def check_request(scheme: str, sparsity: float) -> None:
+    """Raise PruneError unless the scheme exists and the sparsity is in [0, 1)."""
+    if scheme not in SCHEMES:
+        raise PruneError(f"--prune-scheme {scheme} is unknown; choose from {', '.join(SCHEMES)}")
+    if not 0.0 <= sparsity < 1.0:
+        raise PruneError(
+            f"--prune-sparsity {sparsity:g} is outside [0, 1); it is the fraction of weights "
+            f"to prune, e.g. 0.8"
+        )
+
+
+def prune(
+    weights: Mapping[str, Tensor], classes: Mapping[str, str], scheme: str, sparsity: float
+) -> Pruned:
+    """Choose the weights to prune. Nothing is changed; ``mask.apply_`` does that.
+
+    Args:
+        weights: prunable parameters by name, each memory once (``find_prunable``).
+        classes: the weight class of each (``classify``).
+        scheme: a key of ``SCHEMES``.
+        sparsity: x in [0, 1). Of the N weights of a ranking exactly round(x N) are pruned.
+    Raises:
+        PruneError: unknown scheme, sparsity out of range, nothing to prune, or weights
+            that are NaN or infinite.
+    """
+    check_request(scheme, sparsity)
+    if not weights:
+        raise PruneError("there is nothing to prune: the model has no prunable weight matrices")
+    by_class = members({name: classes[name] for name in weights})
+    scorers, rankings = {}, {}
+    for weight_class, names in by_class.items():
+        scorer = SCHEMES[scheme].score([weights[name] for name in names])
+        scorers.update((name, scorer) for name in names)
+        rankings.setdefault(SCHEMES[scheme].scope(weight_class), set()).update(names)
+
+    masks: Dict[str, Tensor] = {}
+    threshold: Dict[str, float] = {}
+    for ranking, names in rankings.items():
+        ranked = {name: weight for name, weight in weights.items() if name in names}
+        k = round(sparsity * sum(weight.numel() for weight in ranked.values()))
+        chosen, threshold[ranking] = select_lowest(ranked, scorers, k)
+        masks.update(chosen)
+    masks = {name: masks[name] for name in weights}
+    summaries = (
+        _summarize(weight_class, [(weights[name], masks[name]) for name in names])
+        for weight_class, names in by_class.items()
+    )
+    return Pruned(scheme, masks, threshold, tuple(summaries))
+
+
+def _summarize(name: str, pairs) -> ClassSummary:
+    count = pruned = 0
+    total = largest = 0.0
+    largest_pruned = -1.0
+    for weight, mask in pairs:
+        flat, kept = weight.detach().reshape(-1), mask.reshape(-1)
+        for piece, keep in zip(flat.split(CHUNK), kept.split(CHUNK)):
+            size = piece.abs().float()
+            count += size.numel()
+            pruned += size.numel() - int(keep.sum())
+            total += float(size.sum())
+            largest = max(largest, float(size.max()))
+            # kept weights count as -1 here, below every magnitude
+            largest_pruned = max(largest_pruned, float(size.masked_fill_(keep, -1.0).max()))
+    return ClassSummary(
+        name=name,
+        weights=count,
+        pruned=pruned,
+        mean_magnitude=total / count,
+        largest_pruned=largest_pruned if pruned else None,
+        largest=largest,
+    )

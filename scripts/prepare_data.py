@@ -1,0 +1,276 @@
+#!/usr/bin/env python3
+"""Turn a raw parallel corpus into the folder that fairseq-train reads.
+
+    python scripts/prepare_data.py multi30k --out data-bin/multi30k [--raw-dir DIR]
+
+Reads the corpus from --raw-dir, or downloads it there from its public address;
+splits it into sentencepieces (or words), and runs fairseq-preprocess. Steps already
+done are skipped, so an interrupted run can be started again.
+"""
+
+import argparse
+import gzip
+import shlex
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Optional, Tuple
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A public parallel corpus: where its files are and what they are called."""
+
+    source: str
+    target: str
+    files: Dict[str, str]  # split -> file name without ".LANG[.gz]"
+    urls: Tuple[str, ...]  # archives, or one file an address where suffix is given
+    vocab_size: int
+    description: str
+
+
+_MULTI30K = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/"
+_IWSLT15 = "https://nlp.stanford.edu/projects/nmt/data/iwslt15.en-vi/"
+_WMT14 = "https://nlp.stanford.edu/projects/nmt/data/wmt14.en-de/"
+
+CORPORA = {
+    "multi30k": Corpus(
+        source="en",
+        target="de",
+        files={"train": "train", "valid": "val", "test": "test_2016_flickr"},
+        urls=tuple(
+            f"{_MULTI30K}{name}.{lang}.gz"
+            for name in ("train", "val", "test_2016_flickr")
+            for lang in ("en", "de")
+        ),
+        vocab_size=5000,
+        description="Multi30k task 1, English-German (Elliott et al. 2016)",
+    ),
+    "iwslt15_vi_en": Corpus(
+        source="vi",
+        target="en",
+        files={"train": "train", "valid": "tst2012", "test": "tst2013"},
+        urls=tuple(
+            f"{_IWSLT15}{name}.{lang}"
+            for name in ("train", "tst2012", "tst2013")
+            for lang in ("vi", "en")
+        ),
+        vocab_size=8000,
+        description="IWSLT'15 Vietnamese-English (WIT3, Cettolo et al. 2012)",
+    ),
+    "wmt14_en_de": Corpus(
+        source="en",
+        target="de",
+        files={"train": "train", "valid": "newstest2013", "test": "newstest2014"},
+        urls=tuple(
+            f"{_WMT14}{name}.{lang}"
+            for name in ("train", "newstest2013", "newstest2014")
+            for lang in ("en", "de")
+        ),
+        vocab_size=50000,
+        description="WMT'14 English-German, 4.5 M pairs, as Luong et al. 2015 used it",
+    ),
+}
+
+
+class UserError(Exception):
+    """A mistake that one sentence explains."""
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n\n")[0], formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "corpus",
+        choices=sorted(CORPORA),
+        help="\n".join(f"{name}: {c.description}" for name, c in sorted(CORPORA.items())),
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument(
+        "--raw-dir",
+        type=Path,
+        help="folder with the raw files (plain or .gz);\nwhat is missing there is not downloaded",
+    )
+    parser.add_argument(
+        "--tokens",
+        choices=("sentencepiece", "words"),
+        default="sentencepiece",
+        help="what to split text into (default: sentencepiece)",
+    )
+    parser.add_argument(
+        "--vocab-size", type=int, help="entries in each vocabulary (default: by corpus)"
+    )
+    parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
+    return parser.parse_args(argv)
+
+
+def find_raw(folder: Path, name: str, lang: str) -> Optional[Path]:
+    """The raw file of one split and language, plain or gzipped, or None."""
+    for suffix in ("", ".gz"):
+        path = folder / f"{name}.{lang}{suffix}"
+        if path.is_file():
+            return path
+    return None
+
+
+def download(corpus: Corpus, folder: Path) -> None:
+    """Fetch what is missing of ``corpus`` into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for url in corpus.urls:
+        path = folder / url.rsplit("/", 1)[1]
+        if path.exists():
+            continue
+        print(f"downloading {url}", flush=True)
+        partial = path.with_name(path.name + ".partial")
+        try:
+            with urllib.request.urlopen(url, timeout=60) as response, open(partial, "wb") as f:
+                shutil.copyfileobj(response, f)
+        except (urllib.error.URLError, OSError) as error:
+            partial.unlink(missing_ok=True)
+            raise UserError(
+                f"cannot download {url} ({error}); on a machine without network, put the "
+                f"corpus' files ({', '.join(u.rsplit('/', 1)[1] for u in corpus.urls)}) into "
+                f"a folder and name it with --raw-dir"
+            )
+        partial.replace(path)
+
+
+def copy_text(source: Path, target: Path) -> None:
+    """Unpack one raw file to plain UTF-8 text, one sentence a line."""
+    opener = gzip.open if source.suffix == ".gz" else open
+    try:
+        with opener(source, "rt", encoding="utf-8", newline="\n") as f:
+            lines = [" ".join(line.split()) for line in f]
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {source}: {error}")
+    write_lines(target, lines)
+
+
+def write_lines(path: Path, lines) -> None:
+    """Write through a temporary name, so that a file that exists is whole."""
+    partial = path.with_name(path.name + ".partial")
+    with open(partial, "w", encoding="utf-8", newline="\n") as f:
+        f.writelines(line + "\n" for line in lines)
+    partial.replace(path)
+
+
+def read_lines(path: Path):
+    with open(path, encoding="utf-8", newline="\n") as f:
+        return [line.rstrip("\n") for line in f]
+
+
+def drop_empty_pairs(folder: Path, corpus: Corpus, split: str) -> None:
+    """Training pairs with an empty side teach nothing; elsewhere every line counts."""
+    paths = [folder / f"{split}.{lang}" for lang in (corpus.source, corpus.target)]
+    pairs = list(zip(*map(read_lines, paths)))
+    kept = [pair for pair in pairs if all(pair)]
+    if len(kept) < len(pairs):
+        print(f"{split}: left out {len(pairs) - len(kept)} pairs with an empty side")
+        for path, lines in zip(paths, zip(*kept)):
+            write_lines(path, lines)
+
+
+def train_sentencepiece(text: Path, prefix: Path, vocab_size: int) -> None:
+    """A sentencepiece (BPE) model of one language, from its training text."""
+    import sentencepiece
+
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(text),
+        model_prefix=str(prefix),
+        vocab_size=vocab_size,
+        model_type="bpe",
+        character_coverage=1.0,
+        # the references must come back from their pieces exactly as they were
+        normalization_rule_name="identity",
+        minloglevel=2,
+    )
+
+
+def encode(model: Path, source: Path, target: Path) -> None:
+    import sentencepiece
+
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    pieces = processor.encode(read_lines(source), out_type=str)
+    write_lines(target, (" ".join(line) for line in pieces))
+
+
+def run(command) -> None:
+    command = [str(part) for part in command]
+    print("$ " + " ".join(shlex.quote(part) for part in command), flush=True)
+    subprocess.run(command, check=True)
+
+
+def prepare(args: argparse.Namespace) -> None:
+    corpus = CORPORA[args.corpus]
+    languages = (corpus.source, corpus.target)
+    done = args.out / "dict.{}.txt".format(corpus.target)
+    if done.exists() and (args.out / f"test.{corpus.source}-{corpus.target}.{languages[1]}.idx").exists():
+        print(f"{args.out} is already prepared")
+        return
+    if args.raw_dir is not None and not args.raw_dir.is_dir():
+        raise UserError(f"--raw-dir {args.raw_dir} is not a folder")
+    text = args.out / "text"
+    text.mkdir(parents=True, exist_ok=True)
+
+    raw = args.raw_dir or args.out / "raw"
+    if args.raw_dir is None:
+        download(corpus, raw)
+    for split, name in corpus.files.items():
+        counts = []
+        for lang in languages:
+            path = find_raw(raw, name, lang)
+            if path is None:
+                raise UserError(
+                    f"--raw-dir {raw} has no {name}.{lang} nor {name}.{lang}.gz, "
+                    f"the {split} text of {args.corpus}"
+                )
+            copy_text(path, text / f"{split}.{lang}")
+            counts.append(len(read_lines(text / f"{split}.{lang}")))
+        if counts[0] != counts[1]:
+            raise UserError(
+                f"{raw}: {name}.{languages[0]} has {counts[0]} lines but "
+                f"{name}.{languages[1]} has {counts[1]}; they must be parallel"
+            )
+    drop_empty_pairs(text, corpus, "train")
+
+    vocab_size = args.vocab_size or corpus.vocab_size
+    prefix = text
+    if args.tokens == "sentencepiece":
+        prefix = args.out / "pieces"
+        prefix.mkdir(exist_ok=True)
+        for lang in languages:
+            model = args.out / f"spm.{lang}.model"
+            if not model.exists():
+                train_sentencepiece(text / f"train.{lang}", args.out / f"spm.{lang}", vocab_size)
+            for split in SPLITS:
+                encode(model, text / f"{split}.{lang}", prefix / f"{split}.{lang}")
+    command = [
+        Path(sys.executable).with_name("fairseq-preprocess"),
+        "--source-lang", corpus.source, "--target-lang", corpus.target,
+        "--trainpref", prefix / "train", "--validpref", prefix / "valid",
+        "--testpref", prefix / "test", "--destdir", args.out, "--workers", args.workers,
+    ]  # fmt: skip
+    if args.tokens == "words":
+        command += ["--nwordssrc", vocab_size, "--nwordstgt", vocab_size]
+    run(command)
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    try:
+        prepare(args)
+    except UserError as error:
+        sys.exit(f"prepare_data: error: {error}")
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"prepare_data: error: {Path(error.cmd[0]).name} failed, see above")
+
+
+if __name__ == "__main__":
+    main()
