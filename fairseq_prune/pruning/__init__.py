@@ -10,6 +10,7 @@ from .errors import PruneError
 from .mask import apply_, pack, sparsity, unpack
 from .prunable import find_prunable
 from .prune import ClassSummary, Pruned, check_request, prune
+from .record import make_record, masks_of
 from .schemes import SCHEMES, Scheme, each_class, everything, magnitude
 from .selection import select_lowest
 from .weight_classes import classify, members
@@ -27,6 +28,8 @@ __all__ = [
     "everything",
     "find_prunable",
     "magnitude",
+    "make_record",
+    "masks_of",
     "members",
     "pack",
     "prune",

@@ -7,7 +7,10 @@ from torch import Tensor
 
 
 def find_prunable(
-    named: Mapping[str, Tensor], include: Iterable[str] = (), exclude: Iterable[str] = ()
+    named: Mapping[str, Tensor],
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    not_weights: Iterable[str] = (),
 ) -> Dict[str, Tensor]:
     """Weight matrices of ``named``, tied ones once, in the order given.
 
@@ -17,8 +20,10 @@ def find_prunable(
 
     Args:
         named: parameters by name, as in a state dict.
-        include: regular expressions; what they match in is taken although it is no matrix.
+        include: regular expressions; what they match in is taken although it is no matrix
+            or is one of ``not_weights``.
         exclude: regular expressions; what they match in is left out. Wins over ``include``.
+        not_weights: regular expressions for matrices that are no weights (positional tables).
     """
     prunable: Dict[str, Tensor] = {}
     seen = set()
@@ -26,7 +31,8 @@ def find_prunable(
         if not tensor.is_floating_point() or _matches(name, exclude):
             continue
         is_matrix = tensor.dim() >= 2 and "bias" not in name.rsplit(".", 1)[-1]
-        if not is_matrix and not _matches(name, include):
+        is_weight = is_matrix and not _matches(name, not_weights)
+        if not is_weight and not _matches(name, include):
             continue
         place = _memory(tensor)
         if place not in seen:

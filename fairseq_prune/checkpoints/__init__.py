@@ -1,0 +1,1 @@
+"""Checkpoints of fairseq, read and written safely."""

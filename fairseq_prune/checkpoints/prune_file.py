@@ -1,0 +1,55 @@
+"""Pruning a checkpoint file without training."""
+
+from typing import Iterable
+
+import torch
+
+from ..models.weight_classes import fairseq_classes
+from ..optim.pruned_optimizer import RECORD_KEY
+from ..pruning import Pruned, apply_, check_request, make_record, prune
+from .safe_io import check_writable, read_checkpoint, scratch_tensors, write_checkpoint
+from .weights import prunable_weights, tied
+
+
+def prune_checkpoint(
+    source: str,
+    target: str,
+    scheme: str,
+    sparsity: float,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+) -> Pruned:
+    """Prune the model in ``source`` and write it to ``target``.
+
+    Names, shapes and dtypes stay as they are. An EMA copy gets the same mask. The
+    optimizer's state is left out: its moments belong to the dense model, and the best
+    score with it, so that retraining starts clean. ``target`` may be ``source``.
+
+    Memory: the file is mapped, results go through files beside ``target``, so a
+    checkpoint larger than free memory will do; one byte a weight is needed for masks.
+
+    Raises:
+        PruneError: see ``prune``, ``read_checkpoint`` and ``write_checkpoint``.
+    """
+    check_request(scheme, sparsity)
+    check_writable(target)
+    state = read_checkpoint(source)
+    weights = prunable_weights(state, include, exclude)
+    result = prune(weights, fairseq_classes(weights), scheme, sparsity)
+    copies = tied(state["model"])
+    extra = state.get("extra_state") or {}
+    with scratch_tensors(beside=target) as scratch, torch.no_grad():
+        for tensors in (state["model"], extra.get("ema"), extra.get("ema_fp32_params")):
+            if not tensors:
+                continue
+            for name, mask in result.masks.items():
+                if name in tensors:
+                    pruned = scratch(tensors[name]).copy_(tensors[name])
+                    apply_(pruned, mask)
+                    for same in (name, *copies.get(name, ())):
+                        tensors[same] = pruned
+        state[RECORD_KEY] = make_record(result, sparsity)
+        state.pop("last_optimizer_state", None)
+        extra.pop("best", None)
+        write_checkpoint(state, target)
+    return result

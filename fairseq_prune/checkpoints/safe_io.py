@@ -1,0 +1,151 @@
+"""Reading and writing checkpoints: no code runs, no memory is wasted, nothing is half done."""
+
+import argparse
+import collections
+import inspect
+import os
+import pickle
+import tempfile
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator
+
+import torch
+
+from ..pruning import PruneError
+
+#: What fairseq checkpoints hold besides tensors and plain containers.
+SAFE_TYPES = (argparse.Namespace,)
+
+_HAS_SAFE_GLOBALS = hasattr(torch.serialization, "safe_globals")  # torch >= 2.5
+
+
+def allow_in_fairseq() -> None:
+    """Let fairseq's own ``torch.load`` read its checkpoints on torch >= 2.6.
+
+    torch loads weights only by default there, which refuses the argparse.Namespace
+    that fairseq stores. Allowing that one type keeps the protection.
+    """
+    if hasattr(torch.serialization, "add_safe_globals"):
+        torch.serialization.add_safe_globals(list(SAFE_TYPES))
+
+
+def read_checkpoint(path: str) -> Dict[str, Any]:
+    """A fairseq checkpoint on the CPU, memory-mapped where torch can (>= 2.1).
+
+    Tensors may share memory with the file: do not write into them.
+
+    Raises:
+        PruneError: the file is missing, truncated, no fairseq checkpoint, or holds
+            anything but tensors, plain containers and ``SAFE_TYPES``.
+    """
+    if not os.path.isfile(path):
+        raise PruneError(f"checkpoint {path} does not exist")
+    try:
+        state = _load(path)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError, KeyError) as error:
+        reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
+        raise PruneError(
+            f"{path} cannot be read as a checkpoint (it may be truncated, or not from fairseq): "
+            f"{reason}"
+        ) from error
+    if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
+        raise PruneError(f"{path} is no fairseq checkpoint: it holds no model")
+    return state
+
+
+def _load(path: str):
+    options = {"map_location": "cpu"}
+    if "mmap" in inspect.signature(torch.load).parameters and _is_zip(path):
+        options["mmap"] = True
+    if _HAS_SAFE_GLOBALS:
+        with torch.serialization.safe_globals(list(SAFE_TYPES)):
+            return torch.load(path, weights_only=True, **options)
+    if "weights_only" in inspect.signature(torch.load).parameters:
+        options["weights_only"] = False  # the restricted unpickler below stands in for it
+    return torch.load(path, pickle_module=_RestrictedPickle, **options)
+
+
+def _is_zip(path: str) -> bool:
+    with open(path, "rb") as f:
+        return f.read(2) == b"PK"
+
+
+class _RestrictedPickle:
+    """A pickle module for torch < 2.5, whose weights-only loading takes no further types."""
+
+    ALLOWED = {
+        ("collections", "OrderedDict"): collections.OrderedDict,
+        ("argparse", "Namespace"): argparse.Namespace,
+        ("torch", "Size"): torch.Size,
+        ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
+        ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
+    }
+
+    class Unpickler(pickle.Unpickler):
+        def find_class(self, module, name):
+            if (module, name) in _RestrictedPickle.ALLOWED:
+                return _RestrictedPickle.ALLOWED[module, name]
+            value = getattr(torch, name, None) if module == "torch" else None
+            if isinstance(value, torch.dtype) or (module == "torch" and name.endswith("Storage")):
+                return value
+            raise pickle.UnpicklingError(f"it holds a {module}.{name}, which could run code")
+
+    @classmethod
+    def load(cls, file, **kwargs):
+        return cls.Unpickler(file, **kwargs).load()
+
+
+def check_writable(path: str) -> None:
+    """Raise PruneError, before any work is done, unless a file can be made at ``path``."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        raise PruneError(f"{path} is a folder; name the file to write")
+    if not os.path.isdir(folder):
+        raise PruneError(f"cannot write {path}: the folder {folder} does not exist")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise PruneError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_checkpoint(state: Dict[str, Any], path: str) -> None:
+    """Save ``state`` at ``path``, whole or not at all.
+
+    Raises:
+        PruneError: it cannot be written; what was at ``path`` before is still there.
+    """
+    partial = f"{path}.tmp{os.getpid()}"
+    try:
+        torch.save(state, partial)
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:
+        raise PruneError(f"cannot write {path}: {error}") from error
+    finally:
+        if os.path.exists(partial):
+            os.remove(partial)
+
+
+@contextmanager
+def scratch_tensors(beside: str) -> Iterator:
+    """A function that makes tensors whose memory is a file, for results larger than RAM.
+
+    Args:
+        beside: the files lie in a temporary folder next to this path, gone afterwards.
+    Yields:
+        ``make(like)``: an uninitialised tensor of the shape and dtype of ``like``.
+    """
+    folder = os.path.dirname(os.path.abspath(beside))
+    with tempfile.TemporaryDirectory(prefix=".fairseq_prune_", dir=folder) as scratch:
+        count = 0
+
+        def make(like: torch.Tensor) -> torch.Tensor:
+            nonlocal count
+            if like.numel() == 0:
+                return torch.empty_like(like)
+            count += 1
+            name = os.path.join(scratch, str(count))
+            flat = torch.from_file(name, shared=True, size=like.numel(), dtype=like.dtype)
+            return flat.view(like.shape)
+
+        yield make

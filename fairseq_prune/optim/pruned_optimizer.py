@@ -1,0 +1,131 @@
+"""``pruned_<optimizer>``: any fairseq optimizer, made to keep pruned weights at zero."""
+
+from typing import Any, Dict, List, NamedTuple, Optional
+
+import torch
+from fairseq.optim import OPTIMIZER_DATACLASS_REGISTRY, OPTIMIZER_REGISTRY, register_optimizer
+from torch import Tensor
+
+from ..pruning import PruneError
+from .legacy_options import dataclass_from_add_args
+
+#: Where the mask and what it was chosen by stand in an optimizer's state dict.
+RECORD_KEY = "prune"
+
+
+class Held(NamedTuple):
+    """Weights to keep at zero: where they are in a parameter of the optimizer.
+
+    With fairseq's flat fp16 masters that parameter is one vector for all weights, and
+    a mask covers a part of it; otherwise it covers the whole parameter.
+    """
+
+    param: Tensor
+    start: int  # offset in elements; 0 where the mask covers the whole parameter
+    pruned: Tensor  # bool, True = pruned
+
+    def zero_(self, tensor: Tensor) -> None:
+        """Assign +0.0 to the pruned entries of ``tensor``, laid out like the parameter."""
+        if tensor.shape == self.pruned.shape:
+            tensor.masked_fill_(self.pruned, 0.0)
+        else:
+            part = tensor.view(-1)[self.start : self.start + self.pruned.numel()]
+            part.masked_fill_(self.pruned.view(-1), 0.0)
+
+
+class PrunedOptimizerMixin:
+    """Put before a FairseqOptimizer: ``class PrunedX(PrunedOptimizerMixin, X)``.
+
+    Until ``hold`` is called it changes nothing. From then on, at pruned positions:
+    gradients are zero before the norm that clips them is taken; weights, and every
+    state of the optimizer that has an entry for each weight, are zero after each step.
+    The mask travels in the optimizer's state dict, one bit a weight.
+    """
+
+    _held: List[Held] = []
+    prune_record: Optional[Dict[str, Any]] = None
+
+    def hold(self, record: Dict[str, Any], held: List[Held]) -> None:
+        """Enforce a mask from now on.
+
+        Args:
+            record: what a checkpoint must say of the mask (``checkpoints.record``).
+            held: the mask, placed in the parameters of this optimizer.
+        """
+        self.prune_record = record
+        self._held = held
+        self._zero_weights_and_state_()
+
+    @torch.no_grad()
+    def _zero_weights_and_state_(self) -> None:
+        state = self.optimizer.state
+        for held in self._held:
+            held.zero_(held.param.data)
+            for value in state.get(held.param, {}).values():
+                if torch.is_tensor(value) and value.shape == held.param.shape:
+                    held.zero_(value)
+
+    def clip_grad_norm(self, max_norm, aggregate_norm_fn=None):
+        # every trainer path, fp16 and amp included, takes the norm through here
+        for held in self._held:
+            if held.param.grad is not None:
+                held.zero_(held.param.grad.data)
+        return super().clip_grad_norm(max_norm, aggregate_norm_fn)
+
+    def step(self, *args, **kwargs):
+        if self.prune_record is not None and not self._held:
+            raise SystemExit(
+                "fairseq_prune: error: this run continues a pruned checkpoint, but its task "
+                "does not know of pruning; use --task pruned_<task>, e.g. pruned_translation"
+            )
+        result = super().step(*args, **kwargs)
+        self._zero_weights_and_state_()
+        return result
+
+    def state_dict(self):
+        state = super().state_dict()
+        if self.prune_record is not None:
+            state = {**state, RECORD_KEY: self.prune_record}
+        return state
+
+    def load_state_dict(self, state_dict, optimizer_overrides=None):
+        state = {key: value for key, value in state_dict.items() if key != RECORD_KEY}
+        super().load_state_dict(state, optimizer_overrides)
+        # the task places it in the parameters, whose names only it knows
+        self.prune_record = state_dict.get(RECORD_KEY)
+        self._held = []
+
+
+def register_pruned_optimizer(name: str) -> type:
+    """Register ``pruned_<name>`` for the fairseq optimizer registered as ``name``.
+
+    It has the options of the original. Returns the class.
+
+    Raises:
+        PruneError: there is no such optimizer, or it cannot be made to hold a mask.
+    """
+    if name not in OPTIMIZER_REGISTRY:
+        raise PruneError(f"no optimizer is registered as {name}")
+    if name in UNSUPPORTED:
+        raise PruneError(f"optimizer {name} cannot be pruned: {UNSUPPORTED[name]}")
+    base = OPTIMIZER_REGISTRY[name]
+    options = OPTIMIZER_DATACLASS_REGISTRY.get(name) or dataclass_from_add_args(base)
+    pruned = type(
+        f"Pruned{base.__name__}",
+        (PrunedOptimizerMixin, base),
+        {"__doc__": f"fairseq's {name}, keeping pruned weights at zero.", "__module__": __name__},
+    )
+    return register_optimizer(f"pruned_{name}", dataclass=options)(pruned)
+
+
+#: fairseq optimizers that get no pruned_ twin, and why.
+UNSUPPORTED = {
+    "composite": "it is several optimizers in one; name one of them instead",
+}
+
+
+def register_all() -> None:
+    """Register the pruned twin of every fairseq optimizer that can have one."""
+    for name in list(OPTIMIZER_REGISTRY):
+        if not name.startswith("pruned_") and name not in UNSUPPORTED:
+            register_pruned_optimizer(name)

@@ -1,0 +1,63 @@
+"""What a checkpoint says of its pruning: the masks, one bit a weight, and their choice."""
+
+from typing import Any, Dict, Mapping
+
+from torch import Tensor
+
+from .errors import PruneError
+from .mask import pack, unpack
+from .prune import Pruned
+
+#: Raised when a record can no longer be read by the version before.
+VERSION = 1
+
+
+def make_record(pruned: Pruned, sparsity: float) -> Dict[str, Any]:
+    """A record of plain containers, numbers and uint8 tensors.
+
+    Args:
+        pruned: the result of ``prune``.
+        sparsity: the target that was asked for.
+    """
+    return {
+        "version": VERSION,
+        "scheme": pruned.scheme,
+        "sparsity": sparsity,
+        "threshold": dict(pruned.threshold),
+        "shapes": {name: list(mask.shape) for name, mask in pruned.masks.items()},
+        "masks": {name: pack(mask).cpu() for name, mask in pruned.masks.items()},
+    }
+
+
+def masks_of(record: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Dict[str, Tensor]:
+    """The masks of a record, on the devices of the ``weights`` they are for.
+
+    Raises:
+        PruneError: the record does not fit ``weights``; the first misfit is named.
+    """
+    try:
+        if record["version"] != VERSION:
+            raise PruneError(
+                f"the mask was recorded in version {record['version']}, this is {VERSION}; "
+                f"install a fairseq_prune that reads it"
+            )
+        masks = {}
+        for name, packed in record["masks"].items():
+            shape = tuple(record["shapes"][name])
+            if name not in weights:
+                raise PruneError(f"the mask names {name}, which the model does not have")
+            if shape != tuple(weights[name].shape):
+                raise PruneError(
+                    f"the mask of {name} is {_size(shape)}, "
+                    f"the parameter is {_size(weights[name].shape)}"
+                )
+            masks[name] = unpack(packed, shape).to(weights[name].device)
+        return masks
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, PruneError):
+            raise
+        raise PruneError(f"the recorded mask is damaged ({error!r})") from error
+
+
+def _size(shape) -> str:
+    return " x ".join(map(str, shape))
