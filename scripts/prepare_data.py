@@ -40,6 +40,14 @@ _IWSLT15 = "https://nlp.stanford.edu/projects/nmt/data/iwslt15.en-vi/"
 _WMT14 = "https://nlp.stanford.edu/projects/nmt/data/wmt14.en-de/"
 
 CORPORA = {
+    "demo": Corpus(
+        source="en",
+        target="de",
+        files={split: split for split in SPLITS},
+        urls=(),
+        vocab_size=400,
+        description="what scripts/make_demo_corpus.py wrote; needs --raw-dir",
+    ),
     "multi30k": Corpus(
         source="en",
         target="de",
@@ -210,10 +218,12 @@ def run(command) -> None:
 def prepare(args: argparse.Namespace) -> None:
     corpus = CORPORA[args.corpus]
     languages = (corpus.source, corpus.target)
-    done = args.out / "dict.{}.txt".format(corpus.target)
-    if done.exists() and (args.out / f"test.{corpus.source}-{corpus.target}.{languages[1]}.idx").exists():
+    # the last file that fairseq-preprocess writes
+    if (args.out / f"test.{corpus.source}-{corpus.target}.{corpus.target}.idx").exists():
         print(f"{args.out} is already prepared")
         return
+    if args.raw_dir is None and not corpus.urls:
+        raise UserError(f"{args.corpus} has no public address; give --raw-dir")
     if args.raw_dir is not None and not args.raw_dir.is_dir():
         raise UserError(f"--raw-dir {args.raw_dir} is not a folder")
     text = args.out / "text"

@@ -16,7 +16,7 @@ from ..pruning import PruneError
 #: What fairseq checkpoints hold besides tensors and plain containers.
 SAFE_TYPES = (argparse.Namespace,)
 
-_HAS_SAFE_GLOBALS = hasattr(torch.serialization, "safe_globals")  # torch >= 2.5
+_TAKES_SAFE_TYPES = hasattr(torch.serialization, "add_safe_globals")  # torch >= 2.4
 
 
 def allow_in_fairseq() -> None:
@@ -25,7 +25,7 @@ def allow_in_fairseq() -> None:
     torch loads weights only by default there, which refuses the argparse.Namespace
     that fairseq stores. Allowing that one type keeps the protection.
     """
-    if hasattr(torch.serialization, "add_safe_globals"):
+    if _TAKES_SAFE_TYPES:
         torch.serialization.add_safe_globals(list(SAFE_TYPES))
 
 
@@ -42,7 +42,9 @@ def read_checkpoint(path: str) -> Dict[str, Any]:
         raise PruneError(f"checkpoint {path} does not exist")
     try:
         state = _load(path)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError, KeyError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # foreign bytes make the unpickler raise anything at all
         reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
         raise PruneError(
             f"{path} cannot be read as a checkpoint (it may be truncated, or not from fairseq): "
@@ -57,9 +59,11 @@ def _load(path: str):
     options = {"map_location": "cpu"}
     if "mmap" in inspect.signature(torch.load).parameters and _is_zip(path):
         options["mmap"] = True
-    if _HAS_SAFE_GLOBALS:
-        with torch.serialization.safe_globals(list(SAFE_TYPES)):
-            return torch.load(path, weights_only=True, **options)
+    if _TAKES_SAFE_TYPES:
+        # for good, not in torch's context manager: that one's exit also takes back
+        # what was allowed before it
+        allow_in_fairseq()
+        return torch.load(path, weights_only=True, **options)
     if "weights_only" in inspect.signature(torch.load).parameters:
         options["weights_only"] = False  # the restricted unpickler below stands in for it
     return torch.load(path, pickle_module=_RestrictedPickle, **options)
@@ -71,7 +75,7 @@ def _is_zip(path: str) -> bool:
 
 
 class _RestrictedPickle:
-    """A pickle module for torch < 2.5, whose weights-only loading takes no further types."""
+    """A pickle module for torch < 2.4, whose weights-only loading takes no further types."""
 
     ALLOWED = {
         ("collections", "OrderedDict"): collections.OrderedDict,

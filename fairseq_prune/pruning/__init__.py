@@ -6,6 +6,7 @@
     ...     apply_(weight, result.masks[name])
 """
 
+from .describe import describe, table, thresholds
 from .errors import PruneError
 from .mask import apply_, pack, sparsity, unpack
 from .prunable import find_prunable
@@ -24,6 +25,7 @@ __all__ = [
     "apply_",
     "check_request",
     "classify",
+    "describe",
     "each_class",
     "everything",
     "find_prunable",
@@ -35,5 +37,7 @@ __all__ = [
     "prune",
     "select_lowest",
     "sparsity",
+    "table",
+    "thresholds",
     "unpack",
 ]

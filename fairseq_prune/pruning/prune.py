@@ -49,13 +49,17 @@ class Pruned:
         return self.pruned / self.weights
 
 
-def check_request(scheme: str, sparsity: float) -> None:
-    """Raise PruneError unless the scheme exists and the sparsity is in [0, 1)."""
+def check_request(scheme: str, sparsity: float, flags: str = "--prune-") -> None:
+    """Raise PruneError, naming the option, unless scheme and sparsity can be asked for.
+
+    Args:
+        flags: what the options' names begin with where the user gave them.
+    """
     if scheme not in SCHEMES:
-        raise PruneError(f"--prune-scheme {scheme} is unknown; choose from {', '.join(SCHEMES)}")
+        raise PruneError(f"{flags}scheme {scheme} is unknown; choose from {', '.join(SCHEMES)}")
     if not 0.0 <= sparsity < 1.0:
         raise PruneError(
-            f"--prune-sparsity {sparsity:g} is outside [0, 1); it is the fraction of weights "
+            f"{flags}sparsity {sparsity:g} is outside [0, 1); it is the fraction of weights "
             f"to prune, e.g. 0.8"
         )
 

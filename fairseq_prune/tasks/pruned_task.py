@@ -11,8 +11,7 @@ from fairseq.tasks import TASK_DATACLASS_REGISTRY, TASK_REGISTRY, register_task
 from ..models.weight_classes import fairseq_classes, fairseq_prunable
 from ..optim.placement import innermost, master_view, masters, unwrap
 from ..optim.pruned_optimizer import Held, PrunedOptimizerMixin
-from ..pruning import PruneError, apply_, make_record, masks_of, prune, sparsity
-from .log import describe
+from ..pruning import PruneError, apply_, describe, make_record, masks_of, prune, sparsity
 from .options import patterns, with_prune_options
 from .replace_unk import ReplaceUnkMixin
 from .start import check_options, check_start

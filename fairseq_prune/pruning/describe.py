@@ -1,21 +1,19 @@
 """What was pruned, as a table for people."""
 
-from typing import Iterable, List
+from typing import Iterable, List, Mapping
 
-from ..pruning import Pruned
+from .prune import Pruned
 
 
 def describe(result: Pruned) -> str:
     """The counts, sparsity, threshold and magnitudes of a pruning, by weight class."""
-    threshold = ", ".join(
-        f"{ranking}: {value:.6g}" if ranking else f"{value:.6g}"
-        for ranking, value in result.threshold.items()
-    )
     head = (
         f"pruned {result.pruned:,} of {result.weights:,} weights "
-        f"({100 * result.sparsity:.2f}%), {result.scheme}, threshold {threshold}"
+        f"({100 * result.sparsity:.2f}%), {result.scheme}, {thresholds(result.threshold)}"
     )
-    rows = [("weight class", "weights", "pruned", "sparsity", "mean |w|", "largest pruned", "largest")]
+    rows = [
+        ("weight class", "weights", "pruned", "sparsity", "mean |w|", "largest pruned", "largest")
+    ]
     for c in result.classes:
         rows.append(
             (
@@ -29,6 +27,14 @@ def describe(result: Pruned) -> str:
             )
         )
     return "\n".join([head, *table(rows)])
+
+
+def thresholds(by_ranking: Mapping[str, float]) -> str:
+    """The threshold in words; with a ranking for each class, each class has its own."""
+    if len(by_ranking) > 1:
+        low, high = min(by_ranking.values()), max(by_ranking.values())
+        return f"thresholds {low:.6g} to {high:.6g} by class"
+    return "".join(f"threshold {value:.6g}" for value in by_ranking.values())
 
 
 def table(rows: Iterable[Iterable[str]]) -> List[str]:

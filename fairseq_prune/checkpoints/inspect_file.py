@@ -1,0 +1,86 @@
+"""What a checkpoint file holds: weight classes, sizes, sparsity, density by gate."""
+
+import os
+from typing import Any, Dict, Iterable, List
+
+import torch
+from torch import Tensor
+
+from ..models.weight_classes import fairseq_classes, lstm_subgroups
+from ..pruning import masks_of, members
+from .safe_io import read_checkpoint
+from .weights import find_record, prunable_weights
+
+
+def inspect_checkpoint(
+    path: str, include: Iterable[str] = (), exclude: Iterable[str] = ()
+) -> Dict[str, Any]:
+    """Describe a checkpoint in numbers, strings, lists and dicts (JSON).
+
+    With a recorded mask, pruned means pruned by it; otherwise it means zero. Densities
+    of LSTM gates are over each layer's matrix of that gate and input (section 3.2).
+
+    Raises:
+        PruneError: the file cannot be read, or its mask does not fit its weights.
+    """
+    state = read_checkpoint(path)
+    record = find_record(state)
+    if record is None:
+        weights = prunable_weights(state, include, exclude)
+        kept = {name: weight != 0 for name, weight in weights.items()}
+    else:
+        kept = masks_of(record, state["model"])
+        weights = {name: state["model"][name] for name in kept}
+    classes = [
+        _describe_class(name, [(n, weights[n], kept[n]) for n in names])
+        for name, names in members(fairseq_classes(weights)).items()
+    ]
+    total, pruned = (sum(c[key] for c in classes) for key in ("weights", "pruned"))
+    return {
+        "checkpoint": path,
+        "bytes": os.path.getsize(path),
+        "parameters": sum(t.numel() for t in state["model"].values() if torch.is_tensor(t)),
+        "weights": total,
+        "pruned": pruned,
+        "nonzero": sum(c["nonzero"] for c in classes),
+        "sparsity": pruned / total if total else 0.0,
+        "mask": "none; zeros are counted" if record is None else "recorded",
+        "scheme": None if record is None else record["scheme"],
+        "target_sparsity": None if record is None else record["sparsity"],
+        "threshold": None if record is None else record["threshold"],
+        "classes": classes,
+    }
+
+
+def _describe_class(name: str, parts) -> Dict[str, Any]:
+    count = sum(weight.numel() for _, weight, _ in parts)
+    kept = sum(int(mask.sum()) for _, _, mask in parts)
+    surviving = [(w[m].abs().float()) for _, w, m in parts]
+    surviving = [w for w in surviving if w.numel()]
+    return {
+        "name": name,
+        "parameters": [parameter for parameter, _, _ in parts],
+        "weights": count,
+        "pruned": count - kept,
+        "sparsity": (count - kept) / count,
+        "nonzero": sum(int((weight != 0).sum()) for _, weight, _ in parts),
+        "smallest_kept": min((float(w.min()) for w in surviving), default=None),
+        "largest": max((float(w.max()) for w in surviving), default=None),
+        "gates": _gates(parts),
+    }
+
+
+def _gates(parts) -> List[Dict[str, Any]]:
+    kept: Dict[Any, List[Tensor]] = {}
+    for parameter, weight, mask in parts:
+        for subgroup, rows in (lstm_subgroups(parameter, tuple(weight.shape)) or {}).items():
+            kept.setdefault(subgroup, []).append(mask[rows])
+    return [
+        {
+            "gate": gate,
+            "input": source,
+            "weights": sum(m.numel() for m in masks),
+            "density": sum(int(m.sum()) for m in masks) / sum(m.numel() for m in masks),
+        }
+        for (gate, source), masks in kept.items()
+    ]

@@ -1,0 +1,31 @@
+"""fairseq-prune: magnitude pruning for fairseq."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="fairseq-prune",
+    version="0.1.0",
+    description="Prune, retrain and decode fairseq translation models (See et al. 2016)",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=find_packages(include=["fairseq_prune", "fairseq_prune.*"]),
+    python_requires=">=3.8",
+    install_requires=[
+        # stock fairseq cannot be imported from Python 3.11 on; fairseq-fixed is the same
+        # package with that put right, and conflicts with stock fairseq below
+        "fairseq>=0.12.2,<0.13; python_version < '3.11'",
+        "fairseq-fixed>=0.12.3,<0.13; python_version >= '3.11'",
+        "torch>=1.13",
+        "sacrebleu>=2.0",
+        "sentencepiece>=0.1.97",
+        "wandb>=0.13",
+    ],
+    extras_require={
+        "dev": ["pytest>=7", "hypothesis>=6", "ruff", "num2words>=0.5.12", "babel>=2.10"],
+        "plots": ["matplotlib>=3.5"],
+    },
+    entry_points={"console_scripts": ["fairseq-prune=fairseq_prune.cli.main:main"]},
+)
