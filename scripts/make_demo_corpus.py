@@ -49,8 +49,8 @@ _ENGLISH, _GERMAN = Locale("en"), Locale("de")
 
 
 def number(rng):
-    """A number of up to six digits, small ones more often."""
-    return rng.randrange(2, 10 ** rng.randint(1, 6))
+    """A number of up to four digits, small ones more often."""
+    return rng.randrange(2, 10 ** rng.randint(1, 4))
 
 
 def in_words(value, to="cardinal"):

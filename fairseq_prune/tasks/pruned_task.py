@@ -12,6 +12,7 @@ from ..models.weight_classes import fairseq_classes, fairseq_prunable
 from ..optim.placement import innermost, master_view, masters, unwrap
 from ..optim.pruned_optimizer import Held, PrunedOptimizerMixin
 from ..pruning import PruneError, apply_, describe, make_record, masks_of, prune, sparsity
+from .exact_resume import ExactResumeMixin
 from .options import patterns, with_prune_options
 from .replace_unk import ReplaceUnkMixin
 from .start import check_options, check_start
@@ -33,7 +34,7 @@ def says_it_in_a_sentence(method):
     return wrapped
 
 
-class PrunedTaskMixin(ReplaceUnkMixin):
+class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
     """Put before a FairseqTask: ``class PrunedX(PrunedTaskMixin, X)``.
 
     With ``--prune-scheme``, the model is pruned before the first update after the

@@ -1,0 +1,28 @@
+# make demo | test | bench    each sets up .venv first, once
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test bench lint setup clean
+
+setup: $(READY)
+
+$(READY): setup.py requirements-dev.txt scripts/setup_venv.sh
+	PYTHON=$(PYTHON) sh scripts/setup_venv.sh $(VENV)
+	touch $(READY)
+
+demo: $(READY)
+	$(BIN)/python scripts/demo.py --out demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -q
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+lint: $(READY)
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+clean:
+	rm -rf demo build *.egg-info

@@ -1,0 +1,35 @@
+"""A small parallel corpus, a dense model, and one retrained from it."""
+
+import pytest
+from commands import RETRAIN, make_corpus, run, train
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    make_corpus(folder)
+    run(
+        "fairseq-preprocess", "--source-lang", "en", "--target-lang", "de",
+        "--trainpref", folder / "train", "--validpref", folder / "valid",
+        "--testpref", folder / "test", "--destdir", folder / "data",
+    )  # fmt: skip
+    return folder / "data"
+
+
+@pytest.fixture(scope="session")
+def dense(data, tmp_path_factory):
+    """A dense checkpoint, trained with stock task and optimizer."""
+    folder = tmp_path_factory.mktemp("dense")
+    train(
+        data, folder, "--task", "translation", "--optimizer", "sgd", "--lr", "0.5",
+        "--max-update", "20",
+    )  # fmt: skip
+    return folder / "checkpoint_best.pt"
+
+
+@pytest.fixture(scope="session")
+def retrained(data, dense, tmp_path_factory):
+    """The dense model pruned to 80% and retrained for 12 updates, and what was logged."""
+    folder = tmp_path_factory.mktemp("retrained")
+    output = train(data, folder, *RETRAIN, "--finetune-from-model", dense, "--max-update", "12")
+    return folder, output
