@@ -36,6 +36,11 @@ def run(command, *args, ok=True, env=None, stdin=None):
     return done.stdout
 
 
+def python(*args, ok=True):
+    """Run the Python of this environment."""
+    return run("python", *args, ok=ok)
+
+
 def train(data, save_dir, *args, ok=True, base=SMALL):
     return run(
         "fairseq-train", data, "--user-dir", PLUGIN, *base, "--save-dir", save_dir, *args, ok=ok

@@ -33,9 +33,14 @@ CLASS_RULES = (
     ),
 )
 
-#: Not weight matrices although they have two dimensions: positional tables, and the
-#: norms of weight-normalised convolutions (their directions, weight_v, are pruned).
-NOT_WEIGHTS = (r"\bembed_positions\.", r"\.weight_g$")
+#: Not weight matrices although they have two dimensions: positional tables, the norms of
+#: weight-normalised convolutions (their directions, weight_v, are pruned), and the copies
+#: that stock fairseq's transformer makes of its own weights whenever it loads them.
+NOT_WEIGHTS = (
+    r"\bembed_positions\.",
+    r"\.weight_g$",
+    r"\blayers\.\d+\.(in_proj|out_proj|fc1|fc2)_weight$",
+)
 
 #: torch's row order of the LSTM's four gates; g is the paper's input signal h^.
 GATES = ("i", "f", "g", "o")

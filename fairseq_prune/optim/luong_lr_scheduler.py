@@ -9,6 +9,9 @@ from fairseq.optim.lr_scheduler import FairseqLRScheduler, register_lr_scheduler
 from omegaconf import II
 
 
+_NEARLY_ONE = 1 - Fraction(1, 10**12)
+
+
 @dataclass
 class LuongLRScheduleConfig(FairseqDataclass):
     lr: List[float] = II("optimization.lr")
@@ -60,7 +63,7 @@ class LuongLRSchedule(FairseqLRScheduler):
         for flag, value, low in (
             ("--lr-decay-start", cfg.lr_decay_start, 0.0),
             ("--lr-decay-every", cfg.lr_decay_every, 1e-9),
-            ("--lr-epoch-updates", cfg.lr_epoch_updates or 1, 1),
+            ("--lr-epoch-updates", 1 if cfg.lr_epoch_updates is None else cfg.lr_epoch_updates, 1),
         ):
             if not low <= value < float("inf"):
                 _refuse(f"{flag} {value:g} is out of range; it must be a positive number")
@@ -96,13 +99,13 @@ class LuongLRSchedule(FairseqLRScheduler):
             done = Fraction(0)
             if self.epoch_updates:
                 done = Fraction(self.num_updates - self.epoch_start, self.epoch_updates)
-            # an epoch longer than the one before is still the same epoch
-            self.optimizer.set_lr(self.lr_at(self.epoch - 1 + min(done, Fraction(1))))
+            # an epoch longer than the one before is the same epoch to its end
+            self.optimizer.set_lr(self.lr_at(self.epoch - 1 + min(done, _NEARLY_ONE)))
         return self.optimizer.get_lr()
 
     def _decays_inside(self, epoch: int) -> bool:
         # one decay at least lies strictly inside unless all fall on whole epochs
-        last = self.lr_at(Fraction(epoch) - Fraction(1, 10**12))
+        last = self.lr_at(epoch - 1 + _NEARLY_ONE)
         return last != self.lr_at(Fraction(epoch - 1))
 
     def state_dict(self):

@@ -6,7 +6,7 @@ import torch
 from fairseq.optim import OPTIMIZER_DATACLASS_REGISTRY, OPTIMIZER_REGISTRY, register_optimizer
 from torch import Tensor
 
-from ..pruning import PruneError
+from ..pruning import PruneError, keep_bits, zero_pruned_
 from .legacy_options import dataclass_from_add_args
 
 #: Where the mask and what it was chosen by stand in an optimizer's state dict.
@@ -22,15 +22,18 @@ class Held(NamedTuple):
 
     param: Tensor
     start: int  # offset in elements; 0 where the mask covers the whole parameter
-    pruned: Tensor  # bool, True = pruned
+    bits: Tensor  # the mask, flat, from pruning.keep_bits
+
+    @classmethod
+    def place(cls, param: Tensor, start: int, mask: Tensor) -> "Held":
+        """Hold ``mask`` (bool, True = keep) in ``param`` from element ``start`` on."""
+        return cls(param, start, keep_bits(mask).reshape(-1))
 
     def zero_(self, tensor: Tensor) -> None:
         """Assign +0.0 to the pruned entries of ``tensor``, laid out like the parameter."""
-        if tensor.shape == self.pruned.shape:
-            tensor.masked_fill_(self.pruned, 0.0)
-        else:
-            part = tensor.view(-1)[self.start : self.start + self.pruned.numel()]
-            part.masked_fill_(self.pruned.view(-1), 0.0)
+        if tensor.numel() > self.bits.numel():
+            tensor = tensor.view(-1)[self.start : self.start + self.bits.numel()]
+        zero_pruned_(tensor, self.bits)
 
 
 class PrunedOptimizerMixin:

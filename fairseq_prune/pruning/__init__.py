@@ -8,7 +8,7 @@
 
 from .describe import describe, table, thresholds
 from .errors import PruneError
-from .mask import apply_, pack, sparsity, unpack
+from .mask import apply_, keep_bits, pack, sparsity, unpack, zero_pruned_
 from .prunable import find_prunable
 from .prune import ClassSummary, Pruned, check_request, prune
 from .record import make_record, masks_of
@@ -29,6 +29,7 @@ __all__ = [
     "each_class",
     "everything",
     "find_prunable",
+    "keep_bits",
     "magnitude",
     "make_record",
     "masks_of",
@@ -40,4 +41,5 @@ __all__ = [
     "table",
     "thresholds",
     "unpack",
+    "zero_pruned_",
 ]

@@ -6,13 +6,42 @@ import torch
 from torch import Tensor
 
 
-def apply_(weight: Tensor, mask: Tensor) -> None:
-    """Set the pruned entries of ``weight`` to +0.0, in place.
+#: Elements handled at once on a CPU; the widened mask then stays in cache.
+_CHUNK = 1 << 16
+_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+def apply_(tensor: Tensor, mask: Tensor) -> None:
+    """Set the pruned entries of ``tensor`` to +0.0, in place.
 
     Assigned, not multiplied: -1 * 0 is -0.0 and NaN * 0 is NaN.
     """
-    with torch.no_grad():
-        weight.masked_fill_(mask.logical_not().view_as(weight), 0.0)
+    zero_pruned_(tensor, keep_bits(mask))
+
+
+def keep_bits(mask: Tensor) -> Tensor:
+    """A mask for ``zero_pruned_``: int8, all bits one (-1) = keep, 0 = pruned."""
+    return mask.to(torch.int8).neg_()
+
+
+def zero_pruned_(tensor: Tensor, bits: Tensor) -> None:
+    """Set the pruned entries of ``tensor`` to +0.0, in place, several times as fast as
+    ``masked_fill_``: an integer "and" leaves kept numbers as they are and no bit of others.
+
+    Args:
+        tensor: floating point, any shape.
+        bits: from ``keep_bits``, as many elements.
+    """
+    tensor, bits = tensor.detach(), bits.reshape(-1)
+    if not tensor.is_contiguous():
+        tensor.masked_fill_(bits.view(tensor.shape) == 0, 0.0)
+        return
+    words = tensor.view(-1).view(_INTEGERS[tensor.element_size()])
+    if words.is_cuda:
+        words.bitwise_and_(bits)
+        return
+    for some_words, some_bits in zip(words.split(_CHUNK), bits.split(_CHUNK)):
+        some_words.bitwise_and_(some_bits)
 
 
 def sparsity(masks: Mapping[str, Tensor]) -> float:

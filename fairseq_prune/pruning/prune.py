@@ -24,7 +24,7 @@ class ClassSummary:
 
     @property
     def sparsity(self) -> float:
-        return self.pruned / self.weights
+        return self.pruned / self.weights if self.weights else 0.0
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,8 @@ def _summarize(name: str, pairs) -> ClassSummary:
     total = largest = 0.0
     largest_pruned = -1.0
     for weight, mask in pairs:
+        if weight.numel() == 0:
+            continue
         flat, kept = weight.detach().reshape(-1), mask.reshape(-1)
         for piece, keep in zip(flat.split(CHUNK), kept.split(CHUNK)):
             size = piece.abs().float()
@@ -121,7 +123,7 @@ def _summarize(name: str, pairs) -> ClassSummary:
         name=name,
         weights=count,
         pruned=pruned,
-        mean_magnitude=total / count,
+        mean_magnitude=total / count if count else 0.0,
         largest_pruned=largest_pruned if pruned else None,
         largest=largest,
     )

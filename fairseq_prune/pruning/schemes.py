@@ -23,8 +23,14 @@ def magnitude(weights: List[Tensor]) -> Scorer:
 
 
 def standardized_magnitude(weights: List[Tensor]) -> Scorer:
-    """|w| / sigma, sigma the standard deviation of the class (1 if that is 0)."""
-    sigma = standard_deviation(weights) or 1.0
+    """|w| / sigma, sigma the standard deviation of the class.
+
+    A sigma that is 0 in float32 counts as 1, so does that of a class with NaN weights,
+    which the selection then finds and names.
+    """
+    sigma = standard_deviation(weights)
+    if not torch.tensor(sigma, dtype=torch.float32) > 0:
+        sigma = 1.0
     return lambda piece: piece.abs().float() / sigma
 
 

@@ -98,10 +98,7 @@ class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
                 masks = masks_of(record, named)
             else:
                 masks, record = self._prune(named, placed)
-            held = [
-                Held(param=placed[name][0], start=placed[name][1], pruned=mask.logical_not())
-                for name, mask in masks.items()
-            ]
+            held = [Held.place(*placed[name], mask) for name, mask in masks.items()]
             inner.hold(record, held)
             copies = dict(ema.named_parameters()) if ema is not None else {}
             for name, mask in masks.items():

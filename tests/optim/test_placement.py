@@ -77,8 +77,8 @@ def test_masks_on_a_flat_master_train_like_masks_on_each_parameter(build):
     each = build("pruned_adam", separate, ["--weight-decay", "0.1"])
     for update in range(6):
         if update == 2:
-            one.hold({}, [Held(flat, starts[i], mask) for i, mask in masks.items()])
-            each.hold({}, [Held(separate[i], 0, mask) for i, mask in masks.items()])
+            one.hold({}, [Held.place(flat, starts[i], mask) for i, mask in masks.items()])
+            each.hold({}, [Held.place(separate[i], 0, mask) for i, mask in masks.items()])
         for p in separate:
             p.grad = torch.randn(p.shape)
         flat.grad = torch.cat([p.grad.flatten() for p in separate])
@@ -89,9 +89,9 @@ def test_masks_on_a_flat_master_train_like_masks_on_each_parameter(build):
         torch.testing.assert_close(flat.data, torch.cat([p.data.flatten() for p in separate]))
     for i, mask in masks.items():
         part = flat[starts[i] : starts[i] + mask.numel()].view(mask.shape)
-        assert torch.equal(part == 0, mask)
+        assert torch.equal(part != 0, mask)
         moments = one.optimizer.state[flat]["exp_avg"][starts[i] : starts[i] + mask.numel()]
-        assert torch.equal(moments.view(mask.shape) == 0, mask)
+        assert torch.equal(moments.view(mask.shape) != 0, mask)
 
 
 def test_the_innermost_optimizer_is_the_one_that_steps():

@@ -46,7 +46,7 @@ def test_an_optimizer_of_ones_own_gets_a_twin(own_optimizer):
     optimizer = cls(own_optimizer(), [param])
     for k in range(3):
         if k == 1:
-            optimizer.hold({}, [Held(param, 0, pruned)])
+            optimizer.hold({}, [Held.place(param, 0, ~pruned)])
         param.grad = torch.ones(4)
         optimizer.clip_grad_norm(0.0)
         optimizer.step()

@@ -1,0 +1,171 @@
+"""A user's mistake: one sentence that names the flag or file, no traceback, nothing written."""
+
+import os
+import pickle
+import shutil
+
+import pytest
+import torch
+from commands import RETRAIN, train
+
+from fairseq_prune.cli.main import main
+from fairseq_prune.checkpoints.safe_io import read_checkpoint
+
+
+def with_option(flag, value):
+    options = list(RETRAIN)
+    options[options.index(flag) + 1] = value
+    return options
+
+
+def refused(data, folder, *args):
+    """The one line that a refused fairseq-train says; checks that it wrote no checkpoint."""
+    output = train(data, folder, *args, ok=False)
+    assert "Traceback" not in output, output[-3000:]
+    sentences = [line for line in output.splitlines() if "fairseq_prune: error: " in line]
+    assert len(sentences) == 1, output[-3000:]
+    assert not folder.exists() or not list(folder.iterdir())
+    return sentences[0]
+
+
+@pytest.mark.parametrize("sparsity", ["1.0", "-0.1"])
+def test_sparsity_out_of_range(data, dense, tmp_path, sparsity):
+    options = with_option("--prune-sparsity", sparsity)
+    options = [a for a in options if a not in ("--prune-sparsity", sparsity)]
+    said = refused(
+        data, tmp_path / "run", *options, f"--prune-sparsity={sparsity}",
+        "--finetune-from-model", dense,
+    )  # fmt: skip
+    assert "--prune-sparsity" in said and "[0, 1)" in said
+
+
+def test_unknown_scheme(data, dense, tmp_path):
+    options = with_option("--prune-scheme", "class-deaf")
+    said = refused(data, tmp_path / "run", *options, "--finetune-from-model", dense)
+    assert "--prune-scheme class-deaf" in said and "class-blind" in said
+
+
+def test_optimizer_that_would_revive_weights(data, dense, tmp_path):
+    options = with_option("--optimizer", "sgd")
+    said = refused(data, tmp_path / "run", *options, "--finetune-from-model", dense)
+    assert "--optimizer sgd" in said and "pruned_sgd" in said
+
+
+def test_nothing_trained_to_start_from(data, tmp_path):
+    said = refused(data, tmp_path / "run", *RETRAIN)
+    assert "--finetune-from-model" in said
+
+
+def test_nothing_prunable(data, dense, tmp_path):
+    said = refused(
+        data, tmp_path / "run", *RETRAIN, "--prune-exclude", ".", "--finetune-from-model", dense
+    )
+    assert "nothing to prune" in said
+
+
+def test_truncated_checkpoint(data, dense, tmp_path):
+    cut = tmp_path / "cut.pt"
+    cut.write_bytes(dense.read_bytes()[:-5000])
+    said = refused(data, tmp_path / "run", *RETRAIN, "--finetune-from-model", cut)
+    assert str(cut) in said
+
+
+def test_checkpoint_of_another_shape(data, dense, tmp_path):
+    said = refused(
+        data, tmp_path / "run", *RETRAIN, "--hidden-size", "24", "--finetune-from-model", dense
+    )
+    assert str(dense) in said and "encoder.embed_tokens.weight" in said and "x 32" in said
+
+
+def test_continuing_with_another_sparsity(data, retrained, tmp_path):
+    shutil.copytree(str(retrained[0]), str(tmp_path / "run"))
+    before = {f: (tmp_path / "run" / f).read_bytes() for f in os.listdir(str(tmp_path / "run"))}
+    options = with_option("--prune-sparsity", "0.9")
+    output = train(data, tmp_path / "run", *options, "--max-update", "14", ok=False)
+    assert "--prune-sparsity 0.9" in output and "0.8" in output and "Traceback" not in output
+    assert before == {
+        f: (tmp_path / "run" / f).read_bytes() for f in os.listdir(str(tmp_path / "run"))
+    }
+
+
+class Trap:
+    """Unpickling one of these makes a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def exits(*argv):
+    """What ``fairseq-prune`` says when it refuses; its exit status is not zero."""
+    with pytest.raises(SystemExit) as exit_:
+        main([str(a) for a in argv])
+    assert exit_.value.code not in (0, None)
+    return str(exit_.value.code)
+
+
+class TestFairseqPrune:
+    """The mistakes of ``fairseq-prune prune``, in this process."""
+
+    @pytest.mark.parametrize("sparsity", ["1", "-0.5", "nan", "inf"])
+    def test_sparsity(self, dense, tmp_path, sparsity):
+        said = exits("prune", dense, tmp_path / "out.pt", f"--sparsity={sparsity}")
+        assert "--sparsity" in said and not (tmp_path / "out.pt").exists()
+
+    def test_scheme(self, dense, tmp_path):
+        said = exits("prune", dense, tmp_path / "o.pt", "--sparsity", "0.5", "--scheme", "x")
+        assert "--scheme x" in said and "class-uniform" in said
+
+    def test_missing(self, tmp_path):
+        assert "nowhere.pt" in exits("inspect", tmp_path / "nowhere.pt")
+
+    def test_foreign_files(self, dense, tmp_path):
+        whole = dense.read_bytes()
+        contents = {
+            "empty": b"", "text": b"no checkpoint\n" * 99, "cut": whole[: len(whole) // 2],
+            "short": whole[:20], "pickle": pickle.dumps({"model": 1}),
+        }  # fmt: skip
+        for name, content in contents.items():
+            path = tmp_path / name
+            path.write_bytes(content)
+            assert str(path) in exits("prune", path, tmp_path / "out.pt", "--sparsity", "0.5")
+        torch.save({"weights": torch.ones(3)}, str(tmp_path / "other.pt"))
+        assert "holds no model" in exits("inspect", tmp_path / "other.pt")
+        assert not (tmp_path / "out.pt").exists()
+
+    @pytest.mark.parametrize("new_format", [True, False])
+    def test_code_in_a_checkpoint_is_not_run(self, tmp_path, new_format):
+        state = {"model": {"w": torch.ones(2, 2)}, "x": Trap(str(tmp_path / "sprung"))}
+        torch.save(
+            state, str(tmp_path / "evil.pt"), _use_new_zipfile_serialization=new_format
+        )
+        assert "evil.pt" in exits("inspect", tmp_path / "evil.pt")
+        assert not (tmp_path / "sprung").exists()
+
+    def test_target_that_cannot_be_written(self, dense, tmp_path):
+        for target in (tmp_path / "no" / "folder.pt", tmp_path):
+            assert str(target) in exits("prune", dense, target, "--sparsity", "0.5")
+
+    def test_what_stood_at_the_target_survives_a_failure(self, dense, tmp_path, monkeypatch):
+        target = tmp_path / "out.pt"
+        target.write_bytes(b"precious")
+
+        def full(state, path, *args, **kwargs):
+            with open(path, "wb") as f:
+                f.write(b"half")
+            raise OSError("No space left on device")
+
+        monkeypatch.setattr(torch, "save", full)
+        assert "No space left" in exits("prune", dense, target, "--sparsity", "0.5")
+        assert os.listdir(str(tmp_path)) == ["out.pt"] and target.read_bytes() == b"precious"
+
+    def test_diverged_model(self, dense, tmp_path):
+        state = read_checkpoint(str(dense))
+        state["model"]["decoder.fc_out.weight"] = torch.full_like(
+            state["model"]["decoder.fc_out.weight"], float("nan")
+        )
+        torch.save(state, str(tmp_path / "nan.pt"))
+        said = exits("prune", tmp_path / "nan.pt", tmp_path / "out.pt", "--sparsity", "0.5")
+        assert "decoder.fc_out.weight" in said
