@@ -1,6 +1,6 @@
 """Ratios against peers, each measured in this run: ``make bench``.
 
-    python -m benchmarks [--only NAME] [--million 216]
+python -m benchmarks [--only NAME] [--million 216]
 """
 
 import argparse

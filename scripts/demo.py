@@ -27,7 +27,10 @@ TRAIN = """
     --max-tokens 2000 --required-batch-size-multiple 1 --clip-norm 5 --lr-scheduler luong
     --seed 1 --cpu --num-workers 0 --no-epoch-checkpoints --log-format simple --log-interval 50
 """
-DENSE = "--task translation --optimizer adam --lr 0.004 --max-epoch 6 --lr-decay-start 3 --lr-decay-every 0.5"
+DENSE = """
+    --task translation --optimizer adam --lr 0.004 --max-epoch 6
+    --lr-decay-start 3 --lr-decay-every 0.5
+"""
 RETRAIN = """
     --task pruned_translation --optimizer pruned_adam --lr 0.002 --max-epoch 2
     --lr-decay-start 1 --lr-decay-every 0.25
@@ -58,7 +61,9 @@ class Step:
             status = subprocess.run(command, stdout=f, stderr=subprocess.STDOUT).returncode
         if status != 0:
             print("".join(open(output).readlines()[-15:]))
-            sys.exit(f"demo: error: {Path(command[0]).name} failed; all of its output is in {output}")
+            sys.exit(
+                f"demo: error: {Path(command[0]).name} failed; all of its output is in {output}"
+            )
         if keep_output:
             output.replace(self.product)
         print(f"   {time.time() - started:.0f} s", flush=True)
@@ -136,8 +141,16 @@ def main(argv=None) -> None:
     Step("a parallel corpus", out / "raw/train.de", out / "corpus.log").run(
         sys.executable, HERE / "make_demo_corpus.py", "--out", out / "raw"
     )
-    Step("sentencepieces and fairseq-preprocess", out / "data/test.en-de.de.idx", out / "data.log").run(
-        sys.executable, HERE / "prepare_data.py", "demo", "--raw-dir", out / "raw", "--out", out / "data"
+    Step(
+        "sentencepieces and fairseq-preprocess", out / "data/test.en-de.de.idx", out / "data.log"
+    ).run(
+        sys.executable,
+        HERE / "prepare_data.py",
+        "demo",
+        "--raw-dir",
+        out / "raw",
+        "--out",
+        out / "data",
     )
     dense = train(out, "dense", DENSE)
     pruned = out / "pruned.pt"
@@ -153,7 +166,9 @@ def main(argv=None) -> None:
         score(out, name, path)
         for name, path in (("dense", dense), ("pruned", pruned), ("retrained", retrained))
     ]
-    print(f"\n{'model':<10} {'sparsity':>8} {'nonzero':>9} {'valid ppl':>9} {'BLEU':>6} {'bytes':>10}")
+    print(
+        f"\n{'model':<10} {'sparsity':>8} {'nonzero':>9} {'valid ppl':>9} {'BLEU':>6} {'bytes':>10}"
+    )
     for row in rows:
         print(
             f"{row['model']:<10} {row['sparsity']:>8.1%} {row['nonzero']:>9,} "

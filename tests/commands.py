@@ -78,6 +78,7 @@ def make_corpus(folder, pairs=300):
                 en.write(" ".join(f"w{word}" for word in words) + "\n")
                 de.write(" ".join(f"v{word}" for word in words[::-1]) + "\n")
 
+
 #: 300 sentences in batches of 400 tokens: some 6 updates an epoch, so that 12 updates
 #: end in the middle of one; the learning rate changes inside epochs.
 RETRAIN = """

@@ -95,7 +95,10 @@ def inspection(found) -> List[str]:
                 f"{c['weights']:,}",
                 f"{c['pruned']:,}",
                 f"{100 * c['sparsity']:.2f}%",
-                *("-" if c[key] is None else f"{c[key]:.5f}" for key in ("smallest_kept", "largest")),
+                *(
+                    "-" if c[key] is None else f"{c[key]:.5f}"
+                    for key in ("smallest_kept", "largest")
+                ),
             )
         )
     lines += table(rows)
@@ -106,7 +109,11 @@ def inspection(found) -> List[str]:
         for c in gated:
             density = {(g["gate"], g["input"]): f"{100 * g['density']:.1f}%" for g in c["gates"]}
             rows.append((c["name"], *(density.get(column, "-") for column in columns)))
-        lines += ["", *table(rows), "(fee: feed-forward input, rec: recurrent; g is the input signal)"]
+        lines += [
+            "",
+            *table(rows),
+            "(fee: feed-forward input, rec: recurrent; g is the input signal)",
+        ]
     return lines
 
 

@@ -78,9 +78,7 @@ class PrunedLSTMNMT(FairseqEncoderDecoderModel):
                     "fairseq_prune: --share-all-embeddings needs one joined dictionary; "
                     "run fairseq-preprocess with --joined-dictionary"
                 )
-            shared = uniform_embedding(
-                len(source), cfg.hidden_size, source.pad(), cfg.init_range
-            )
+            shared = uniform_embedding(len(source), cfg.hidden_size, source.pad(), cfg.init_range)
         common = dict(
             hidden_size=cfg.hidden_size,
             num_layers=cfg.num_layers,
@@ -89,9 +87,7 @@ class PrunedLSTMNMT(FairseqEncoderDecoderModel):
             init_range=cfg.init_range,
             embed_tokens=shared,
         )
-        encoder = PrunedLSTMEncoder(
-            source, max_source_positions=cfg.max_source_positions, **common
-        )
+        encoder = PrunedLSTMEncoder(source, max_source_positions=cfg.max_source_positions, **common)
         decoder = PrunedLSTMDecoder(
             target,
             attention=not cfg.no_attention,

@@ -8,7 +8,6 @@ from fairseq.dataclass import FairseqDataclass
 from fairseq.optim.lr_scheduler import FairseqLRScheduler, register_lr_scheduler
 from omegaconf import II
 
-
 _NEARLY_ONE = 1 - Fraction(1, 10**12)
 
 
@@ -49,7 +48,10 @@ class LuongLRSchedule(FairseqLRScheduler):
         self._check(cfg)
         self.base_lr = cfg.lr[0]
         # exact arithmetic: 0.1 epochs of 30 updates are 3 updates, not 3.0000000000000004
-        self.start, self.every = Fraction(str(cfg.lr_decay_start)), Fraction(str(cfg.lr_decay_every))
+        self.start, self.every = (
+            Fraction(str(cfg.lr_decay_start)),
+            Fraction(str(cfg.lr_decay_every)),
+        )
         self.num_updates = 0
         self.epoch: Optional[int] = None
         self.epoch_start = 0

@@ -1,9 +1,9 @@
 """Magnitude pruning in plain torch: knows no task, architecture or framework.
 
-    >>> classes = classify(weights, rules)
-    >>> result = prune(weights, classes, "class-blind", 0.8)
-    >>> for name, weight in weights.items():
-    ...     apply_(weight, result.masks[name])
+>>> classes = classify(weights, rules)
+>>> result = prune(weights, classes, "class-blind", 0.8)
+>>> for name, weight in weights.items():
+...     apply_(weight, result.masks[name])
 """
 
 from .describe import describe, table, thresholds

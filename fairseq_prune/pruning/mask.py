@@ -5,7 +5,6 @@ from typing import Mapping
 import torch
 from torch import Tensor
 
-
 #: Elements handled at once on a CPU; the widened mask then stays in cache.
 _CHUNK = 1 << 16
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}

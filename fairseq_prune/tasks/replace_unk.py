@@ -1,12 +1,15 @@
 """``--replace-unk``, made to work.
 
-fairseq 0.12 hands ``utils.replace_unk`` an alignment without entries or, with
+fairseq 0.12 takes the flag without a file name for the file "@@ " (the constant of
+another option), and hands ``utils.replace_unk`` an alignment without entries or, with
 ``--print-alignment``, one of (source, target) pairs, where it expects for each target
-word the position of a source word, and fails on the first <unk>.
+word the position of a source word: it fails on the first <unk>.
 """
 
-
 from fairseq.sequence_generator import SequenceGeneratorWithAlignment
+from omegaconf import OmegaConf
+
+_NO_FILE = "@@ "
 
 
 class HardAlignment(list):
@@ -32,6 +35,15 @@ class AligningGenerator(SequenceGeneratorWithAlignment):
 
 class ReplaceUnkMixin:
     """For tasks: pick the generator above where --replace-unk asks for it."""
+
+    @classmethod
+    def setup_task(cls, cfg, **kwargs):
+        options = (
+            getattr(cfg._get_parent(), "generation", None) if OmegaConf.is_config(cfg) else None
+        )
+        if options is not None and options.replace_unk == _NO_FILE:
+            options.replace_unk = ""
+        return super().setup_task(cfg, **kwargs)
 
     def build_generator(
         self, models, args, seq_gen_cls=None, extra_gen_cls_kwargs=None, *rest, **kwargs

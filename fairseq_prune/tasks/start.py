@@ -43,9 +43,9 @@ def check_start(cfg, model: nn.Module, model_cfg) -> None:
         )
     # fairseq renames parameters of older checkpoints while loading; in a copy here
     state = dict(read_checkpoint(path)["model"])
-    model.upgrade_state_dict_named(state, "") if hasattr(model, "upgrade_state_dict_named") else None
+    model.upgrade_state_dict(state)
     expected = model.state_dict()
-    for name in sorted(expected.keys() | state.keys()):
+    for name in [*expected, *(name for name in state if name not in expected)]:
         if name not in state or name not in expected:
             where, lacks = (path, "the model") if name in state else ("the model", path)
             raise PruneError(

@@ -109,8 +109,5 @@ from fairseq_cli.generate import cli_main
 cli_main()
 assert not any(name.startswith("fairseq_prune") for name in sys.modules)
 """
-    output = python(
-        "-c", stock, data, "--path", path, *DECODE, "--beam", "2", "--max-len-b", "12"
-    )
+    output = python("-c", stock, data, "--path", path, *DECODE, "--beam", "2", "--max-len-b", "12")
     assert len(lines(output, "H")) == 30
-

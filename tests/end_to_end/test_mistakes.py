@@ -8,8 +8,8 @@ import pytest
 import torch
 from commands import RETRAIN, train
 
-from fairseq_prune.cli.main import main
 from fairseq_prune.checkpoints.safe_io import read_checkpoint
+from fairseq_prune.cli.main import main
 
 
 def with_option(flag, value):
@@ -138,9 +138,7 @@ class TestFairseqPrune:
     @pytest.mark.parametrize("new_format", [True, False])
     def test_code_in_a_checkpoint_is_not_run(self, tmp_path, new_format):
         state = {"model": {"w": torch.ones(2, 2)}, "x": Trap(str(tmp_path / "sprung"))}
-        torch.save(
-            state, str(tmp_path / "evil.pt"), _use_new_zipfile_serialization=new_format
-        )
+        torch.save(state, str(tmp_path / "evil.pt"), _use_new_zipfile_serialization=new_format)
         assert "evil.pt" in exits("inspect", tmp_path / "evil.pt")
         assert not (tmp_path / "sprung").exists()
 

@@ -73,7 +73,9 @@ def test_state_dict_is_that_of_the_dense_model(dense, retrained):
 
 def test_log_says_what_was_pruned(retrained):
     _, output = retrained
-    assert re.search(r"pruned [\d,]+ of [\d,]+ weights \(80\.00%\), class-blind, threshold 0\.\d+", output)
+    assert re.search(
+        r"pruned [\d,]+ of [\d,]+ weights \(80\.00%\), class-blind, threshold 0\.\d+", output
+    )
     for name in ("source embedding", "source layer 2", "target layer 1", "attention", "softmax"):
         assert re.search(rf"^{name} +[\d,]+ +[\d,]+ +\d+\.\d\d% ", output, re.MULTILINE)
 
@@ -123,7 +125,9 @@ def test_resumed_equals_uninterrupted(data, dense, retrained, tmp_path):
 def test_without_scheme_trains_as_the_stock_task_does(data, tmp_path):
     common = ("--momentum", "0.9", "--lr", "0.5", "--max-update", "8")
     train(data, tmp_path / "a", "--task", "translation", "--optimizer", "sgd", *common)
-    train(data, tmp_path / "b", "--task", "pruned_translation", "--optimizer", "pruned_sgd", *common)
+    train(
+        data, tmp_path / "b", "--task", "pruned_translation", "--optimizer", "pruned_sgd", *common
+    )
     a, b = (state_of(tmp_path / x / "checkpoint_last.pt") for x in "ab")
     assert equal(a["model"], b["model"])
     assert equal(a["last_optimizer_state"], b["last_optimizer_state"])

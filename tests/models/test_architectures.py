@@ -41,8 +41,13 @@ def test_the_main_model_has_the_twelve_classes_of_figure_4(build_empty):
 def test_the_second_model_is_about_11_percent_of_the_first(build_empty):
     found = sizes(build_empty("pruned_lstm_nmt_iwslt15_vi_en", source=7_709, target=17_191))
     assert list(found) == [
-        "source embedding", "source layer 1", "source layer 2",
-        "target embedding", "target layer 1", "target layer 2", "softmax",
+        "source embedding",
+        "source layer 1",
+        "source layer 2",
+        "target embedding",
+        "target layer 1",
+        "target layer 2",
+        "softmax",
     ]
     assert 0.105 < sum(found.values()) / 216e6 < 0.115
 

@@ -37,11 +37,14 @@ def test_subgroups_part_the_rows_of_a_layer():
         assert rows == list(range(12)) and {w for _, w in groups} == {which}
 
 
-@pytest.mark.parametrize("name, shape", [
-    ("encoder.embed_tokens.weight", (12, 8)),
-    ("encoder.lstm.bias_ih_l0", (12,)),
-    ("decoder.weight_ih_norm", (12, 8)),
-    ("decoder.layers.0.weight_ih", (13, 8)),
-])
+@pytest.mark.parametrize(
+    "name, shape",
+    [
+        ("encoder.embed_tokens.weight", (12, 8)),
+        ("encoder.lstm.bias_ih_l0", (12,)),
+        ("decoder.weight_ih_norm", (12, 8)),
+        ("decoder.layers.0.weight_ih", (13, 8)),
+    ],
+)
 def test_other_parameters_have_no_subgroups(name, shape):
     assert lstm_subgroups(name, shape) is None

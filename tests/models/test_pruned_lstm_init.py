@@ -40,7 +40,9 @@ def test_there_is_no_bias_unless_asked_for(make):
     biases = {name for name, _ in make("--lstm-bias").named_parameters() if "bias" in name}
     assert biases == {
         f"{side}.lstm.bias_{part}_l{k}"
-        for side in ("encoder", "decoder") for part in ("ih", "hh") for k in (0, 1)
+        for side in ("encoder", "decoder")
+        for part in ("ih", "hh")
+        for k in (0, 1)
     }
 
 

@@ -52,9 +52,18 @@ def test_lstm(build):
 
 
 def test_both_directions_of_a_layer_are_one_class(build):
-    model = build("lstm", *LSTM, "--encoder-bidirectional", "--decoder-hidden-size", "16",
-                  "--decoder-out-embed-dim", "6", "--share-decoder-input-output-embed",
-                  "--decoder-embed-dim", "6")
+    model = build(
+        "lstm",
+        *LSTM,
+        "--encoder-bidirectional",
+        "--decoder-hidden-size",
+        "16",
+        "--decoder-out-embed-dim",
+        "6",
+        "--share-decoder-input-output-embed",
+        "--decoder-embed-dim",
+        "6",
+    )
     found = sizes(model)
     assert found["source layer 1"] == 2 * lstm_layer(8)
     assert found["source layer 2"] == 2 * lstm_layer(16)
@@ -136,21 +145,31 @@ def test_transformer_lm(build, tied):
 
 
 def test_adaptive_tables_are_embedding_and_softmax(build):
-    flags = ["--adaptive-input", "--adaptive-input-cutoff", "6,10", "--criterion",
-             "adaptive_loss", "--adaptive-softmax-cutoff", "6,10"]
+    flags = [
+        "--adaptive-input",
+        "--adaptive-input-cutoff",
+        "6,10",
+        "--criterion",
+        "adaptive_loss",
+        "--adaptive-softmax-cutoff",
+        "6,10",
+    ]
     model = build("transformer_lm", *TRANSFORMER_LM, *flags, task="language_modeling")
     layers = {"target layer 1", "target layer 2"}
     assert set(sizes(model)) == {"target embedding", "softmax"} | layers
 
 
-@pytest.mark.parametrize("arch, flags, task", [
-    ("lstm", LSTM, "translation"),
-    ("transformer", [*TRANSFORMER, "--share-decoder-input-output-embed"], "translation"),
-    ("fconv", FCONV, "translation"),
-    ("lstm_lm", LM, "language_modeling"),
-    ("transformer_lm", TRANSFORMER_LM, "language_modeling"),
-    ("pruned_lstm_nmt_tiny", ["--share-all-embeddings"], "translation"),
-])
+@pytest.mark.parametrize(
+    "arch, flags, task",
+    [
+        ("lstm", LSTM, "translation"),
+        ("transformer", [*TRANSFORMER, "--share-decoder-input-output-embed"], "translation"),
+        ("fconv", FCONV, "translation"),
+        ("lstm_lm", LM, "language_modeling"),
+        ("transformer_lm", TRANSFORMER_LM, "language_modeling"),
+        ("pruned_lstm_nmt_tiny", ["--share-all-embeddings"], "translation"),
+    ],
+)
 def test_a_checkpoint_has_the_prunable_weights_of_its_model(build, arch, flags, task):
     model = build(arch, *flags, source=14, task=task)
     assert list(fairseq_prunable(model.state_dict())) == list(

@@ -53,7 +53,9 @@ class Run:
         self.optimizer = from_flags(name, self.params, flags)
 
     def hold(self):
-        self.optimizer.hold(RECORD, [Held.place(p, 0, ~gone) for p, gone in zip(self.params, self.pruned)])
+        self.optimizer.hold(
+            RECORD, [Held.place(p, 0, ~gone) for p, gone in zip(self.params, self.pruned)]
+        )
 
     def state(self):
         """(value, pruned) of all that the optimizer remembers of each single weight."""

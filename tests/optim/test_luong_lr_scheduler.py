@@ -77,10 +77,13 @@ def test_an_odd_epoch_decays_at_the_first_update_past_its_half():
     assert rates[14:] == [0.25] * 4 + [0.125] * 3
 
 
-@pytest.mark.parametrize("options, lengths", [
-    (dict(lr=[2.0], lr_decay_start=1.0, lr_decay_every=0.1), [30, 30]),
-    (dict(lr=[2.0], lr_decay_start=1.3, lr_decay_every=0.7), [10, 10, 10]),
-])
+@pytest.mark.parametrize(
+    "options, lengths",
+    [
+        (dict(lr=[2.0], lr_decay_start=1.0, lr_decay_every=0.1), [30, 30]),
+        (dict(lr=[2.0], lr_decay_start=1.3, lr_decay_every=0.7), [10, 10, 10]),
+    ],
+)
 def test_decimal_fractions_of_an_epoch_are_exact(options, lengths):
     exact = {k: Fraction(str(v)) if k != "lr" else v for k, v in options.items()}
     assert train(schedule(**options), lengths) == formula(exact, lengths)
@@ -149,20 +152,23 @@ def test_an_epoch_longer_than_the_one_before_is_one_epoch_to_its_end():
     assert train(schedule(**options), lengths) == formula(options, lengths)
 
 
-@pytest.mark.parametrize("options, flag", [
-    (dict(lr=[1.0, 0.5]), "--lr "),
-    (dict(lr=[]), "--lr "),
-    (dict(lr_decay_start=-1.0), "--lr-decay-start"),
-    (dict(lr_decay_start=float("nan")), "--lr-decay-start"),
-    (dict(lr_decay_start=float("inf")), "--lr-decay-start"),
-    (dict(lr_decay_every=0.0), "--lr-decay-every"),
-    (dict(lr_decay_every=-0.5), "--lr-decay-every"),
-    (dict(lr_decay_factor=0.0), "--lr-decay-factor"),
-    (dict(lr_decay_factor=1.5), "--lr-decay-factor"),
-    (dict(lr_decay_factor=float("nan")), "--lr-decay-factor"),
-    (dict(lr_epoch_updates=-3), "--lr-epoch-updates"),
-    (dict(lr_epoch_updates=0), "--lr-epoch-updates"),
-])
+@pytest.mark.parametrize(
+    "options, flag",
+    [
+        (dict(lr=[1.0, 0.5]), "--lr "),
+        (dict(lr=[]), "--lr "),
+        (dict(lr_decay_start=-1.0), "--lr-decay-start"),
+        (dict(lr_decay_start=float("nan")), "--lr-decay-start"),
+        (dict(lr_decay_start=float("inf")), "--lr-decay-start"),
+        (dict(lr_decay_every=0.0), "--lr-decay-every"),
+        (dict(lr_decay_every=-0.5), "--lr-decay-every"),
+        (dict(lr_decay_factor=0.0), "--lr-decay-factor"),
+        (dict(lr_decay_factor=1.5), "--lr-decay-factor"),
+        (dict(lr_decay_factor=float("nan")), "--lr-decay-factor"),
+        (dict(lr_epoch_updates=-3), "--lr-epoch-updates"),
+        (dict(lr_epoch_updates=0), "--lr-epoch-updates"),
+    ],
+)
 def test_bad_options_are_refused_by_name(options, flag):
     with pytest.raises(SystemExit, match=flag):
         schedule(**{**TRAINING, **options})

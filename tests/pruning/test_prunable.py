@@ -19,7 +19,11 @@ class Small(nn.Module):
 
 
 MATRICES = [
-    "embed.weight", "positions.weight", "lstm.weight_ih_l0", "lstm.weight_hh_l0", "conv.weight"
+    "embed.weight",
+    "positions.weight",
+    "lstm.weight_ih_l0",
+    "lstm.weight_hh_l0",
+    "conv.weight",
 ]
 
 
@@ -57,7 +61,11 @@ def test_two_halves_of_one_memory_count_twice():
 
 
 def test_a_bias_is_none_whatever_its_shape():
-    named = {"m.bias": torch.ones(2, 2), "m.in_proj_bias": torch.ones(2, 2), "bias.w": torch.ones(2, 2)}
+    named = {
+        "m.bias": torch.ones(2, 2),
+        "m.in_proj_bias": torch.ones(2, 2),
+        "bias.w": torch.ones(2, 2),
+    }
     assert list(find_prunable(named)) == ["bias.w"]
 
 
@@ -79,13 +87,17 @@ def test_frozen_weights_count():
 
 def test_exclude_leaves_out_what_it_matches_anywhere():
     assert names(exclude=[r"_hh_", r"^conv"]) == [
-        "embed.weight", "positions.weight", "lstm.weight_ih_l0"
+        "embed.weight",
+        "positions.weight",
+        "lstm.weight_ih_l0",
     ]
 
 
 def test_include_takes_vectors_and_biases():
     assert names(include=[r"norm\.weight", r"out\.bias"]) == MATRICES[:4] + [
-        "norm.weight", "conv.weight", "out.bias"
+        "norm.weight",
+        "conv.weight",
+        "out.bias",
     ]
 
 

@@ -90,7 +90,14 @@ def test_a_missing_part_is_refused(record, weights, key):
 
 
 @pytest.mark.parametrize(
-    "bad", [None, 7, [], {"version": 1, "masks": 3, "shapes": {}}, {"version": 1, "masks": {"enc.w": 1}, "shapes": {"enc.w": [3, 5]}}]
+    "bad",
+    [
+        None,
+        7,
+        [],
+        {"version": 1, "masks": 3, "shapes": {}},
+        {"version": 1, "masks": {"enc.w": 1}, "shapes": {"enc.w": [3, 5]}},
+    ],
 )
 def test_what_is_no_record_is_refused(bad, weights):
     with pytest.raises(PruneError, match="damaged"):

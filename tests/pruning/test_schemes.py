@@ -15,9 +15,7 @@ SPREAD = {"softmax": 1.0, "layer": 0.1, "attention": 0.4}
 
 def make_weights(dtype=torch.float32, seed=0):
     torch.manual_seed(seed)
-    return {
-        name: (torch.randn(SHAPES[name]) * SPREAD[CLASSES[name]]).to(dtype) for name in CLASSES
-    }
+    return {name: (torch.randn(SHAPES[name]) * SPREAD[CLASSES[name]]).to(dtype) for name in CLASSES}
 
 
 def tied_weights():
@@ -130,6 +128,8 @@ def test_a_new_scope_is_a_new_scheme(monkeypatch):
     classes = {"a": "source layer 1", "b": "source layer 2", "c": "target layer 1"}
     result = prune(weights, classes, "by-side", 0.5)
     assert [result.masks[name].tolist() for name in "abc"] == [
-        [False, False], [True, True], [False, False, True, True]
+        [False, False],
+        [True, True],
+        [False, False, True, True],
     ]
     assert result.threshold == {"source": 2.0, "target": 1.0}

@@ -37,12 +37,15 @@ matrices = st.lists(st.lists(moderate, min_size=1, max_size=9), min_size=1, max_
 
 
 @steady
-@given(matrices, st.lists(st.integers(0, 2), min_size=5, max_size=5), fraction,
-       st.sampled_from(["class-blind", "class-uniform", "class-distribution"]))
+@given(
+    matrices,
+    st.lists(st.integers(0, 2), min_size=5, max_size=5),
+    fraction,
+    st.sampled_from(["class-blind", "class-uniform", "class-distribution"]),
+)
 def test_schemes_are_a_full_sort(brute_force_masks, values, labels, x, scheme):
     weights = {f"w{i}": torch.tensor(v, dtype=torch.float32) for i, v in enumerate(values)}
     classes = {name: f"class {label}" for name, label in zip(weights, labels)}
     masks = prune(weights, classes, scheme, x).masks
     expected = brute_force_masks(weights, classes, scheme, x)
     assert {n: m.tolist() for n, m in masks.items()} == {n: m.tolist() for n, m in expected.items()}
-
