@@ -15,9 +15,9 @@ setup(
     python_requires=">=3.8",
     install_requires=[
         # stock fairseq cannot be imported from Python 3.11 on; fairseq-fixed is the same
-        # package with that put right, and conflicts with stock fairseq below
-        "fairseq>=0.12.2,<0.13; python_version < '3.11'",
-        "fairseq-fixed>=0.12.3,<0.13; python_version >= '3.11'",
+        # package, under the same import name, with that put right
+        "fairseq>=0.12.2; python_version < '3.11'",
+        "fairseq-fixed>=0.12.3; python_version >= '3.11'",
         "torch>=1.13",
         "sacrebleu>=2.0",
         "sentencepiece>=0.1.97",

@@ -45,12 +45,9 @@ class ReplaceUnkMixin:
             options.replace_unk = ""
         return super().setup_task(cfg, **kwargs)
 
-    def build_generator(
-        self, models, args, seq_gen_cls=None, extra_gen_cls_kwargs=None, *rest, **kwargs
-    ):
+    def build_generator(self, models, args, *rest, **kwargs):
         wanted = getattr(args, "replace_unk", None) is not None
-        if wanted and seq_gen_cls is None and getattr(args, "print_alignment", None) != "soft":
-            seq_gen_cls = AligningGenerator
-        return super().build_generator(
-            models, args, seq_gen_cls, extra_gen_cls_kwargs, *rest, **kwargs
-        )
+        chosen = rest or kwargs.get("seq_gen_cls") is not None
+        if wanted and not chosen and getattr(args, "print_alignment", None) != "soft":
+            kwargs["seq_gen_cls"] = AligningGenerator
+        return super().build_generator(models, args, *rest, **kwargs)

@@ -4,9 +4,11 @@ import os
 import re
 from typing import Optional
 
+from fairseq.optim import OPTIMIZER_REGISTRY
 from torch import nn
 
 from ..checkpoints.safe_io import read_checkpoint
+from ..optim.pruned_optimizer import PrunedOptimizerMixin
 from ..pruning import PruneError, check_request
 
 
@@ -41,8 +43,11 @@ def check_start(cfg, model: nn.Module, model_cfg) -> None:
             "--prune-scheme prunes a trained model, and this run starts from none; "
             "give --finetune-from-model CHECKPOINT"
         )
+    checkpoint = read_checkpoint(path)
+    if path != cfg.finetune_from_model and not cfg.reset_optimizer:
+        _check_optimizer(path, checkpoint)
     # fairseq renames parameters of older checkpoints while loading; in a copy here
-    state = dict(read_checkpoint(path)["model"])
+    state = dict(checkpoint["model"])
     model.upgrade_state_dict(state)
     expected = model.state_dict()
     for name in [*expected, *(name for name in state if name not in expected)]:
@@ -58,6 +63,18 @@ def check_start(cfg, model: nn.Module, model_cfg) -> None:
                 f"{_size(expected[name])} in the model; give the --arch, the model options and "
                 f"the data it was trained with"
             )
+
+
+def _check_optimizer(path: str, checkpoint) -> None:
+    """Refuse to continue a run of an optimizer that does not keep pruned weights at zero."""
+    history = checkpoint.get("optimizer_history") or [{}]
+    name = history[-1].get("optimizer_name")
+    stock = [cls for cls in OPTIMIZER_REGISTRY.values() if cls.__name__ == name]
+    if stock and not issubclass(stock[0], PrunedOptimizerMixin):
+        raise PruneError(
+            f"{path}, which this run would continue, was trained with the optimizer {name}; "
+            f"give another --save-dir and --finetune-from-model {path}"
+        )
 
 
 def _size(tensor) -> str:

@@ -88,6 +88,13 @@ def test_continuing_with_another_sparsity(data, retrained, tmp_path):
     }
 
 
+def test_continuing_in_the_folder_of_a_dense_run(data, dense, tmp_path):
+    shutil.copytree(str(dense.parent), str(tmp_path / "run"))
+    output = train(data, tmp_path / "run", *RETRAIN, "--max-update", "22", ok=False)
+    assert "--save-dir" in output and "--finetune-from-model" in output
+    assert "Traceback" not in output
+
+
 class Trap:
     """Unpickling one of these makes a file."""
 
