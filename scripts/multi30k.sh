@@ -5,7 +5,8 @@
 #
 # dense, pruned class-blind to 80% and 90%, and both retrained. RAW_DIR holds the corpus;
 # without it, it is downloaded. What is finished is skipped; training that was interrupted
-# goes on from its last checkpoint.
+# goes on from its last checkpoint. SPARSITIES="80" retrains just that one; TRAIN_ONLY=1 leaves
+# out the scoring (two of these may run side by side, with OMP_NUM_THREADS=1).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 BIN=${BIN:-.venv/bin}
@@ -41,7 +42,7 @@ timed dense "$RUNS/dense/finished" "$BIN/fairseq-train" $DATA "${TRAIN[@]}" \
     --total-num-update 5000 --max-update 5000 --save-dir $RUNS/dense
 touch $RUNS/dense/finished
 
-for percent in 80 90; do
+for percent in ${SPARSITIES:-80 90}; do
     timed pruned$percent $RUNS/pruned$percent.pt \
         "$BIN/fairseq-prune" prune $DENSE $RUNS/pruned$percent.pt \
         --scheme class-blind --sparsity 0.$percent
@@ -53,6 +54,8 @@ for percent in 80 90; do
         --save-dir $RUNS/retrained$percent
     touch $RUNS/retrained$percent/finished
 done
+
+[ -z "${TRAIN_ONLY:-}" ] || exit 0
 
 score() {
     local name=$1 checkpoint=$2
@@ -69,7 +72,7 @@ score() {
     "$BIN/sacrebleu" $DATA/text/test.de -i "$RUNS/$name.test.de" -m bleu -w 2
 }
 score dense $DENSE
-for percent in 80 90; do
+for percent in ${SPARSITIES:-80 90}; do
     score pruned$percent $RUNS/pruned$percent.pt
     score retrained$percent $RUNS/retrained$percent/checkpoint_best.pt
 done

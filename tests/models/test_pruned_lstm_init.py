@@ -78,13 +78,17 @@ def recurrence(lstm, layer, h, c):
 
 
 @pytest.mark.parametrize("feed", [[], ["--decoder-input-feed"]], ids=["fused", "by step"])
-def test_dropout_falls_on_every_vertical_connection_and_on_no_other(make, feed):
-    """With dropout 1 what is left is what runs along time and from encoder to decoder."""
-    model = make("--lstm-bias", "--dropout", "1.0", "--num-layers", "3", *feed).train()
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_dropout_falls_on_every_vertical_connection_and_on_no_other(make, feed, layers):
+    """With dropout 1 what is left is what runs along time and from encoder to decoder.
+
+    Only the top layer can be seen from outside, so each depth tells of one connection.
+    """
+    model = make("--lstm-bias", "--dropout", "1.0", "--num-layers", str(layers), *feed).train()
     for parameter in model.parameters():
         torch.nn.init.uniform_(parameter, -1, 1)
     source, target = torch.tensor([[5, 6, 7, 2]]), torch.tensor([[2, 8, 9]])
-    state = [(torch.zeros(16), torch.zeros(16)) for _ in range(3)]
+    state = [(torch.zeros(16), torch.zeros(16)) for _ in range(layers)]
     memory = []
     for _ in range(4):
         state = [recurrence(model.encoder.lstm, k, h, c) for k, (h, c) in enumerate(state)]

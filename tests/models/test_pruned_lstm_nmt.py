@@ -5,8 +5,8 @@ import pytest
 import torch
 
 PAD, EOS = 1, 2
-SOURCES = [[5, 6, 7, EOS], [8, 4, EOS], [9, EOS]]
-TARGETS = [[EOS, 5, 6, 13, 7], [EOS, 8, 4, 4, 9], [EOS, 10, 11, 12, 4]]
+SOURCES = [[5, 6, 7, EOS], [8, 4, EOS], [9, EOS], [EOS]]
+TARGETS = [[EOS, 5, 6, 13, 7], [EOS, 8, 4, 4, 9], [EOS, 10, 11, 12, 4], [EOS, 6, 6, 5, 9]]
 VARIANTS = {
     "plain": [],
     "three layers": ["--num-layers", "3"],
@@ -114,7 +114,7 @@ def run(model, sources, targets, left=True):
 def test_the_model_is_the_equations(make, flags, left):
     model = make(flags)
     scores, extra = run(model, SOURCES, TARGETS, left)
-    assert scores.shape == (3, 5, 14)
+    assert scores.shape == (4, 5, 14)
     attention, width = extra["attn"][0], len(SOURCES[0])
     for row, (source, target) in enumerate(zip(SOURCES, TARGETS)):
         expected, weights = Equations(model).decode(source, target)
@@ -160,7 +160,7 @@ def test_hypotheses_can_be_reordered_on_the_way(make, flags):
     cache = {}
     with torch.no_grad():
         encoded = model.encoder(pad(SOURCES, left=True))
-        model.decoder.reorder_incremental_state_scripting(cache, torch.tensor([2, 1, 0]))
+        model.decoder.reorder_incremental_state_scripting(cache, torch.tensor([2, 1, 0, 3]))
         for t in range(2):
             model.decoder(torch.tensor(before)[:, : t + 1], encoded, incremental_state=cache)
         model.decoder.reorder_incremental_state_scripting(cache, order)
@@ -169,3 +169,19 @@ def test_hypotheses_can_be_reordered_on_the_way(make, flags):
         last = [model.decoder(targets[:, :t], encoded, incremental_state=cache)[0] for t in (3, 4)]
     expected, _ = run(model, [SOURCES[o] for o in order], targets.tolist())
     torch.testing.assert_close(torch.cat(last, dim=1), expected[:, 2:], **CLOSE)
+
+
+@every_variant
+@pytest.mark.parametrize("incremental", [False, True], ids=["teacher forcing", "word by word"])
+def test_sentences_can_be_reordered_before_the_first_word(make, flags, incremental):
+    """Beam search copies each sentence of the batch once for each hypothesis, then begins."""
+    model, order = make(flags), torch.tensor([2, 0, 0, 3, 1])
+    targets = torch.tensor([TARGETS[3], TARGETS[1], TARGETS[0], TARGETS[2], TARGETS[1]])
+    with torch.no_grad():
+        encoded = model.encoder(pad(SOURCES, left=True))
+        encoded = model.encoder.reorder_encoder_out(encoded, order)
+        cache = {} if incremental else None
+        steps = range(1, 6) if incremental else [5]
+        scores = [model.decoder(targets[:, :t], encoded, incremental_state=cache)[0] for t in steps]
+    expected, _ = run(model, [SOURCES[o] for o in order], targets.tolist())
+    torch.testing.assert_close(torch.cat(scores, dim=1), expected, **CLOSE)

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from fairseq.optim import OPTIMIZER_REGISTRY
+from fairseq.optim import OPTIMIZER_DATACLASS_REGISTRY, OPTIMIZER_REGISTRY, build_optimizer
+from omegaconf import OmegaConf
 
 HUGE, NAN, INF = 1e30, float("nan"), float("inf")
 
@@ -33,6 +34,16 @@ def test_options_are_those_of_the_original(name, flags, start):
     ours, theirs = start(f"pruned_{name}", flags), start(name, flags)
     assert ours.optimizer.optimizer.defaults == theirs.optimizer.optimizer.defaults
     assert type(ours.optimizer.optimizer) is type(theirs.optimizer.optimizer)
+
+
+def test_a_config_that_says_nothing_means_the_defaults_of_the_original(name, start):
+    """As in YAML, where no argument parser has filled anything in."""
+    config = OmegaConf.structured(OPTIMIZER_DATACLASS_REGISTRY[f"pruned_{name}"]())
+    config._name, config.lr = f"pruned_{name}", [0.1]
+    if "tpu" in config:
+        config.tpu = False  # points to another part of the whole config
+    ours = build_optimizer(config, [torch.nn.Parameter(torch.ones(2, 2))])
+    assert ours.optimizer.defaults == start(name, []).optimizer.optimizer.defaults
 
 
 def test_before_hold_it_is_the_original_bit_for_bit(name, start):
@@ -71,6 +82,18 @@ def test_weights_and_state_are_zero_where_pruned_and_only_there(name, at_pruned,
             assert (value[gone] == 0).all() and (value[~gone] != 0).all()
         run.step(seed, at_pruned)
     assert all((param[~gone] != 0).all() for param, gone in zip(run.params, run.pruned))
+
+
+def test_weights_and_state_are_zero_after_a_step_without_clipping(name, start):
+    """A training loop that never takes the gradient norm: nothing has masked its gradients."""
+    run = start(f"pruned_{name}")
+    run.hold()
+    for seed in range(3):
+        run.set_gradients(seed)
+        run.optimizer.step()
+        assert run.is_clean()
+        for value, gone in run.state():
+            assert (value[gone] == 0).all() and (value[~gone] != 0).all()
 
 
 @pytest.mark.parametrize("moving", ["sgd", "nag", "adam", "adamax", "adafactor"])

@@ -89,3 +89,24 @@ def test_sparsity_is_pruned_over_prunable():
     masks = {"a": torch.tensor([[True, False], [False, False]]), "b": torch.ones(4).bool()}
     assert sparsity(masks) == 3 / 8
     assert sparsity({}) == 0.0
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, torch.float64])
+def test_weights_larger_than_a_chunk_are_masked_to_the_last(dtype):
+    count = 2 * (1 << 16) + 3
+    torch.manual_seed(0)
+    weight, mask = torch.randn(count).to(dtype), torch.rand(count) < 0.5
+    expected = [w if keep else 0.0 for w, keep in zip(weight.tolist(), mask.tolist())]
+    apply_(weight, mask)
+    assert weight.tolist() == expected
+
+
+def test_a_part_of_a_larger_tensor_is_masked_alone():
+    whole = torch.ones(10)
+    apply_(whole[3:7].view(2, 2), torch.tensor([[True, False], [False, True]]))
+    assert whole.tolist() == [1, 1, 1, 1, 0, 0, 1, 1, 1, 1]
+
+
+def test_a_mask_of_another_size_is_refused():
+    with pytest.raises((RuntimeError, ValueError)):
+        apply_(torch.ones(4), torch.ones(3, dtype=torch.bool))
