@@ -40,9 +40,15 @@ def test_retraining_a_pruned_file_prunes_the_same(data, dense, tmp_path):
         assert torch.equal(packed, record["masks"][name])
 
 
+def inspected(path):
+    """What ``inspect --json`` prints on standard output, which is to be JSON alone."""
+    command = [str(BIN / "fairseq-prune"), "inspect", str(path), "--json"]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode())
+
+
 def test_inspect_says_what_is_in_the_file(retrained):
     path = retrained[0] / "checkpoint_best.pt"
-    found = json.loads(run("fairseq-prune", "inspect", path, "--json"))
+    found = inspected(path)
     state = state_of(path)
     record = state["last_optimizer_state"]["prune"]
     masks = {n: unpack(m, record["shapes"][n]) for n, m in record["masks"].items()}
@@ -65,7 +71,7 @@ def test_inspect_says_what_is_in_the_file(retrained):
 
 
 def test_inspect_of_a_dense_model_counts_zeros(dense):
-    found = json.loads(run("fairseq-prune", "inspect", dense, "--json"))
+    found = inspected(dense)
     weights = [w for w in state_of(dense)["model"].values() if w.dim() == 2]
     assert found["pruned"] == sum(int((w == 0).sum()) for w in weights)
     assert found["scheme"] is None and found["threshold"] is None
