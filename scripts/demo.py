@@ -90,7 +90,8 @@ def score(out: Path, name: str, checkpoint: Path) -> dict:
     """Perplexity on the validation set, BLEU on the test set, and the checkpoint's sparsity."""
     validated = out / f"{name}.valid.txt"
     Step(f"perplexity: {name}", validated, validated).run(
-        BIN / "fairseq-validate", out / "data", "--user-dir", "fairseq_prune", "--path", checkpoint,
+        BIN / "fairseq-validate", out / "data", "--user-dir", "fairseq_prune",
+        "--task", "translation", "--path", checkpoint,
         "--valid-subset", "valid", "--max-tokens", "4000", "--required-batch-size-multiple", "1",
         "--cpu", "--num-workers", "0", keep_output=True,
     )  # fmt: skip

@@ -60,7 +60,7 @@ done
 score() {
     local name=$1 checkpoint=$2
     timed "$name.valid" "$RUNS/$name.scored" "$BIN/fairseq-validate" $DATA \
-        --user-dir fairseq_prune --path "$checkpoint" --valid-subset valid \
+        --user-dir fairseq_prune --task translation --path "$checkpoint" --valid-subset valid \
         --max-tokens 4000 --required-batch-size-multiple 1 --cpu --num-workers 0
     timed "$name.test" "$RUNS/$name.scored" "$BIN/fairseq-generate" $DATA \
         --user-dir fairseq_prune --path "$checkpoint" --beam 5 --batch-size 50 \

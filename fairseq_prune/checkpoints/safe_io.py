@@ -2,7 +2,6 @@
 
 import argparse
 import collections
-import inspect
 import os
 import pickle
 import tempfile
@@ -30,7 +29,7 @@ def allow_in_fairseq() -> None:
 
 
 def read_checkpoint(path: str) -> Dict[str, Any]:
-    """A fairseq checkpoint on the CPU, memory-mapped where torch can (>= 2.1).
+    """A fairseq checkpoint on the CPU, memory-mapped on torch >= 2.4.
 
     Tensors may share memory with the file: do not write into them.
 
@@ -56,17 +55,26 @@ def read_checkpoint(path: str) -> Dict[str, Any]:
 
 
 def _load(path: str):
-    options = {"map_location": "cpu"}
-    if "mmap" in inspect.signature(torch.load).parameters and _is_zip(path):
-        options["mmap"] = True
-    if _TAKES_SAFE_TYPES:
-        # for good, not in torch's context manager: that one's exit also takes back
-        # what was allowed before it
-        allow_in_fairseq()
-        return torch.load(path, weights_only=True, **options)
-    if "weights_only" in inspect.signature(torch.load).parameters:
-        options["weights_only"] = False  # the restricted unpickler below stands in for it
-    return torch.load(path, pickle_module=_RestrictedPickle, **options)
+    if not _TAKES_SAFE_TYPES:
+        return _load_restricted(path)
+    # for good, not in torch's context manager: that one's exit also takes back
+    # what was allowed before it
+    allow_in_fairseq()
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+
+
+def _load_restricted(path: str):
+    """For torch < 2.4, whose weights-only loading takes no further types.
+
+    Through torch's inner functions, which those versions will always have: torch.load
+    of 1.13 takes a pickle module and then uses the unrestricted one all the same.
+    """
+    inner = torch.serialization
+    with inner._open_file_like(path, "rb") as f:
+        if inner._is_zipfile(f):
+            with inner._open_zipfile_reader(f) as archive:
+                return inner._load(archive, "cpu", _RestrictedPickle, encoding="utf-8")
+        return inner._legacy_load(f, "cpu", _RestrictedPickle, encoding="utf-8")
 
 
 def _is_zip(path: str) -> bool:
@@ -75,7 +83,7 @@ def _is_zip(path: str) -> bool:
 
 
 class _RestrictedPickle:
-    """A pickle module for torch < 2.4, whose weights-only loading takes no further types."""
+    """A pickle module that finds what fairseq checkpoints hold and nothing else."""
 
     ALLOWED = {
         ("collections", "OrderedDict"): collections.OrderedDict,

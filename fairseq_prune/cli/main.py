@@ -83,7 +83,8 @@ def inspection(found) -> List[str]:
         how += thresholds(found["threshold"])
     lines = [
         f"{found['checkpoint']}: {found['bytes']:,} bytes, {found['parameters']:,} parameters, "
-        f"{found['weights']:,} prunable, {found['pruned']:,} pruned ({100 * found['sparsity']:.2f}%)",
+        f"{found['weights']:,} prunable, {found['pruned']:,} pruned "
+        f"({100 * found['sparsity']:.2f}%)",
         how,
         "",
     ]
