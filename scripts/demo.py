@@ -33,12 +33,12 @@ TRAIN = """
     --seed 1 --cpu --num-workers 0 --no-epoch-checkpoints --log-format simple --log-interval 50
 """
 DENSE = """
-    --task translation --optimizer adam --lr 0.004 --max-epoch 4
-    --lr-decay-start 2 --lr-decay-every 0.5
+    --task translation --optimizer adam --lr 0.004 --max-epoch 3
+    --lr-decay-start 2 --lr-decay-every 0.25
 """
 RETRAIN = """
-    --task pruned_translation --optimizer pruned_adam --lr 0.002 --max-epoch 2
-    --lr-decay-start 1 --lr-decay-every 0.25
+    --task pruned_translation --optimizer pruned_adam --lr 0.004 --max-epoch 4
+    --lr-decay-start 2 --lr-decay-every 0.5
 """
 GENERATE = """
     --user-dir fairseq_prune --beam 5 --batch-size 100 --required-batch-size-multiple 1
