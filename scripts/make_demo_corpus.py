@@ -155,8 +155,10 @@ def main(argv=None) -> None:
                 seen.add(pair[0])
                 pairs.append(pair)
         for lang, lines in zip(("en", "de"), zip(*pairs)):
-            with open(args.out / f"{split}.{lang}", "w", encoding="utf-8") as f:
+            partial = args.out / f"{split}.{lang}.partial"
+            with open(partial, "w", encoding="utf-8") as f:
                 f.writelines(line + "\n" for line in lines)
+            partial.replace(args.out / f"{split}.{lang}")
     print(f"wrote {args.train} + {args.valid} + {args.test} pairs to {args.out}")
 
 

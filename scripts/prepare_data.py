@@ -140,6 +140,9 @@ def download(corpus: Corpus, folder: Path) -> None:
         try:
             with urllib.request.urlopen(url, timeout=60) as response, open(partial, "wb") as f:
                 shutil.copyfileobj(response, f)
+                expected = response.headers.get("Content-Length")
+                if expected is not None and f.tell() != int(expected):
+                    raise OSError(f"{f.tell()} of {expected} bytes came")
         except (urllib.error.URLError, OSError) as error:
             partial.unlink(missing_ok=True)
             raise UserError(
@@ -261,6 +264,8 @@ def prepare(args: argparse.Namespace) -> None:
                 train_sentencepiece(text / f"train.{lang}", args.out / f"spm.{lang}", vocab_size)
             for split in SPLITS:
                 encode(model, text / f"{split}.{lang}", prefix / f"{split}.{lang}")
+    for left_over in args.out.glob("dict.*.txt"):  # fairseq-preprocess refuses to replace them
+        left_over.unlink()
     command = [
         Path(sys.executable).with_name("fairseq-preprocess"),
         "--source-lang", corpus.source, "--target-lang", corpus.target,

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..models.weight_classes import fairseq_classes, lstm_subgroups
 from ..pruning import masks_of, members
+from ..pruning.selection import CHUNK
 from .safe_io import read_checkpoint
 from .weights import find_record, prunable_weights
 
@@ -45,9 +46,9 @@ def inspect_checkpoint(
         "nonzero": sum(c["nonzero"] for c in classes),
         "sparsity": pruned / total if total else 0.0,
         "mask": "none; zeros are counted" if record is None else "recorded",
-        "scheme": None if record is None else record["scheme"],
-        "target_sparsity": None if record is None else record["sparsity"],
-        "threshold": None if record is None else record["threshold"],
+        "scheme": None if record is None else record.get("scheme"),
+        "target_sparsity": None if record is None else record.get("sparsity"),
+        "threshold": None if record is None else record.get("threshold"),
         "classes": classes,
     }
 
@@ -55,17 +56,26 @@ def inspect_checkpoint(
 def _describe_class(name: str, parts) -> Dict[str, Any]:
     count = sum(weight.numel() for _, weight, _ in parts)
     kept = sum(int(mask.sum()) for _, _, mask in parts)
-    surviving = [(w[m].abs().float()) for _, w, m in parts]
-    surviving = [w for w in surviving if w.numel()]
+    smallest, largest, nonzero = float("inf"), 0.0, 0
+    for _, weight, mask in parts:
+        # piece by piece: the weights may be more than fit in memory at once
+        for piece, keep in zip(weight.reshape(-1).split(CHUNK), mask.reshape(-1).split(CHUNK)):
+            size = piece[keep].abs().float()
+            nonzero += int((piece != 0).sum())
+            if size.numel():
+                smallest, largest = (
+                    min(smallest, float(size.min())),
+                    max(largest, float(size.max())),
+                )
     return {
         "name": name,
         "parameters": [parameter for parameter, _, _ in parts],
         "weights": count,
         "pruned": count - kept,
-        "sparsity": (count - kept) / count,
-        "nonzero": sum(int((weight != 0).sum()) for _, weight, _ in parts),
-        "smallest_kept": min((float(w.min()) for w in surviving), default=None),
-        "largest": max((float(w.max()) for w in surviving), default=None),
+        "sparsity": (count - kept) / count if count else 0.0,
+        "nonzero": nonzero,
+        "smallest_kept": smallest if kept else None,
+        "largest": largest if kept else None,
         "gates": _gates(parts),
     }
 

@@ -51,6 +51,13 @@ def read_checkpoint(path: str) -> Dict[str, Any]:
         ) from error
     if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
         raise PruneError(f"{path} is no fairseq checkpoint: it holds no model")
+    model, extra = state["model"], state.get("extra_state")
+    if not all(isinstance(name, str) for name in model) or not any(
+        map(torch.is_tensor, model.values())
+    ):
+        raise PruneError(f"{path} is no fairseq checkpoint: its model is no state dict")
+    if extra is not None and not isinstance(extra, dict):
+        raise PruneError(f"{path} is no fairseq checkpoint: its extra_state is no dictionary")
     return state
 
 
@@ -157,7 +164,14 @@ def scratch_tensors(beside: str) -> Iterator:
                 return torch.empty_like(like)
             count += 1
             name = os.path.join(scratch, str(count))
-            flat = torch.from_file(name, shared=True, size=like.numel(), dtype=like.dtype)
+            size = like.numel() * like.element_size()
+            try:
+                with open(name, "wb") as f:
+                    # now, not by a signal in the middle of copying
+                    os.posix_fallocate(f.fileno(), 0, size)
+                flat = torch.from_file(name, shared=True, size=like.numel(), dtype=like.dtype)
+            except (OSError, RuntimeError) as error:
+                raise PruneError(f"cannot write {size:,} bytes beside {beside}: {error}") from error
             return flat.view(like.shape)
 
         yield make

@@ -5,7 +5,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional
 import torch
 from torch import Tensor
 
-from ..models.weight_classes import fairseq_prunable
+from ..models.weight_classes import fairseq_prunable, is_copy
 from ..optim.pruned_optimizer import RECORD_KEY
 
 
@@ -15,7 +15,7 @@ def prunable_weights(
     """Prunable parameters of a checkpoint by name, tied ones once, in parameter order."""
     model = state["model"]
     copies = {other for others in tied(model).values() for other in others}
-    named = {name: tensor for name, tensor in model.items() if name not in copies}
+    named = {n: w for n, w in model.items() if n not in copies and torch.is_tensor(w)}
     return fairseq_prunable(named, include, exclude)
 
 
@@ -29,6 +29,8 @@ def tied(model: Mapping[str, Tensor]) -> Dict[str, List[str]]:
     by_look: Dict[Any, List[str]] = {}
     for name, tensor in model.items():
         if not torch.is_tensor(tensor) or not tensor.is_floating_point() or tensor.dim() < 2:
+            continue
+        if is_copy(name):
             continue
         if tensor.numel() == 0:
             continue

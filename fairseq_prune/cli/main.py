@@ -80,7 +80,7 @@ def inspection(found) -> List[str]:
     how = f"mask: {found['mask']}"
     if found["scheme"]:
         how += f", {found['scheme']} to {found['target_sparsity']:g}, "
-        how += thresholds(found["threshold"])
+        how += thresholds(found["threshold"] or {})
     lines = [
         f"{found['checkpoint']}: {found['bytes']:,} bytes, {found['parameters']:,} parameters, "
         f"{found['weights']:,} prunable, {found['pruned']:,} pruned "

@@ -39,7 +39,7 @@ CLASS_RULES = (
 NOT_WEIGHTS = (
     r"\bembed_positions\.",
     r"\.weight_g$",
-    r"\blayers\.\d+\.(in_proj|out_proj|fc1|fc2)_weight$",
+    r"\blayers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)$",
 )
 
 #: torch's row order of the LSTM's four gates; g is the paper's input signal h^.
@@ -60,6 +60,11 @@ def fairseq_prunable(
     labelled = {labels[name]: tensor for name, tensor in named.items()}
     found = find_prunable(labelled, include, exclude, NOT_WEIGHTS)
     return {names[label]: tensor for label, tensor in found.items()}
+
+
+def is_copy(name: str) -> bool:
+    """Whether a parameter is a copy that fairseq's transformer makes of others on loading."""
+    return re.search(NOT_WEIGHTS[-1], name) is not None
 
 
 def fairseq_classes(names: Iterable[str]) -> Dict[str, str]:

@@ -46,7 +46,7 @@ class Pruned:
 
     @property
     def sparsity(self) -> float:
-        return self.pruned / self.weights
+        return self.pruned / self.weights if self.weights else 0.0
 
 
 def check_request(scheme: str, sparsity: float, flags: str = "--prune-") -> None:

@@ -42,7 +42,7 @@ SEEN = (
     ("save_dir", str, II("checkpoint.save_dir")),
     ("restore_file", str, II("checkpoint.restore_file")),
     ("finetune_from_model", Optional[str], II("checkpoint.finetune_from_model")),
-    ("reset_optimizer", bool, II("checkpoint.reset_optimizer")),
+    ("ema_fp32", bool, II("ema.ema_fp32")),
 )
 
 

@@ -1,6 +1,7 @@
 """``pruned_<task>``: any fairseq task, with one-shot pruning and masked retraining."""
 
 import functools
+import inspect
 import logging
 
 from fairseq import checkpoint_utils
@@ -48,13 +49,18 @@ class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
     _holder = None
     _sparsity = None
 
-    @says_it_in_a_sentence
+    # not decorated: fairseq looks for from_checkpoint in this very signature
     def build_model(self, cfg, from_checkpoint=False):
-        if self.cfg.prune_scheme is not None and not from_checkpoint:
-            check_options(self.cfg)
-        model = super().build_model(cfg, *([True] if from_checkpoint else []))
-        if self.cfg.prune_scheme is not None and not from_checkpoint:
-            check_start(self.cfg, model, cfg)
+        starts_training = self.cfg.prune_scheme is not None and not from_checkpoint
+        if starts_training:
+            says_it_in_a_sentence(check_options)(self.cfg)
+        build = super().build_model
+        if "from_checkpoint" in inspect.signature(build).parameters:
+            model = build(cfg, from_checkpoint=from_checkpoint)
+        else:
+            model = build(cfg)
+        if starts_training:
+            says_it_in_a_sentence(check_start)(self.cfg, model)
         return model
 
     def train_step(self, sample, model, criterion, optimizer, *args, **kwargs):
@@ -123,7 +129,9 @@ class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
         # what a denser model scored is no longer the score to beat
         if hasattr(checkpoint_utils.save_checkpoint, "best"):
             del checkpoint_utils.save_checkpoint.best
-        return result.masks, make_record(result, self.cfg.prune_sparsity)
+        record = make_record(result, self.cfg.prune_sparsity)
+        record.update(include=self.cfg.prune_include, exclude=self.cfg.prune_exclude)
+        return result.masks, record
 
     def _check_same_request(self, record) -> None:
         if self.cfg.prune_scheme is None:
@@ -132,6 +140,8 @@ class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
         for flag, asked, done in (
             ("--prune-scheme", self.cfg.prune_scheme, record["scheme"]),
             ("--prune-sparsity", self.cfg.prune_sparsity, record["sparsity"]),
+            ("--prune-include", self.cfg.prune_include, record.get("include")),
+            ("--prune-exclude", self.cfg.prune_exclude, record.get("exclude")),
         ):
             if asked != done:
                 raise PruneError(

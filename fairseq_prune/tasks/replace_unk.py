@@ -48,6 +48,11 @@ class ReplaceUnkMixin:
     def build_generator(self, models, args, *rest, **kwargs):
         wanted = getattr(args, "replace_unk", None) is not None
         chosen = rest or kwargs.get("seq_gen_cls") is not None
+        if wanted and any(getattr(m.decoder, "attention", m) is None for m in models):
+            raise SystemExit(
+                "fairseq_prune: error: --replace-unk copies the source word attended to, and "
+                "this model has no attention; leave it out"
+            )
         if wanted and not chosen and getattr(args, "print_alignment", None) != "soft":
             kwargs["seq_gen_cls"] = AligningGenerator
         return super().build_generator(models, args, *rest, **kwargs)

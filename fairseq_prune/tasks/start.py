@@ -4,11 +4,11 @@ import os
 import re
 from typing import Optional
 
-from fairseq.optim import OPTIMIZER_REGISTRY
 from torch import nn
 
 from ..checkpoints.safe_io import read_checkpoint
-from ..optim.pruned_optimizer import PrunedOptimizerMixin
+from ..checkpoints.weights import find_record
+from ..models.weight_classes import is_copy
 from ..pruning import PruneError, check_request
 
 
@@ -17,6 +17,11 @@ def check_options(cfg) -> None:
     if cfg.prune_sparsity is None:
         raise PruneError("--prune-scheme needs --prune-sparsity, e.g. --prune-sparsity 0.8")
     check_request(cfg.prune_scheme, cfg.prune_sparsity)
+    if cfg.ema_fp32:
+        raise PruneError(
+            "--ema-fp32 with --prune-scheme would revive pruned weights in the average; "
+            "leave it out (--store-ema alone works)"
+        )
     for flag, pattern in (
         ("--prune-include", cfg.prune_include),
         ("--prune-exclude", cfg.prune_exclude),
@@ -35,7 +40,7 @@ def starting_checkpoint(cfg) -> Optional[str]:
     return last if os.path.exists(last) else cfg.finetune_from_model
 
 
-def check_start(cfg, model: nn.Module, model_cfg) -> None:
+def check_start(cfg, model: nn.Module) -> None:
     """Raise PruneError unless the run starts from a checkpoint that fits ``model``."""
     path = starting_checkpoint(cfg)
     if path is None:
@@ -44,13 +49,20 @@ def check_start(cfg, model: nn.Module, model_cfg) -> None:
             "give --finetune-from-model CHECKPOINT"
         )
     checkpoint = read_checkpoint(path)
-    if path != cfg.finetune_from_model and not cfg.reset_optimizer:
-        _check_optimizer(path, checkpoint)
+    own = os.path.join(cfg.save_dir, "checkpoint_last.pt")
+    if path == own and find_record(checkpoint) is None:
+        # its dense checkpoint_best.pt would stand there as if it were pruned
+        raise PruneError(
+            f"--save-dir {cfg.save_dir} holds a dense run, which this run would continue; give "
+            f"another --save-dir, and --finetune-from-model with the checkpoint to start from"
+        )
     # fairseq renames parameters of older checkpoints while loading; in a copy here
     state = dict(checkpoint["model"])
     model.upgrade_state_dict(state)
     expected = model.state_dict()
     for name in [*expected, *(name for name in state if name not in expected)]:
+        if is_copy(name):  # fairseq makes it while loading, if it needs it
+            continue
         if name not in state or name not in expected:
             where, lacks = (path, "the model") if name in state else ("the model", path)
             raise PruneError(
@@ -63,18 +75,6 @@ def check_start(cfg, model: nn.Module, model_cfg) -> None:
                 f"{_size(expected[name])} in the model; give the --arch, the model options and "
                 f"the data it was trained with"
             )
-
-
-def _check_optimizer(path: str, checkpoint) -> None:
-    """Refuse to continue a run of an optimizer that does not keep pruned weights at zero."""
-    history = checkpoint.get("optimizer_history") or [{}]
-    name = history[-1].get("optimizer_name")
-    stock = [cls for cls in OPTIMIZER_REGISTRY.values() if cls.__name__ == name]
-    if stock and not issubclass(stock[0], PrunedOptimizerMixin):
-        raise PruneError(
-            f"{path}, which this run would continue, was trained with the optimizer {name}; "
-            f"give another --save-dir and --finetune-from-model {path}"
-        )
 
 
 def _size(tensor) -> str:

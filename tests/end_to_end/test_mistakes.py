@@ -89,10 +89,20 @@ def test_continuing_with_another_sparsity(data, retrained, tmp_path):
 
 
 def test_continuing_in_the_folder_of_a_dense_run(data, dense, tmp_path):
+    """Its dense checkpoint_best.pt would stand there as if it were pruned."""
     shutil.copytree(str(dense.parent), str(tmp_path / "run"))
-    output = train(data, tmp_path / "run", *RETRAIN, "--max-update", "22", ok=False)
+    start = ("--finetune-from-model", dense, "--max-update", "22")
+    output = train(data, tmp_path / "run", *RETRAIN, *start, ok=False)
     assert "--save-dir" in output and "--finetune-from-model" in output
     assert "Traceback" not in output
+
+
+def test_average_in_fp32_would_revive_weights(data, dense, tmp_path):
+    said = refused(
+        data, tmp_path / "run", *RETRAIN, "--finetune-from-model", dense, "--store-ema",
+        "--ema-fp32",
+    )  # fmt: skip
+    assert "--ema-fp32" in said
 
 
 class Trap:
@@ -140,6 +150,9 @@ class TestFairseqPrune:
             assert str(path) in exits("prune", path, tmp_path / "out.pt", "--sparsity", "0.5")
         torch.save({"weights": torch.ones(3)}, str(tmp_path / "other.pt"))
         assert "holds no model" in exits("inspect", tmp_path / "other.pt")
+        for k, model in enumerate(({}, {"hidden": 3}, {1: torch.ones(2, 2)})):
+            torch.save({"model": model}, str(tmp_path / f"odd{k}.pt"))
+            assert "no state dict" in exits("inspect", tmp_path / f"odd{k}.pt")
         assert not (tmp_path / "out.pt").exists()
 
     @pytest.mark.parametrize("new_format", [True, False])

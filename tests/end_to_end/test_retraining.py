@@ -4,7 +4,7 @@ import json
 import re
 
 import torch
-from commands import RETRAIN, equal, state_of, train
+from commands import PLUGIN, RETRAIN, equal, run, state_of, train
 
 from fairseq_prune.pruning import unpack
 
@@ -134,14 +134,45 @@ def test_without_scheme_trains_as_the_stock_task_does(data, tmp_path):
 
 
 def test_best_checkpoint_is_pruned_although_the_dense_one_scored_better(data, tmp_path):
+    """Continuing a dense run elsewhere: fairseq takes the best score over with it."""
     run = ("--task", "pruned_translation", "--optimizer", "pruned_sgd", "--lr", "0.5")
-    train(data, tmp_path / "run", *run, "--max-update", "20")
-    best = state_of(tmp_path / "run" / "checkpoint_best.pt")["extra_state"]["best"]
+    train(data, tmp_path / "dense", *run, "--max-update", "20")
+    dense = tmp_path / "dense" / "checkpoint_last.pt"
+    best = state_of(dense)["extra_state"]["best"]
     train(
         data, tmp_path / "run", *run, "--lr", "1e-6", "--prune-scheme", "class-uniform",
-        "--prune-sparsity", "0.9", "--max-update", "22",
+        "--prune-sparsity", "0.9", "--restore-file", dense, "--max-update", "22",
     )  # fmt: skip
     state = state_of(tmp_path / "run" / "checkpoint_best.pt")
+    assert state["optimizer_history"][-1]["num_updates"] > 20
     assert state["extra_state"]["best"] > best, "the pruned model must score worse here"
     zeros, total = zeros_and_total(state["model"])
     assert zeros >= round(0.9 * total) - len(state["model"])
+
+
+def test_average_of_the_weights_is_pruned_too(data, tmp_path):
+    # fairseq cannot start an average from a checkpoint that has none
+    ema = ("--store-ema", "--ema-decay", "0.5", "--max-update", "3")
+    train(data, tmp_path / "dense", "--task", "translation", "--optimizer", "sgd", *ema)
+    dense = tmp_path / "dense" / "checkpoint_last.pt"
+    train(data, tmp_path / "run", *RETRAIN, "--finetune-from-model", dense, *ema)
+    state = state_of(tmp_path / "run" / "checkpoint_last.pt")
+    record = state["last_optimizer_state"]["prune"]
+    for name, packed in record["masks"].items():
+        pruned = ~unpack(packed, record["shapes"][name])
+        average = state["extra_state"]["ema"][name]
+        assert average.any() and not average[pruned].any()
+
+
+def test_a_retrained_checkpoint_needs_nothing_of_where_it_was_made(data, retrained, tmp_path):
+    """fairseq-validate builds the task from the checkpoint, with its --prune-* options."""
+    moved = tmp_path / "elsewhere.pt"
+    state = state_of(retrained[0] / "checkpoint_best.pt")
+    for key in ("save_dir", "finetune_from_model"):
+        state["cfg"]["task"][key] = str(tmp_path / "gone")
+    torch.save(state, str(moved))
+    output = run(
+        "fairseq-validate", data, "--user-dir", PLUGIN, "--task", "translation", "--path", moved,
+        "--valid-subset", "valid", "--max-tokens", "400", "--cpu", "--num-workers", "0",
+    )  # fmt: skip
+    assert "valid on 'valid' subset" in output
