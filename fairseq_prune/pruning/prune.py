@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Dict, Mapping, Optional, Tuple
 
+import torch
 from torch import Tensor
 
 from .errors import PruneError
+from .mask import zero_pruned_
 from .schemes import SCHEMES
 from .selection import CHUNK, select_lowest
 from .weight_classes import members
@@ -106,7 +108,7 @@ def prune(
 def _summarize(name: str, pairs) -> ClassSummary:
     count = pruned = 0
     total = largest = 0.0
-    largest_pruned = -1.0
+    largest_pruned = 0.0
     for weight, mask in pairs:
         if weight.numel() == 0:
             continue
@@ -114,11 +116,12 @@ def _summarize(name: str, pairs) -> ClassSummary:
         for piece, keep in zip(flat.split(CHUNK), kept.split(CHUNK)):
             size = piece.abs().float()
             count += size.numel()
-            pruned += size.numel() - int(keep.sum())
+            pruned += size.numel() - int(torch.count_nonzero(keep))
             total += float(size.sum())
             largest = max(largest, float(size.max()))
-            # kept weights count as -1 here, below every magnitude
-            largest_pruned = max(largest_pruned, float(size.masked_fill_(keep, -1.0).max()))
+            # 0 in place of the kept: below no magnitude that could be the largest
+            zero_pruned_(size, keep.to(torch.int8).sub_(1))
+            largest_pruned = max(largest_pruned, float(size.max()))
     return ClassSummary(
         name=name,
         weights=count,
