@@ -9,8 +9,8 @@ def test_yaml_and_command_line_train_the_same_model(data, dense, tmp_path):
         "--config-name", "multi30k_retrain", f"common.user_dir={PLUGIN}", f"task.data={data}",
         f"checkpoint.save_dir={tmp_path / 'yaml'}",
         f"checkpoint.finetune_from_model={dense}", f"hydra.run.dir={tmp_path / 'hydra'}",
-        "model.hidden_size=32", "++model.init_range=0.5", "dataset.max_tokens=400",
-        "++optimization.max_update=4", "task.prune_scheme=class-distribution",
+        "model.hidden_size=32", "model.init_range=0.5", "dataset.max_tokens=400",
+        "optimization.max_update=4", "task.prune_scheme=class-distribution",
     )  # fmt: skip
     run(
         "fairseq-train", data, "--user-dir", PLUGIN, "--cpu", "--seed", "1",
