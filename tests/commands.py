@@ -1,12 +1,15 @@
 """The real commands, run as a user runs them, and what tests ask of their files."""
 
+import json
 import os
 import random
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
+from fork_server import MODULES
 
 from fairseq_prune.checkpoints.safe_io import read_checkpoint
 
@@ -21,19 +24,54 @@ SMALL = """
 """.split()
 
 
-def run(command, *args, ok=True, env=None, stdin=None):
-    """Run a console script of this environment; return its output, both streams."""
-    done = subprocess.run(
-        [str(BIN / command), *map(str, args)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        universal_newlines=True,
-        input=stdin,
-        # one thread: results do not depend on it, and other work goes on beside the tests
-        env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
-    )
-    assert (done.returncode == 0) == ok, done.stdout[-4000:]
-    return done.stdout
+_servers = []
+
+
+def run(command, *args, ok=True, env=None, stdin=""):
+    """Run a console script of this environment; return its output, both streams.
+
+    Those of fairseq and this plugin run in a fork of a process that has torch and fairseq
+    imported (``fork_server``), others as they are.
+    """
+    env = {"OMP_NUM_THREADS": "1", **(env or {})}  # other work may go on beside the tests
+    if command in MODULES:
+        code, output = _run_forked(command, list(map(str, args)), env, stdin)
+    else:
+        done = subprocess.run(
+            [str(BIN / command), *map(str, args)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            universal_newlines=True,
+            input=stdin,
+            env={**os.environ, **env},
+        )
+        code, output = done.returncode, done.stdout
+    assert (code == 0) == ok, output[-4000:]
+    return output
+
+
+def _run_forked(command, args, env, stdin):
+    if not _servers:
+        _servers.append(
+            subprocess.Popen(
+                [sys.executable, str(REPO / "tests" / "fork_server.py")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                universal_newlines=True,
+                bufsize=1,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        request = {"command": command, "args": args, "env": env}
+        for stream, content in (("stdin", stdin), ("output", "")):
+            request[stream] = os.path.join(folder, stream)
+            with open(request[stream], "w", encoding="utf-8") as f:
+                f.write(content)
+        _servers[0].stdin.write(json.dumps(request) + "\n")
+        code = int(_servers[0].stdout.readline())
+        with open(request["output"], encoding="utf-8", errors="replace") as f:
+            return code, f.read()
 
 
 def python(*args, ok=True):

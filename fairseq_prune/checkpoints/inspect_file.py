@@ -26,6 +26,8 @@ def inspect_checkpoint(
     """
     state = read_checkpoint(path)
     record = find_record(state)
+    if record is not None and not record["masks"]:
+        record = None  # a run that has not pruned yet
     if record is None:
         weights = prunable_weights(state, include, exclude)
         kept = {name: weight != 0 for name, weight in weights.items()}

@@ -6,9 +6,9 @@ import torch
 
 from ..models.weight_classes import fairseq_classes
 from ..optim.pruned_optimizer import RECORD_KEY
-from ..pruning import Pruned, apply_, check_request, make_record, prune
+from ..pruning import Pruned, apply_, check_request, make_record, masks_of, prune
 from .safe_io import check_writable, read_checkpoint, scratch_tensors, write_checkpoint
-from .weights import prunable_weights, tied
+from .weights import find_record, prunable_weights, tied
 
 
 def prune_checkpoint(
@@ -21,7 +21,8 @@ def prune_checkpoint(
 ) -> Pruned:
     """Prune the model in ``source`` and write it to ``target``.
 
-    Names, shapes and dtypes stay as they are. An EMA copy gets the same mask. The
+    What a recorded mask has pruned already stays pruned, and counts. Names, shapes and
+    dtypes stay as they are. An EMA copy gets the same mask. The
     optimizer's state is left out: its moments belong to the dense model, and the best
     score with it, so that retraining starts clean. ``target`` may be ``source``.
 
@@ -35,7 +36,9 @@ def prune_checkpoint(
     check_writable(target)
     state = read_checkpoint(source)
     weights = prunable_weights(state, include, exclude)
-    result = prune(weights, fairseq_classes(weights), scheme, sparsity)
+    record = find_record(state)
+    previous = masks_of(record, state["model"]) if record and record["masks"] else None
+    result = prune(weights, fairseq_classes(weights), scheme, sparsity, previous)
     copies = tied(state["model"])
     extra = state.get("extra_state") or {}
     with scratch_tensors(beside=target) as scratch, torch.no_grad():

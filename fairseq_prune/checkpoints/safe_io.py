@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Dict, Iterator
 
 import torch
+from fairseq.file_io import PathManager
 
 from ..pruning import PruneError
 
@@ -175,3 +176,25 @@ def scratch_tensors(beside: str) -> Iterator:
             return flat.view(like.shape)
 
         yield make
+
+
+def copy_whole_files() -> None:
+    """Make fairseq's copying of checkpoints all or nothing, as its writing is.
+
+    It writes one checkpoint and copies it over the others in place; a process that is
+    killed meanwhile leaves a truncated ``checkpoint_last.pt``, from which nothing can go on.
+    """
+    if getattr(PathManager.copy, "whole", False):
+        return
+    copy = PathManager.copy
+
+    def copy_whole(src_path, dst_path, overwrite=False):
+        if not overwrite or not PathManager.supports_rename(dst_path):
+            return copy(src_path, dst_path, overwrite)
+        partial = f"{dst_path}.tmp"
+        copied = copy(src_path, partial, overwrite=True)
+        os.replace(partial, dst_path)
+        return copied
+
+    copy_whole.whole = True
+    PathManager.copy = staticmethod(copy_whole)

@@ -1,6 +1,6 @@
 """``pruned_<optimizer>``: any fairseq optimizer, made to keep pruned weights at zero."""
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 import torch
 from fairseq.optim import OPTIMIZER_DATACLASS_REGISTRY, OPTIMIZER_REGISTRY, register_optimizer
@@ -46,7 +46,10 @@ class PrunedOptimizerMixin:
     """
 
     _held: List[Held] = []
+    _taken_up = False
     prune_record: Optional[Dict[str, Any]] = None
+    #: called before the state is saved, to bring ``prune_record`` up to date
+    before_saving: Optional[Callable[[], None]] = None
 
     def hold(self, record: Dict[str, Any], held: List[Held]) -> None:
         """Enforce a mask from now on.
@@ -57,6 +60,7 @@ class PrunedOptimizerMixin:
         """
         self.prune_record = record
         self._held = held
+        self._taken_up = True
         self._zero_weights_and_state_()
 
     @torch.no_grad()
@@ -76,7 +80,7 @@ class PrunedOptimizerMixin:
         return super().clip_grad_norm(max_norm, aggregate_norm_fn)
 
     def step(self, *args, **kwargs):
-        if self.prune_record is not None and not self._held:
+        if self.prune_record is not None and not self._taken_up:
             raise SystemExit(
                 "fairseq_prune: error: this run continues a pruned checkpoint, but its task "
                 "does not know of pruning; use --task pruned_<task>, e.g. pruned_translation"
@@ -86,6 +90,8 @@ class PrunedOptimizerMixin:
         return result
 
     def state_dict(self):
+        if self.before_saving is not None:
+            self.before_saving()
         state = super().state_dict()
         if self.prune_record is not None:
             state = {**state, RECORD_KEY: self.prune_record}
@@ -96,7 +102,7 @@ class PrunedOptimizerMixin:
         super().load_state_dict(state, optimizer_overrides)
         # the task places it in the parameters, whose names only it knows
         self.prune_record = state_dict.get(RECORD_KEY)
-        self._held = []
+        self._held, self._taken_up = [], False
 
 
 def register_pruned_optimizer(name: str) -> type:

@@ -11,31 +11,48 @@ from .errors import PruneError
 from .mask import apply_, keep_bits, pack, sparsity, unpack, zero_pruned_
 from .prunable import find_prunable
 from .prune import ClassSummary, Pruned, check_request, prune
-from .record import make_record, masks_of
+from .record import empty_record, make_record, masks_of
+from .schedule import (
+    SCHEDULES,
+    SPACINGS,
+    Step,
+    check_schedule,
+    due,
+    make_schedule,
+    round_sparsities,
+)
 from .schemes import SCHEMES, Scheme, each_class, everything, magnitude
 from .selection import select_lowest
 from .weight_classes import classify, members
 
 __all__ = [
+    "SCHEDULES",
     "SCHEMES",
+    "SPACINGS",
     "ClassSummary",
     "PruneError",
     "Pruned",
     "Scheme",
+    "Step",
     "apply_",
     "check_request",
+    "check_schedule",
     "classify",
     "describe",
+    "due",
     "each_class",
+    "empty_record",
     "everything",
     "find_prunable",
     "keep_bits",
     "magnitude",
     "make_record",
+    "make_schedule",
     "masks_of",
     "members",
     "pack",
     "prune",
+    "round_sparsities",
     "select_lowest",
     "sparsity",
     "table",

@@ -67,7 +67,11 @@ def check_request(scheme: str, sparsity: float, flags: str = "--prune-") -> None
 
 
 def prune(
-    weights: Mapping[str, Tensor], classes: Mapping[str, str], scheme: str, sparsity: float
+    weights: Mapping[str, Tensor],
+    classes: Mapping[str, str],
+    scheme: str,
+    sparsity: float,
+    previous: Optional[Mapping[str, Tensor]] = None,
 ) -> Pruned:
     """Choose the weights to prune. Nothing is changed; ``mask.apply_`` does that.
 
@@ -76,9 +80,10 @@ def prune(
         classes: the weight class of each (``classify``).
         scheme: a key of ``SCHEMES``.
         sparsity: x in [0, 1). Of the N weights of a ranking exactly round(x N) are pruned.
+        previous: masks of an earlier pruning. What is pruned there stays pruned, and counts.
     Raises:
-        PruneError: unknown scheme, sparsity out of range, nothing to prune, or weights
-            that are NaN or infinite.
+        PruneError: unknown scheme, sparsity out of range or below that of ``previous``,
+            masks of other parameters, nothing to prune, or weights that are NaN or infinite.
     """
     check_request(scheme, sparsity)
     if not weights:
@@ -90,12 +95,22 @@ def prune(
         scorers.update((name, scorer) for name in names)
         rankings.setdefault(SCHEMES[scheme].scope(weight_class), set()).update(names)
 
+    _check_previous(previous, weights)
     masks: Dict[str, Tensor] = {}
     threshold: Dict[str, float] = {}
     for ranking, names in rankings.items():
         ranked = {name: weight for name, weight in weights.items() if name in names}
-        k = round(sparsity * sum(weight.numel() for weight in ranked.values()))
-        chosen, threshold[ranking] = select_lowest(ranked, scorers, k)
+        total = sum(weight.numel() for weight in ranked.values())
+        k = round(sparsity * total)
+        if previous:
+            pruned = sum(int((~previous[name]).sum()) for name in ranked)
+            if pruned > k:
+                raise PruneError(
+                    f"sparsity {sparsity:g} is below what {ranking or 'the model'} is pruned to "
+                    f"already ({pruned / total:.4g}); pruned weights stay pruned, so ask for more"
+                )
+            k -= pruned
+        chosen, threshold[ranking] = select_lowest(ranked, scorers, k, previous or None)
         masks.update(chosen)
     masks = {name: masks[name] for name in weights}
     summaries = (
@@ -103,6 +118,17 @@ def prune(
         for weight_class, names in by_class.items()
     )
     return Pruned(scheme, masks, threshold, tuple(summaries))
+
+
+def _check_previous(previous, weights) -> None:
+    if not previous:
+        return
+    odd = sorted(set(previous) ^ set(weights))
+    if odd:
+        raise PruneError(
+            f"{odd[0]} is pruned by the earlier mask or by this one, not by both; include and "
+            f"exclude what the earlier pruning did"
+        )
 
 
 def _summarize(name: str, pairs) -> ClassSummary:

@@ -29,6 +29,18 @@ def make_record(pruned: Pruned, sparsity: float) -> Dict[str, Any]:
     }
 
 
+def empty_record(scheme: str) -> Dict[str, Any]:
+    """The record of a run that has not pruned yet."""
+    return {
+        "version": VERSION,
+        "scheme": scheme,
+        "sparsity": 0.0,
+        "threshold": {},
+        "shapes": {},
+        "masks": {},
+    }
+
+
 def masks_of(record: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Dict[str, Tensor]:
     """The masks of a record, on the devices of the ``weights`` they are for.
 

@@ -8,7 +8,7 @@ is sorted or copied whole.
 """
 
 import struct
-from typing import Callable, Dict, Iterator, Mapping, Tuple
+from typing import Callable, Dict, Iterator, Mapping, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -24,7 +24,10 @@ _INF_BITS = 0x7F800000
 
 
 def select_lowest(
-    weights: Mapping[str, Tensor], scorers: Mapping[str, Scorer], k: int
+    weights: Mapping[str, Tensor],
+    scorers: Mapping[str, Scorer],
+    k: int,
+    among: Optional[Mapping[str, Tensor]] = None,
 ) -> Tuple[Dict[str, Tensor], float]:
     """Masks that prune exactly the ``k`` weights with the lowest scores.
 
@@ -34,36 +37,47 @@ def select_lowest(
         weights: parameters by name; any shape, floating point.
         scorers: for each name, a function from a flat piece of the parameter to the
             float32 scores of that piece, all >= 0 and no negative zero (``abs`` has none).
-        k: how many to prune, 0 <= k <= total number of weights.
+        k: how many to prune, 0 <= k <= number of weights ranked.
+        among: masks; what is False there is not ranked and stays pruned. Default: all.
     Returns:
         masks, bool tensors shaped like the parameters, True = keep, False = pruned;
         and the threshold, the largest pruned score (0.0 if k is 0).
     Raises:
         PruneError: a score is NaN or infinite; the parameter is named.
     """
-    total = sum(weight.numel() for weight in weights.values())
+    ranked = {name: None if among is None else among[name].reshape(-1) for name in weights}
+    total = sum(
+        weight.numel() if ranked[name] is None else int(ranked[name].sum())
+        for name, weight in weights.items()
+    )
     if not 0 <= k <= total:
         raise ValueError(f"cannot select {k} of {total} weights")
-    threshold, ties = _threshold(weights, scorers, k)
+    threshold, ties = _threshold(weights, scorers, k, ranked)
     masks = {}
     for name, weight in weights.items():
         mask = torch.empty(weight.numel(), dtype=torch.bool, device=weight.device)
         for start, bits in _score_bits(weight, scorers[name]):
             keep = mask[start : start + bits.numel()]
+            candidates = None if among is None else ranked[name][start : start + bits.numel()]
             if ties:
                 torch.gt(bits, threshold, out=keep)
-                ties -= _spare_later_ties_(keep, bits == threshold, ties)
+                tied = bits == threshold
+                if candidates is not None:
+                    tied &= candidates
+                ties -= _spare_later_ties_(keep, tied, ties)
             else:
                 torch.ge(bits, threshold, out=keep)
+            if candidates is not None:
+                keep &= candidates
         masks[name] = mask.view(weight.shape)
     return masks, max(0.0, struct.unpack("<f", struct.pack("<I", max(threshold, 0)))[0])
 
 
-def _threshold(weights, scorers, k: int) -> Tuple[int, int]:
+def _threshold(weights, scorers, k: int, ranked) -> Tuple[int, int]:
     """Bits of the k-th smallest score, and how many scores equal to it are to go."""
     high = 0
     for name, weight in weights.items():
-        counts = _histogram(weight, scorers[name])
+        counts = _histogram(weight, scorers[name], ranked[name])
         # no number has a larger bit pattern than NaN and infinity
         if int(counts[_INF_BITS >> 16 :].sum()):
             raise PruneError(
@@ -75,15 +89,17 @@ def _threshold(weights, scorers, k: int) -> Tuple[int, int]:
     upper, below = _digit_of(high, k)
     low = 0
     for name, weight in weights.items():
-        low = _histogram(weight, scorers[name], upper) + low
+        low = _histogram(weight, scorers[name], ranked[name], upper) + low
     lower, below_lower = _digit_of(low, k - below)
     return (upper << 16) | lower, k - below - below_lower
 
 
-def _histogram(weight: Tensor, scorer: Scorer, upper: int = -1) -> Tensor:
+def _histogram(weight: Tensor, scorer: Scorer, ranked: Optional[Tensor], upper: int = -1) -> Tensor:
     """Counts of the upper 16 bits or, for the scores with those ``upper`` bits, the lower."""
     counts = torch.zeros(_DIGIT, dtype=torch.int64, device=weight.device)
-    for _, bits in _score_bits(weight, scorer):
+    for start, bits in _score_bits(weight, scorer):
+        if ranked is not None:
+            bits = bits[ranked[start : start + bits.numel()]]
         if upper < 0:
             digits = bits >> 16
         else:

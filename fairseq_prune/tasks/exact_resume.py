@@ -6,6 +6,8 @@ keeps them for later epochs. fairseq-fixed 0.12.3 seeds their making with that e
 that came there from epoch 1.
 """
 
+from .options import is_asked
+
 
 class ExactResumeMixin:
     """For tasks: make batches as in epoch 1, whichever epoch the process starts in."""
@@ -18,7 +20,7 @@ class ExactResumeMixin:
             and self.can_reuse_epoch_itr(dataset)
         )
         made = dataset in self.dataset_to_epoch_iter
-        if self.cfg.prune_scheme is None or epoch == 1 or made or not kept:
+        if not is_asked(self.cfg) or epoch == 1 or made or not kept:
             return super().get_batch_iterator(dataset, *args, **kwargs)
         iterator = super().get_batch_iterator(dataset, *args, **{**kwargs, "epoch": 1})
         dataset.set_epoch(epoch)

@@ -22,6 +22,38 @@ OPTIONS = (
         "fraction of the prunable weights to prune, in [0, 1)",
     ),
     (
+        "prune_schedule",
+        str,
+        "one-shot",
+        "when to prune: one-shot, before the first update; iterative, in --prune-rounds with "
+        "--prune-every updates of retraining after each; gradual, every --prune-every updates "
+        "along a cubic ramp up to --prune-end. Updates count from the start of this run",
+    ),
+    ("prune_rounds", Optional[int], None, "prunings of an iterative schedule"),
+    (
+        "prune_spacing",
+        Optional[str],
+        None,
+        "sparsity after each round of an iterative schedule: geometric (the default), the same "
+        "fraction of what is left each time; even, as many weights each time",
+    ),
+    ("prune_begin", int, 0, "updates before the first pruning"),
+    ("prune_every", Optional[int], None, "updates from one pruning to the next"),
+    (
+        "prune_end",
+        Optional[int],
+        None,
+        "updates after which a gradual schedule reaches --prune-sparsity",
+    ),
+    (
+        "prune_mask_from",
+        Optional[str],
+        None,
+        "take the mask of this pruned checkpoint instead of choosing one; without "
+        "--finetune-from-model, newly initialised weights are trained under it (sparse from "
+        "the start)",
+    ),
+    (
         "prune_include",
         Optional[str],
         None,
@@ -36,13 +68,25 @@ OPTIONS = (
     ),
 )
 
-#: Options of fairseq's own that decide what the run starts from. They have no help, so
-#: fairseq adds no second flag for them and fills them in from the checkpoint options.
+#: Options of fairseq's own that decide what the run starts from, what it would keep and what
+#: pruning cannot work with. They have no help, so fairseq adds no second flag for them and
+#: fills them in from the options they name.
 SEEN = (
     ("save_dir", str, II("checkpoint.save_dir")),
     ("restore_file", str, II("checkpoint.restore_file")),
     ("finetune_from_model", Optional[str], II("checkpoint.finetune_from_model")),
+    (
+        "maximize_best_checkpoint_metric",
+        bool,
+        II("checkpoint.maximize_best_checkpoint_metric"),
+    ),
+    ("max_update", int, II("optimization.max_update")),
+    ("use_bmuf", bool, II("optimization.use_bmuf")),
     ("ema_fp32", bool, II("ema.ema_fp32")),
+    ("ddp_backend", str, II("distributed_training.ddp_backend")),
+    ("zero_sharding", str, II("distributed_training.zero_sharding")),
+    ("model_parallel_size", int, II("common.model_parallel_size")),
+    ("quantization_config_path", Optional[str], II("common.quantization_config_path")),
 )
 
 
@@ -62,3 +106,19 @@ def with_prune_options(base: type) -> type:
 def patterns(option: Optional[str]):
     """The regular expressions of an option: none or one."""
     return () if option is None else (option,)
+
+
+def is_asked(cfg) -> bool:
+    """Whether the run is to prune, or to train under a mask."""
+    return cfg.prune_scheme is not None or cfg.prune_mask_from is not None
+
+
+def schedule_options(cfg) -> dict:
+    """What ``pruning.make_schedule`` takes, from a task's config."""
+    return {
+        "rounds": cfg.prune_rounds,
+        "spacing": cfg.prune_spacing,
+        "begin": cfg.prune_begin,
+        "every": cfg.prune_every,
+        "end": cfg.prune_end,
+    }

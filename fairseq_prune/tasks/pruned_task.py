@@ -1,24 +1,20 @@
-"""``pruned_<task>``: any fairseq task, with one-shot pruning and masked retraining."""
+"""``pruned_<task>``: any fairseq task, with pruning and masked retraining."""
 
 import functools
 import inspect
-import logging
 
-from fairseq import checkpoint_utils
 from fairseq.logging import metrics
-from fairseq.optim import OPTIMIZER_REGISTRY
+from fairseq.logging.meters import AverageMeter
 from fairseq.tasks import TASK_DATACLASS_REGISTRY, TASK_REGISTRY, register_task
 
-from ..models.weight_classes import fairseq_classes, fairseq_prunable
-from ..optim.placement import innermost, master_view, masters, unwrap
-from ..optim.pruned_optimizer import Held, PrunedOptimizerMixin
-from ..pruning import PruneError, apply_, describe, make_record, masks_of, prune, sparsity
+from ..checkpoints.safe_io import copy_whole_files
+from ..optim.placement import unwrap
+from ..pruning import PruneError
 from .exact_resume import ExactResumeMixin
-from .options import patterns, with_prune_options
+from .options import is_asked, with_prune_options
+from .pruner import Pruner
 from .replace_unk import ReplaceUnkMixin
 from .start import check_options, check_start
-
-logger = logging.getLogger("fairseq_prune")
 
 
 def says_it_in_a_sentence(method):
@@ -38,36 +34,42 @@ def says_it_in_a_sentence(method):
 class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
     """Put before a FairseqTask: ``class PrunedX(PrunedTaskMixin, X)``.
 
-    With ``--prune-scheme``, the model is pruned before the first update after the
-    checkpoint is loaded, unless that checkpoint carries a mask already (a resumed run);
-    from then on the pruned optimizer keeps it. Without, nothing differs from X.
+    With ``--prune-scheme`` or ``--prune-mask-from``, a ``Pruner`` prunes the model when it
+    is due; the pruned optimizer keeps what is pruned at zero. Without, nothing differs
+    from X.
     """
 
     #: makes the trainer hand over the EMA copy, which must be pruned with the model
     uses_ema = True
 
-    _holder = None
-    _sparsity = None
+    _pruner = None
 
     # not decorated: fairseq looks for from_checkpoint in this very signature
     def build_model(self, cfg, from_checkpoint=False):
-        starts_training = self.cfg.prune_scheme is not None and not from_checkpoint
-        if starts_training:
+        starts_pruning = is_asked(self.cfg) and not from_checkpoint
+        if starts_pruning:
             says_it_in_a_sentence(check_options)(self.cfg)
         build = super().build_model
         if "from_checkpoint" in inspect.signature(build).parameters:
             model = build(cfg, from_checkpoint=from_checkpoint)
         else:
             model = build(cfg)
-        if starts_training:
-            says_it_in_a_sentence(check_start)(self.cfg, model)
+        if starts_pruning:
+            prior = says_it_in_a_sentence(check_start)(self.cfg, model)
+            self._pruner = Pruner(self.cfg, prior)
+            copy_whole_files()
         return model
 
-    def train_step(self, sample, model, criterion, optimizer, *args, **kwargs):
-        ema = kwargs.get("ema_model")
-        self._hold_pruning(unwrap(model), optimizer, ema)
+    def train_step(self, sample, model, criterion, optimizer, update_num, *args, **kwargs):
+        self._prune_if_due(unwrap(model), optimizer, kwargs.get("ema_model"), update_num)
         self._drop_unused_ema(kwargs)
-        return super().train_step(sample, model, criterion, optimizer, *args, **kwargs)
+        return super().train_step(sample, model, criterion, optimizer, update_num, *args, **kwargs)
+
+    @says_it_in_a_sentence
+    def _prune_if_due(self, model, optimizer, ema, update) -> None:
+        if self._pruner is None:
+            self._pruner = Pruner(self.cfg)
+        self._pruner.before_update(model, optimizer, ema, update)
 
     def valid_step(self, sample, model, criterion, **kwargs):
         self._drop_unused_ema(kwargs)
@@ -79,85 +81,16 @@ class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
 
     def reduce_metrics(self, logging_outputs, criterion):
         super().reduce_metrics(logging_outputs, criterion)
-        if self._sparsity is not None:
-            # weight 0: the latest value, not an average over the epoch
-            metrics.log_scalar("sparsity", self._sparsity, weight=0, priority=300, round=4)
-
-    @says_it_in_a_sentence
-    def _hold_pruning(self, model, optimizer, ema) -> None:
-        """Once for each optimizer: take up its mask, or make one if one is asked for."""
-        inner = innermost(optimizer)
-        if inner is self._holder:
-            return
-        asked = self.cfg.prune_scheme is not None
-        if not isinstance(inner, PrunedOptimizerMixin):
-            if asked:
-                raise PruneError(_needs_pruned_optimizer(inner))
-            self._holder = inner
-            return
-        record = inner.prune_record
-        if record is not None or asked:
-            named = dict(model.named_parameters())
-            placed = masters(optimizer, named)
-            if record is not None:
-                self._check_same_request(record)
-                masks = masks_of(record, named)
-            else:
-                masks, record = self._prune(named, placed)
-            held = [Held.place(*placed[name], mask) for name, mask in masks.items()]
-            inner.hold(record, held)
-            copies = dict(ema.named_parameters()) if ema is not None else {}
-            for name, mask in masks.items():
-                apply_(named[name].data, mask)
-                if name in copies:
-                    apply_(copies[name].data, mask)
-            self._sparsity = sparsity(masks)
-        self._holder = inner
-
-    def _prune(self, named, placed):
-        """Choose the masks by the weights the optimizer trains (fp32 masters under fp16)."""
-        weights = {
-            name: master_view(*placed[name], like=param)
-            for name, param in fairseq_prunable(
-                named, patterns(self.cfg.prune_include), patterns(self.cfg.prune_exclude)
-            ).items()
-        }
-        result = prune(
-            weights, fairseq_classes(weights), self.cfg.prune_scheme, self.cfg.prune_sparsity
-        )
-        logger.info(describe(result))
-        # what a denser model scored is no longer the score to beat
-        if hasattr(checkpoint_utils.save_checkpoint, "best"):
-            del checkpoint_utils.save_checkpoint.best
-        record = make_record(result, self.cfg.prune_sparsity)
-        record.update(include=self.cfg.prune_include, exclude=self.cfg.prune_exclude)
-        return result.masks, record
-
-    def _check_same_request(self, record) -> None:
-        if self.cfg.prune_scheme is None:
-            logger.info("continuing under the mask of the checkpoint (no --prune-scheme given)")
-            return
-        for flag, asked, done in (
-            ("--prune-scheme", self.cfg.prune_scheme, record["scheme"]),
-            ("--prune-sparsity", self.cfg.prune_sparsity, record["sparsity"]),
-            ("--prune-include", self.cfg.prune_include, record.get("include")),
-            ("--prune-exclude", self.cfg.prune_exclude, record.get("exclude")),
-        ):
-            if asked != done:
-                raise PruneError(
-                    f"{flag} {asked}: the checkpoint this run continues was pruned with {flag} "
-                    f"{done}; ask for the same, or start anew with --finetune-from-model and "
-                    f"another --save-dir"
-                )
-
-
-def _needs_pruned_optimizer(inner) -> str:
-    names = [name for name, cls in OPTIMIZER_REGISTRY.items() if cls is type(inner)]
-    name = names[0] if names else type(inner).__name__
-    return (
-        f"--prune-scheme with --optimizer {name}, which would revive pruned weights; "
-        f"use --optimizer pruned_{name}"
-    )
+        if self._pruner is not None:
+            for key, value in self._pruner.metrics().items():
+                # weight 0: the latest value, not an average over the epoch
+                metrics.log_scalar(key, value, weight=0, priority=300, round=6)
+            of_the_epoch = metrics.get_meters("train")
+            for key, value in self._pruner.class_metrics().items():
+                if of_the_epoch is not None:
+                    if key not in of_the_epoch:
+                        of_the_epoch.add_meter(key, AverageMeter(round=6), priority=310)
+                    of_the_epoch[key].update(value, n=0)
 
 
 def register_pruned_task(name: str) -> type:

@@ -2,26 +2,70 @@
 
 import os
 import re
-from typing import Optional
+from typing import Any, Dict, Optional
 
 from torch import nn
 
 from ..checkpoints.safe_io import read_checkpoint
 from ..checkpoints.weights import find_record
 from ..models.weight_classes import is_copy
-from ..pruning import PruneError, check_request
+from ..pruning import PruneError, check_request, check_schedule, masks_of
+from .options import OPTIONS, schedule_options
+
+#: Ways to train that would not keep pruned weights at zero: option -> what it may be set to.
+CANNOT = {
+    "ema_fp32": (
+        (False,),
+        "would revive pruned weights in the average; leave it out (--store-ema alone works)",
+    ),
+    "ddp_backend": (
+        ("c10d", "pytorch_ddp", "no_c10d", "legacy_ddp"),
+        "is not supported: each process must hold the whole model and take plain steps; use "
+        "pytorch_ddp or legacy_ddp",
+    ),
+    "zero_sharding": (
+        ("none",),
+        "is not supported: each process must hold the whole optimizer state; leave it out",
+    ),
+    "use_bmuf": ((False,), "is not supported: its block momentum revives pruned weights"),
+    "model_parallel_size": (
+        (1,),
+        "is not supported: weights would be ranked in each part by itself; leave it out",
+    ),
+    "quantization_config_path": (
+        (None,),
+        "is not supported: its centroids would move pruned weights off zero; quantize afterwards",
+    ),
+}
 
 
 def check_options(cfg) -> None:
     """Raise PruneError unless the ``--prune-*`` options make sense."""
+    if cfg.prune_mask_from is not None:
+        for name, _, default, _ in OPTIONS:
+            if name != "prune_mask_from" and getattr(cfg, name) != default:
+                raise PruneError(
+                    f"{_flag(name)} has no meaning with --prune-mask-from, which takes a mask as "
+                    f"it is; leave out one of them"
+                )
+    else:
+        _check_request(cfg)
+    for name, (allowed, why) in CANNOT.items():
+        value = getattr(cfg, name)
+        if value not in allowed:
+            shown = "" if value is True else f" {value}"
+            raise PruneError(f"{_flag(name)}{shown} with pruning {why}")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _check_request(cfg) -> None:
     if cfg.prune_sparsity is None:
         raise PruneError("--prune-scheme needs --prune-sparsity, e.g. --prune-sparsity 0.8")
     check_request(cfg.prune_scheme, cfg.prune_sparsity)
-    if cfg.ema_fp32:
-        raise PruneError(
-            "--ema-fp32 with --prune-scheme would revive pruned weights in the average; "
-            "leave it out (--store-ema alone works)"
-        )
+    check_schedule(cfg.prune_schedule, schedule_options(cfg))
     for flag, pattern in (
         ("--prune-include", cfg.prune_include),
         ("--prune-exclude", cfg.prune_exclude),
@@ -40,17 +84,54 @@ def starting_checkpoint(cfg) -> Optional[str]:
     return last if os.path.exists(last) else cfg.finetune_from_model
 
 
-def check_start(cfg, model: nn.Module) -> None:
-    """Raise PruneError unless the run starts from a checkpoint that fits ``model``."""
+def continues_itself(cfg) -> bool:
+    """Whether the run goes on from a checkpoint in its own --save-dir."""
     path = starting_checkpoint(cfg)
-    if path is None:
+    return path is not None and os.path.realpath(os.path.dirname(path)) == os.path.realpath(
+        cfg.save_dir
+    )
+
+
+def check_start(cfg, model: nn.Module) -> Optional[Dict[str, Any]]:
+    """The mask the run starts with, as a record: of --prune-mask-from, or of the checkpoint.
+
+    Raises:
+        PruneError: the run starts from no checkpoint, or from one that does not fit ``model``.
+    """
+    path = starting_checkpoint(cfg)
+    record = None
+    if path is not None:
+        record = _check_checkpoint(cfg, model, path)
+    elif cfg.prune_mask_from is None:
         raise PruneError(
             "--prune-scheme prunes a trained model, and this run starts from none; "
             "give --finetune-from-model CHECKPOINT"
         )
+    if cfg.prune_mask_from is not None and not (path and continues_itself(cfg)):
+        record = _mask_from(cfg.prune_mask_from, model)
+    return record
+
+
+def _mask_from(path: str, model: nn.Module) -> Dict[str, Any]:
+    record = find_record(read_checkpoint(path))
+    if record is None or not record["masks"]:
+        raise PruneError(
+            f"--prune-mask-from {path}: the checkpoint has no mask; name one that was pruned"
+        )
+    try:
+        masks_of(record, dict(model.named_parameters()))
+    except PruneError as error:
+        raise PruneError(
+            f"--prune-mask-from {path}: {error}; give the --arch and the model options it was "
+            f"trained with"
+        ) from error
+    return record
+
+
+def _check_checkpoint(cfg, model: nn.Module, path: str) -> Optional[Dict[str, Any]]:
     checkpoint = read_checkpoint(path)
-    own = os.path.join(cfg.save_dir, "checkpoint_last.pt")
-    if path == own and find_record(checkpoint) is None:
+    record = find_record(checkpoint)
+    if continues_itself(cfg) and record is None:
         # its dense checkpoint_best.pt would stand there as if it were pruned
         raise PruneError(
             f"--save-dir {cfg.save_dir} holds a dense run, which this run would continue; give "
@@ -75,6 +156,7 @@ def check_start(cfg, model: nn.Module) -> None:
                 f"{_size(expected[name])} in the model; give the --arch, the model options and "
                 f"the data it was trained with"
             )
+    return record
 
 
 def _size(tensor) -> str:

@@ -1,0 +1,37 @@
+"""All processes of a distributed run hold the same mask, or none goes on."""
+
+import hashlib
+from typing import Mapping
+
+import torch
+from fairseq.distributed import utils as distributed
+from torch import Tensor
+
+from ..pruning import PruneError, pack
+
+
+def digest(masks: Mapping[str, Tensor]) -> int:
+    """A number below 2**62 that differs where ``masks`` do."""
+    sha = hashlib.sha256()
+    for name, mask in masks.items():
+        sha.update(f"{name} {tuple(mask.shape)} ".encode())
+        sha.update(pack(mask).cpu().numpy().tobytes())
+    return int.from_bytes(sha.digest()[:8], "big") >> 2
+
+
+def check_agreement(masks: Mapping[str, Tensor]) -> None:
+    """Raise PruneError, in every process, unless all have the same masks."""
+    if not torch.distributed.is_available() or not torch.distributed.is_initialized():
+        return
+    group = distributed.get_data_parallel_group()
+    if distributed.get_world_size(group) == 1 or not masks:
+        return
+    device = next(iter(masks.values())).device
+    own = digest(masks)
+    extremes = torch.tensor([own, -own], device=device)
+    distributed.all_reduce(extremes, group, op="max")
+    if int(extremes[0]) != -int(extremes[1]):
+        raise PruneError(
+            "the processes of this run chose different masks, so their models differ; start "
+            "them all with the same code, options and checkpoint"
+        )
