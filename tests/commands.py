@@ -1,15 +1,17 @@
 """The real commands, run as a user runs them, and what tests ask of their files."""
 
-import json
+import atexit
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import torch
-from fork_server import MODULES
+from fork_server import MODULES, ask
 
 from fairseq_prune.checkpoints.safe_io import read_checkpoint
 
@@ -24,54 +26,62 @@ SMALL = """
 """.split()
 
 
-_servers = []
+_server = []
 
 
-def run(command, *args, ok=True, env=None, stdin=""):
+def run(command, *args, ok=True, env=None, stdin="", prepare=None):
     """Run a console script of this environment; return its output, both streams.
 
     Those of fairseq and this plugin run in a fork of a process that has torch and fairseq
     imported (``fork_server``), others as they are.
+
+    Args:
+        ok: whether it must succeed; a number, the exit status it must end with (-N: signal N).
+        prepare: module, function and arguments to call first in the forked process.
     """
     env = {"OMP_NUM_THREADS": "1", **(env or {})}  # other work may go on beside the tests
-    if command in MODULES:
-        code, output = _run_forked(command, list(map(str, args)), env, stdin)
-    else:
-        done = subprocess.run(
-            [str(BIN / command), *map(str, args)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            universal_newlines=True,
-            input=stdin,
-            env={**os.environ, **env},
-        )
-        code, output = done.returncode, done.stdout
-    assert (code == 0) == ok, output[-4000:]
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in (("in", stdin), ("out", "")):
+            Path(folder, name).write_text(content, encoding="utf-8")
+        with open(Path(folder, "in")) as read, open(Path(folder, "out"), "a+") as out:
+            if command in MODULES:
+                fds = (read.fileno(), out.fileno(), out.fileno())
+                words = list(map(str, args))
+                code = ask(server(), command, words, env, prepare, fds)
+            else:
+                code = subprocess.run(
+                    [str(BIN / command), *map(str, args)],
+                    stdin=read,
+                    stdout=out,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, **env},
+                ).returncode
+        output = Path(folder, "out").read_text(encoding="utf-8", errors="replace")
+    assert code == ok if type(ok) is int else (code == 0) == ok, output[-4000:]
     return output
 
 
-def _run_forked(command, args, env, stdin):
-    if not _servers:
-        _servers.append(
-            subprocess.Popen(
-                [sys.executable, str(REPO / "tests" / "fork_server.py")],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                universal_newlines=True,
-                bufsize=1,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-            )
+def server():
+    """The socket of this session's fork server, started by the first who asks."""
+    if not _server:
+        folder = tempfile.mkdtemp()
+        path = os.path.join(folder, "socket")
+        process = subprocess.Popen(
+            [sys.executable, str(REPO / "tests" / "fork_server.py"), path],
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
-    with tempfile.TemporaryDirectory() as folder:
-        request = {"command": command, "args": args, "env": env}
-        for stream, content in (("stdin", stdin), ("output", "")):
-            request[stream] = os.path.join(folder, stream)
-            with open(request[stream], "w", encoding="utf-8") as f:
-                f.write(content)
-        _servers[0].stdin.write(json.dumps(request) + "\n")
-        code = int(_servers[0].stdout.readline())
-        with open(request["output"], encoding="utf-8", errors="replace") as f:
-            return code, f.read()
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        atexit.register(process.kill)
+        while not os.path.exists(path):
+            assert process.poll() is None, "the fork server did not start"
+            time.sleep(0.05)
+        _server.append(path)
+    return _server[0]
+
+
+#: For commands that start others: ``fairseq-train`` through the fork server.
+FORKED = (sys.executable, str(REPO / "tests" / "fork_server.py"))
 
 
 def python(*args, ok=True):

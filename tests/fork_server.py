@@ -1,6 +1,7 @@
 """Runs console scripts in forked processes that have imported torch and fairseq already.
 
-    python fork_server.py        # reads requests, a JSON object a line, answers exit statuses
+    python fork_server.py SOCKET                          # serves until killed
+    FORK_SERVER=SOCKET python fork_server.py COMMAND ...  # runs COMMAND there, as if here
 
 A command so run starts in the state of a new interpreter with those modules imported, in a
 process of its own, seconds sooner. The plugin itself is not imported beforehand.
@@ -9,6 +10,8 @@ process of its own, seconds sooner. The plugin itself is not imported beforehand
 import importlib
 import json
 import os
+import signal
+import socket
 import sys
 import traceback
 
@@ -24,33 +27,49 @@ MODULES = {
 }
 
 
-def serve():
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
+def serve(path):
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path + ".starting")
+    listener.listen(16)
     for module in MODULES.values():
         if module.startswith("fairseq_cli"):
             importlib.import_module(module)
-    for line in sys.stdin:
-        request = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            answers.close()
-            os._exit(run(request))
-        status = os.waitpid(child, 0)[1]
-        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
-        answers.write(f"{code}\n")
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    os.rename(path + ".starting", path)
+    while True:
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os._exit(answer(connection))
+        connection.close()
+
+
+def answer(connection):
+    request, fds, _, _ = socket.recv_fds(connection, 1 << 20, 3)
+    child = os.fork()
+    if child == 0:
+        connection.close()
+        for k, fd in enumerate(fds):
+            os.dup2(fd, k)
+            os.close(fd)
+        os._exit(run(json.loads(request)))
+    status = os.waitpid(child, 0)[1]
+    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+    connection.sendall(str(code).encode())
+    return 0
 
 
 def run(request):
-    for fd, path, mode in ((0, request["stdin"], os.O_RDONLY), (1, request["output"], os.O_WRONLY)):
-        file = os.open(path, mode)
-        os.dup2(file, fd)
-    os.dup2(1, 2)
     os.environ.update(request["env"])
+    os.chdir(request["cwd"])
     sys.stdin = os.fdopen(0)
     sys.argv = [request["command"], *request["args"]]
     code = 0
     try:
+        if request.get("prepare"):
+            module, function = request["prepare"][:2]
+            getattr(importlib.import_module(module), function)(*request["prepare"][2:])
         module = importlib.import_module(MODULES[request["command"]])
         (getattr(module, "cli_main", None) or module.main)()
     except SystemExit as exit:
@@ -65,5 +84,24 @@ def run(request):
     return code
 
 
+def ask(path, command, args, env=(), prepare=None, fds=(0, 1, 2)):
+    """Run ``command`` at the server of ``path``; return its exit status, -N for signal N."""
+    request = {
+        "command": command,
+        "args": args,
+        "env": dict(env),
+        "cwd": os.getcwd(),
+        "prepare": prepare,
+    }
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        socket.send_fds(connection, [json.dumps(request).encode()], list(fds))
+        return int(connection.recv(16))
+
+
 if __name__ == "__main__":
-    serve()
+    if "FORK_SERVER" in os.environ:
+        kill = os.environ.get("KILL")
+        prepare = ["kill", "at", *kill.split()] if kill else None
+        sys.exit(ask(os.environ["FORK_SERVER"], sys.argv[1], sys.argv[2:], (), prepare) % 256)
+    serve(sys.argv[1])

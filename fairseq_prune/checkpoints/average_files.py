@@ -1,0 +1,64 @@
+"""Averaging checkpoints, as fairseq's ``scripts/average_checkpoints.py``, keeping the mask."""
+
+from typing import Sequence
+
+import torch
+
+from ..optim.pruned_optimizer import RECORD_KEY
+from ..pruning import PruneError, apply_, masks_of
+from .safe_io import check_writable, read_checkpoint, scratch_tensors, write_checkpoint
+from .weights import find_record
+
+
+def average_checkpoints(sources: Sequence[str], target: str) -> None:
+    """Write the mean of the models in ``sources`` to ``target``.
+
+    Floating-point entries are averaged in float64, others taken from the last. Settings
+    and dictionaries are those of the last too. The optimizer's state is left out, as is an
+    average that ``--store-ema`` kept.
+
+    Raises:
+        PruneError: models or masks differ, or a file cannot be read or written.
+    """
+    check_writable(target)
+    states = [read_checkpoint(path) for path in sources]
+    last = states[-1]
+    record = find_record(last)
+    for path, state in zip(sources, states):
+        _check_same_model(path, state["model"], sources[-1], last["model"])
+        if not same_masks(find_record(state), record):
+            raise PruneError(
+                f"{path} and {sources[-1]} have different masks, whose mean would be denser than "
+                f"either; average checkpoints of one run after its last pruning"
+            )
+    with scratch_tensors(beside=target) as scratch, torch.no_grad():
+        mean = {}
+        for name, tensor in last["model"].items():
+            mean[name] = tensor
+            if torch.is_tensor(tensor) and tensor.is_floating_point():
+                total = sum(state["model"][name].double() for state in states)
+                mean[name] = scratch(tensor).copy_(total / len(states))
+        if record is not None:
+            for name, mask in masks_of(record, mean).items():
+                apply_(mean[name], mask)
+            last[RECORD_KEY] = record
+        last["model"] = mean
+        last.pop("last_optimizer_state", None)
+        for key in ("best", "ema", "ema_fp32_params"):
+            (last.get("extra_state") or {}).pop(key, None)
+        write_checkpoint(last, target)
+
+
+def same_masks(a, b) -> bool:
+    """Whether two records (or None) have the same masks."""
+    a, b = ((record or {}).get("masks", {}) for record in (a, b))
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def _check_same_model(path, model, other_path, other) -> None:
+    for name in [*model, *other]:
+        shapes = [getattr(m.get(name), "shape", None) for m in (model, other)]
+        if name not in model or name not in other or shapes[0] != shapes[1]:
+            raise PruneError(
+                f"{path} and {other_path} hold different models: {name} is not the same in both"
+            )

@@ -1,0 +1,70 @@
+"""``fairseq-prune inspect``: what a checkpoint holds."""
+
+import json
+from typing import List
+
+from ..checkpoints.inspect_file import inspect_checkpoint
+from ..models.weight_classes import GATES
+from ..pruning import table, thresholds
+from .selection import add_selection, check_selection
+
+
+def add_to(verbs) -> None:
+    verb = verbs.add_parser(
+        "inspect",
+        help="say what a checkpoint holds",
+        description="Weight classes, sizes, sparsity, threshold and density by gate.",
+    )
+    verb.add_argument("source", metavar="CKPT", help="fairseq checkpoint to read")
+    add_selection(verb)
+    verb.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    verb.set_defaults(run=run_inspect)
+
+
+def run_inspect(args) -> None:
+    check_selection(args)
+    found = inspect_checkpoint(args.source, args.include, args.exclude)
+    print(json.dumps(found, indent=2) if args.json else "\n".join(inspection(found)))
+
+
+def inspection(found) -> List[str]:
+    """The lines that ``inspect`` prints for people."""
+    how = f"mask: {found['mask']}"
+    if found["scheme"]:
+        how += f", {found['scheme']} to {found['target_sparsity']:g}, "
+        how += thresholds(found["threshold"] or {})
+    lines = [
+        f"{found['checkpoint']}: {found['bytes']:,} bytes, {found['parameters']:,} parameters, "
+        f"{found['weights']:,} prunable, {found['pruned']:,} pruned "
+        f"({100 * found['sparsity']:.2f}%)",
+        how,
+        "",
+    ]
+    rows = [("weight class", "weights", "pruned", "sparsity", "smallest kept", "largest")]
+    for c in found["classes"]:
+        rows.append(
+            (
+                c["name"],
+                f"{c['weights']:,}",
+                f"{c['pruned']:,}",
+                f"{100 * c['sparsity']:.2f}%",
+                *(
+                    "-" if c[key] is None else f"{c[key]:.5f}"
+                    for key in ("smallest_kept", "largest")
+                ),
+            )
+        )
+    lines += table(rows)
+    gated = [c for c in found["classes"] if c["gates"]]
+    if gated:
+        columns = [(g, source) for source in ("feed-forward", "recurrent") for g in GATES]
+        rows = [("density by gate", *(f"{source[:3]}:{g}" for g, source in columns))]
+        for c in gated:
+            density = {(g["gate"], g["input"]): f"{100 * g['density']:.1f}%" for g in c["gates"]}
+            rows.append((c["name"], *(density.get(column, "-") for column in columns)))
+        lines += [
+            "",
+            *table(rows),
+            "(fee: feed-forward input, rec: recurrent; g is the input signal)",
+        ]
+    return lines

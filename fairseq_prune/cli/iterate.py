@@ -1,0 +1,71 @@
+"""``fairseq-prune iterate``: rounds of pruning and retraining, with rewinding."""
+
+import json
+import sys
+
+from ..pruning import SPACINGS, PruneError, table
+from .prune import add_request
+from .rounds import REWINDS, Rounds
+
+
+def add_to(verbs) -> None:
+    verb = verbs.add_parser(
+        "iterate",
+        help="prune and retrain in rounds, with rewinding",
+        usage="fairseq-prune iterate --from CKPT --out DIR --sparsity X --rounds N [options] "
+        "-- fairseq-train DATA ...",
+        description="Prune CKPT a little, retrain it with the training command after --, and so "
+        "on until sparsity X is reached. The command's options are those of one round: "
+        "--max-epoch or --max-update, learning rate and schedule, pruned_ task and optimizer. "
+        "Round N is in DIR/roundN. Interrupted, the same command goes on where it was.",
+    )
+    verb.add_argument(
+        "--from", dest="source", metavar="CKPT", required=True, help="trained model to start from"
+    )
+    verb.add_argument(
+        "--out", metavar="DIR", required=True, help="folder to make, with a folder for each round"
+    )
+    add_request(verb)
+    verb.add_argument("--rounds", type=int, required=True, help="prunings, 1 or more")
+    verb.add_argument(
+        "--spacing",
+        choices=SPACINGS,
+        default=SPACINGS[0],
+        help="sparsity after each round: geometric, the same fraction of what is left each time; "
+        "even, as many weights each time (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--rewind",
+        choices=REWINDS,
+        default=REWINDS[0],
+        help="what each round starts again with: learning-rate, the best model of the round "
+        "before and the learning rate schedule from its beginning; weights, the weights of "
+        "--rewind-to under the mask that the round before leads to, and the schedule from its "
+        "beginning; none, the round before goes on, its optimizer state and learning rate "
+        "schedule too (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--rewind-to", metavar="CKPT", help="checkpoint from early in training, for weights"
+    )
+    verb.add_argument("--json", action="store_true", help="print the final table as JSON")
+    verb.add_argument("command", nargs="...", metavar="-- fairseq-train DATA ...")
+    verb.set_defaults(run=run_iterate)
+
+
+def run_iterate(args) -> None:
+    if args.command[:1] == ["--"]:
+        args.command = args.command[1:]
+    rounds = Rounds(args)
+    try:
+        rounds.run(say=lambda text: print(f"fairseq-prune: {text}", file=sys.stderr, flush=True))
+    except KeyboardInterrupt:
+        raise PruneError(f"interrupted; the same command goes on in {args.out}") from None
+    found = rounds.summary()
+    if args.json:
+        print(json.dumps(found, indent=2))
+        return
+    rows = [("round", "sparsity", "best validation score", "checkpoint")]
+    for r in found:
+        score = "-" if r["best"] is None else f"{r['best']:g}"
+        rows.append((str(r["round"]), f"{100 * r['sparsity']:.2f}%", score, r["checkpoint"]))
+    print("\n".join(table(rows)))

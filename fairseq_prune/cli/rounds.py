@@ -1,0 +1,203 @@
+"""The rounds of ``fairseq-prune iterate``: what each runs, and which are done."""
+
+import fcntl
+import json
+import os
+import subprocess
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, List
+
+from ..checkpoints.prune_file import prune_checkpoint
+from ..checkpoints.safe_io import read_checkpoint
+from ..checkpoints.weights import find_record
+from ..pruning import PruneError, check_request, masks_of, round_sparsities, sparsity
+
+REWINDS = ("learning-rate", "weights", "none")
+
+#: Options of the training command that a round sets itself.
+OWN = (
+    "--save-dir",
+    "--finetune-from-model",
+    "--restore-file",
+    "--prune-scheme",
+    "--prune-sparsity",
+    "--prune-schedule",
+    "--prune-mask-from",
+)
+#: Options that count from the start of training; a round that goes on adds to them.
+LENGTHS = ("--max-epoch", "--max-update")
+
+
+class Rounds:
+    """A plan of rounds, carried out one ``fairseq-train`` after another."""
+
+    def __init__(self, args):
+        self.args = args
+        self._check()
+        state = read_checkpoint(args.source)
+        record = find_record(state)
+        masks = masks_of(record, state["model"]) if record else {}
+        self.sparsities = round_sparsities(
+            args.sparsity, args.rounds, args.spacing, sparsity(masks)
+        )
+        if args.sparsity < sparsity(masks):
+            raise PruneError(
+                f"--sparsity {args.sparsity:g} is below what {args.source} is pruned to already "
+                f"({sparsity(masks):.4g}); ask for more"
+            )
+
+    def _check(self) -> None:
+        args = self.args
+        check_request(args.scheme, args.sparsity, flags="--")
+        if args.rounds < 1:
+            raise PruneError(f"--rounds {args.rounds} is out of range; give 1 or more")
+        if not args.command:
+            raise PruneError("give the training command of a round after --, e.g. -- fairseq-train")
+        if any("hydra" in os.path.basename(word) for word in args.command[:3]):
+            raise PruneError("iterate takes fairseq-train and its options, not fairseq-hydra-train")
+        for word in args.command:
+            if word.split("=")[0] in OWN:
+                raise PruneError(f"{word.split('=')[0]} is set by each round; leave it out")
+        if (args.rewind == "weights") != (args.rewind_to is not None):
+            raise PruneError("--rewind weights and --rewind-to CKPT belong together; give both")
+        if args.rewind_to is not None:
+            read_checkpoint(args.rewind_to)
+        words = [word.split("=")[0] for word in args.command]
+        if args.rewind == "none" and not any(length in words for length in LENGTHS):
+            raise PruneError("--rewind none needs --max-epoch or --max-update, of one round")
+
+    def folder(self, r: int) -> str:
+        return os.path.join(self.args.out, f"round{r}")
+
+    def best(self, r: int) -> str:
+        """The checkpoint that round ``r`` (0: none yet) leaves to the next."""
+        if r == 0:
+            return self.args.source
+        best = os.path.join(self.folder(r), "checkpoint_best.pt")
+        return best if os.path.exists(best) else self._last(r)
+
+    def _last(self, r: int) -> str:
+        return os.path.join(self.folder(r), "checkpoint_last.pt")
+
+    def run(self, say: Callable[[str], None]) -> None:
+        """Carry out what is not done yet.
+
+        Raises:
+            PruneError: a round failed, the folder is of another plan, or it is in use.
+        """
+        os.makedirs(self.args.out, exist_ok=True)
+        with _lock(os.path.join(self.args.out, ".lock")) as lock:
+            done = self._done()
+            for r, target in enumerate(self.sparsities, start=1):
+                heading = f"round {r} of {self.args.rounds}, {100 * target:.4g}%"
+                if r <= done:
+                    say(f"{heading}: done before")
+                    continue
+                command = self._command(r, target)
+                say(f"{heading}: {' '.join(command)}")
+                status = subprocess.call(command, pass_fds=(lock,))
+                if status:
+                    raise PruneError(
+                        f"{heading}: the training command failed (exit status {status}); what it "
+                        f"said is above, and the same fairseq-prune command goes on from there"
+                    )
+                if not os.path.exists(self.best(r)):
+                    raise PruneError(f"{heading}: the training command left no {self.best(r)}")
+                self._finish(r)
+
+    def _command(self, r: int, target: float) -> List[str]:
+        """The command of round ``r``, which starts it or goes on with it."""
+        command = list(self.args.command)
+        own = ["--save-dir", self.folder(r)]
+        started = os.path.exists(self._last(r))
+        if self.args.rewind == "weights":
+            mask = os.path.join(self.args.out, f"mask{r}.pt")
+            if not started and not os.path.exists(mask):
+                prune_checkpoint(self.best(r - 1), mask, self.args.scheme, target)
+            return [
+                *command, *own, "--prune-mask-from", mask,
+                "--finetune-from-model", self.args.rewind_to,
+            ]  # fmt: skip
+        own += ["--prune-scheme", self.args.scheme, "--prune-sparsity", repr(target)]
+        if self.args.rewind == "none" and r > 1:
+            start = [] if started else ["--restore-file", self._last(r - 1)]
+            return [*_longer(command, r), *own, *start]
+        return [*command, *own, "--finetune-from-model", self.best(r - 1)]
+
+    def _finish(self, r: int) -> None:
+        mask = os.path.join(self.args.out, f"mask{r}.pt")
+        if os.path.exists(mask):
+            os.remove(mask)
+        self._write({"plan": self._plan(), "done": r})
+
+    def _plan(self) -> Dict[str, Any]:
+        names = ("source", "scheme", "sparsity", "rounds", "spacing", "rewind", "rewind_to")
+        return {name: getattr(self.args, name) for name in names}
+
+    def _done(self) -> int:
+        path = os.path.join(self.args.out, "rounds.json")
+        if not os.path.exists(path):
+            self._write({"plan": self._plan(), "done": 0})
+            return 0
+        try:
+            with open(path, encoding="utf-8") as f:
+                found = json.load(f)
+            was, done = found["plan"], int(found["done"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise PruneError(f"{path} is damaged; remove it or take another --out") from error
+        for name, value in self._plan().items():
+            if was.get(name) != value:
+                flag = "--from" if name == "source" else "--" + name.replace("_", "-")
+                raise PruneError(
+                    f"{flag} {value}: {self.args.out} holds rounds with {flag} {was.get(name)}; "
+                    f"ask for the same, or take another --out"
+                )
+        return done
+
+    def _write(self, content) -> None:
+        path = os.path.join(self.args.out, "rounds.json")
+        with open(path + ".tmp", "w", encoding="utf-8") as f:
+            json.dump(content, f, indent=2)
+        os.replace(path + ".tmp", path)
+
+    def summary(self) -> List[Dict[str, Any]]:
+        """round, sparsity, best validation score and checkpoint of each round."""
+        return [
+            {
+                "round": r,
+                "sparsity": target,
+                "best": (read_checkpoint(self.best(r)).get("extra_state") or {}).get("best"),
+                "checkpoint": self.best(r),
+            }
+            for r, target in enumerate(self.sparsities, start=1)
+        ]
+
+
+def _longer(command: List[str], r: int) -> List[str]:
+    """``command`` with the lengths of one round made those of ``r``."""
+    command = list(command)
+    for k, word in enumerate(command):
+        option, _, value = word.partition("=")
+        if option not in LENGTHS:
+            continue
+        at = k if value else k + 1
+        try:
+            times = str(int(value or command[at]) * r)
+        except (ValueError, IndexError):
+            raise PruneError(f"{option} needs a whole number") from None
+        command[at] = f"{option}={times}" if value else times
+    return command
+
+
+@contextmanager
+def _lock(path: str):
+    """Held as long as this process or the training it started lives."""
+    with open(path, "w", encoding="utf-8") as f:
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise PruneError(
+                f"{os.path.dirname(path)} is in use by another fairseq-prune iterate, or by the "
+                f"training it started; wait for it or end it"
+            ) from None
+        yield f.fileno()
