@@ -23,7 +23,7 @@ TRAIN=("$BIN/fairseq-train" $DATA --user-dir ${PLUGIN:-fairseq_prune}
     --criterion label_smoothed_cross_entropy --label-smoothing 0.1
     --max-tokens 2000 --seed "$SEED" --cpu --num-workers 0
     --no-epoch-checkpoints --log-format simple --log-interval 50)
-RETRAIN=("${TRAIN[@]}" --task pruned_translation --optimizer pruned_adam --dropout 0.1)
+RETRAIN=("${TRAIN[@]}" --task pruned_translation --optimizer pruned_adam --dropout 0.2)
 
 # rewound EPOCHS: dense training's learning rate, halved each half epoch in the last 1.5
 rewound() {

@@ -89,9 +89,18 @@ def python(*args, ok=True):
     return run("python", *args, ok=ok)
 
 
-def train(data, save_dir, *args, ok=True, base=SMALL):
+def train(data, save_dir, *args, ok=True, base=SMALL, prepare=None):
     return run(
-        "fairseq-train", data, "--user-dir", PLUGIN, *base, "--save-dir", save_dir, *args, ok=ok
+        "fairseq-train",
+        data,
+        "--user-dir",
+        PLUGIN,
+        *base,
+        "--save-dir",
+        save_dir,
+        *args,
+        ok=ok,
+        prepare=prepare,
     )
 
 

@@ -10,7 +10,7 @@ from fairseq.tasks import TASK_DATACLASS_REGISTRY, TASK_REGISTRY, register_task
 from ..checkpoints.safe_io import copy_whole_files
 from ..optim.placement import unwrap
 from ..pruning import PruneError
-from .exact_resume import ExactResumeMixin
+from .exact_resume import ExactResumeMixin, restore_lr_schedule_exactly
 from .options import is_asked, with_prune_options
 from .pruner import Pruner
 from .replace_unk import ReplaceUnkMixin
@@ -58,6 +58,7 @@ class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
             prior = says_it_in_a_sentence(check_start)(self.cfg, model)
             self._pruner = Pruner(self.cfg, prior)
             copy_whole_files()
+            restore_lr_schedule_exactly()
         return model
 
     def train_step(self, sample, model, criterion, optimizer, update_num, *args, **kwargs):
