@@ -16,7 +16,7 @@ from ..pruning import PruneError
 #: What fairseq checkpoints hold besides tensors and plain containers.
 SAFE_TYPES = (argparse.Namespace,)
 
-_TAKES_SAFE_TYPES = hasattr(torch.serialization, "add_safe_globals")  # torch >= 2.4
+TAKES_SAFE_TYPES = hasattr(torch.serialization, "add_safe_globals")  # torch >= 2.4
 
 
 def allow_in_fairseq() -> None:
@@ -25,7 +25,7 @@ def allow_in_fairseq() -> None:
     torch loads weights only by default there, which refuses the argparse.Namespace
     that fairseq stores. Allowing that one type keeps the protection.
     """
-    if _TAKES_SAFE_TYPES:
+    if TAKES_SAFE_TYPES:
         torch.serialization.add_safe_globals(list(SAFE_TYPES))
 
 
@@ -63,7 +63,7 @@ def read_checkpoint(path: str) -> Dict[str, Any]:
 
 
 def _load(path: str):
-    if not _TAKES_SAFE_TYPES:
+    if not TAKES_SAFE_TYPES:
         return _load_restricted(path)
     # for good, not in torch's context manager: that one's exit also takes back
     # what was allowed before it

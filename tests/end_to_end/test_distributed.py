@@ -1,0 +1,85 @@
+"""Two processes (gloo, on the CPU) prune as one does with twice the --update-freq."""
+
+import re
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from commands import equal, state_of, train
+
+RUN = """
+    --task pruned_translation --optimizer pruned_sgd --momentum 0.9 --lr 0.5 --dropout 0
+    --prune-scheme class-blind --prune-sparsity 0.8
+    --prune-schedule iterative --prune-rounds 2 --prune-every 3
+    --save-interval-updates 4 --keep-interval-updates 1
+""".split()
+
+
+def two(data, folder, *args, backend, ok=True, prepare=(None, None)):
+    """Train in two processes; their outputs."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = [
+        *RUN, *args, "--distributed-world-size", "2", "--distributed-no-spawn",
+        "--distributed-init-method", f"tcp://127.0.0.1:{port}",
+        "--distributed-backend", "gloo", "--ddp-backend", backend,
+    ]  # fmt: skip
+    with ThreadPoolExecutor(2) as pool:
+        runs = [
+            pool.submit(
+                train, data, folder, *options, "--distributed-rank", rank,
+                ok=ok, prepare=prepare[rank],
+            )
+            for rank in (0, 1)
+        ]  # fmt: skip
+        return [run.result() for run in runs]
+
+
+def loss(output):
+    return [float(x) for x in re.findall(r'"valid_loss": "([\d.]+)"', output)]
+
+
+def pruned(state):
+    return sum(int((w == 0).sum()) for w in state["model"].values() if w.dim() == 2)
+
+
+@pytest.mark.parametrize(
+    "backend, spy",
+    [("legacy_ddp", "on_masks"), ("pytorch_ddp", "on_masks_with_ddp_on_the_cpu")],
+)
+def test_two_processes_are_one_with_twice_the_update_freq(data, dense, tmp_path, backend, spy):
+    start = ("--finetune-from-model", dense, "--max-update", "6")
+    spies = [("spy", spy, str(tmp_path / f"masks{rank}")) for rank in (0, 1)]
+    outputs = two(data, tmp_path / "two", *start, backend=backend, prepare=spies)
+    single = train(data, tmp_path / "one", *RUN, *start, "--update-freq", "2")
+    masks = [(tmp_path / f"masks{rank}").read_text().split() for rank in (0, 1)]
+    assert masks[0] == masks[1]
+    assert len(set(masks[0])) == 3, "no mask, and those of two prunings"
+    one, both = (state_of(tmp_path / x / "checkpoint_last.pt") for x in ("one", "two"))
+    total = sum(w.numel() for w in one["model"].values() if w.dim() == 2)
+    assert pruned(one) == pruned(both) == round(0.8 * total)
+    assert loss(outputs[0]) == pytest.approx(loss(single), abs=2e-3)
+    assert len(loss(single)) >= 2
+    assert both["optimizer_history"][-1]["num_updates"] == 6
+
+
+def test_two_processes_resume_exactly(data, dense, tmp_path):
+    start = ("--finetune-from-model", dense, "--max-update", "8")
+    two(data, tmp_path / "whole", *start, backend="legacy_ddp")
+    kill = ("kill", "at", "update", "5")
+    two(data, tmp_path / "cut", *start, backend="legacy_ddp", ok=-9, prepare=(kill, kill))
+    two(data, tmp_path / "cut", *start, backend="legacy_ddp")
+    whole, cut = (state_of(tmp_path / x / "checkpoint_last.pt") for x in ("whole", "cut"))
+    assert equal(whole["model"], cut["model"])
+    assert equal(whole["last_optimizer_state"], cut["last_optimizer_state"])
+
+
+def test_different_masks_end_both_processes(data, dense, tmp_path):
+    start = ("--finetune-from-model", dense, "--max-update", "6")
+    other = ("spy", "other_masks", "")
+    outputs = two(
+        data, tmp_path / "run", *start, backend="legacy_ddp", ok=False, prepare=(None, other)
+    )
+    for output in outputs:
+        assert "chose different masks" in output and "Traceback" not in output
