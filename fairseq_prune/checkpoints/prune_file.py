@@ -5,6 +5,7 @@ from typing import Iterable
 import torch
 
 from ..models.weight_classes import fairseq_classes
+from ..models.weight_norm import check_weight_norm
 from ..optim.pruned_optimizer import RECORD_KEY
 from ..pruning import Pruned, apply_, check_request, make_record, masks_of, prune
 from .safe_io import check_writable, read_checkpoint, scratch_tensors, write_checkpoint
@@ -30,7 +31,8 @@ def prune_checkpoint(
     checkpoint larger than free memory will do; one byte a weight is needed for masks.
 
     Raises:
-        PruneError: see ``prune``, ``read_checkpoint`` and ``write_checkpoint``.
+        PruneError: see ``prune``, ``check_weight_norm``, ``read_checkpoint`` and
+            ``write_checkpoint``.
     """
     check_request(scheme, sparsity)
     check_writable(target)
@@ -39,6 +41,7 @@ def prune_checkpoint(
     record = find_record(state)
     previous = masks_of(record, state["model"]) if record and record["masks"] else None
     result = prune(weights, fairseq_classes(weights), scheme, sparsity, previous)
+    check_weight_norm(result.masks, state["model"])
     copies = tied(state["model"])
     extra = state.get("extra_state") or {}
     with scratch_tensors(beside=target) as scratch, torch.no_grad():

@@ -22,7 +22,7 @@ class ExactResumeMixin:
             and self.can_reuse_epoch_itr(dataset)
         )
         made = dataset in self.dataset_to_epoch_iter
-        if not is_asked(self.cfg) or epoch == 1 or made or not kept:
+        if not is_asked(self.prune_cfg) or epoch == 1 or made or not kept:
             return super().get_batch_iterator(dataset, *args, **kwargs)
         iterator = super().get_batch_iterator(dataset, *args, **{**kwargs, "epoch": 1})
         dataset.set_epoch(epoch)

@@ -44,19 +44,24 @@ class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
 
     _pruner = None
 
+    @property
+    def prune_cfg(self):
+        """The config with the ``--prune-*`` options; some tasks keep it as ``args``."""
+        return self.args if self.cfg is None else self.cfg
+
     # not decorated: fairseq looks for from_checkpoint in this very signature
     def build_model(self, cfg, from_checkpoint=False):
-        starts_pruning = is_asked(self.cfg) and not from_checkpoint
+        starts_pruning = is_asked(self.prune_cfg) and not from_checkpoint
         if starts_pruning:
-            says_it_in_a_sentence(check_options)(self.cfg)
+            says_it_in_a_sentence(check_options)(self.prune_cfg)
         build = super().build_model
         if "from_checkpoint" in inspect.signature(build).parameters:
             model = build(cfg, from_checkpoint=from_checkpoint)
         else:
             model = build(cfg)
         if starts_pruning:
-            prior = says_it_in_a_sentence(check_start)(self.cfg, model)
-            self._pruner = Pruner(self.cfg, prior)
+            prior = says_it_in_a_sentence(check_start)(self.prune_cfg, model)
+            self._pruner = Pruner(self.prune_cfg, prior)
             copy_whole_files()
             restore_lr_schedule_exactly()
         return model
@@ -69,7 +74,7 @@ class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
     @says_it_in_a_sentence
     def _prune_if_due(self, model, optimizer, ema, update) -> None:
         if self._pruner is None:
-            self._pruner = Pruner(self.cfg)
+            self._pruner = Pruner(self.prune_cfg)
         self._pruner.before_update(model, optimizer, ema, update)
 
     def valid_step(self, sample, model, criterion, **kwargs):

@@ -6,6 +6,7 @@ from typing import Any, Dict, Optional
 from fairseq.optim import OPTIMIZER_REGISTRY
 
 from ..models.weight_classes import fairseq_classes, fairseq_prunable
+from ..models.weight_norm import check_weight_norm
 from ..optim.placement import innermost, master_view, masters
 from ..optim.pruned_optimizer import Held, PrunedOptimizerMixin
 from ..pruning import (
@@ -144,6 +145,7 @@ class Pruner:
         result = prune(
             weights, fairseq_classes(weights), self.cfg.prune_scheme, wanted, self._masks
         )
+        check_weight_norm(result.masks, named)
         logger.info(describe(result))
         kept = {key: self._record[key] for key in ("include", "exclude", "run")}
         kept["run"] = {**kept["run"], "prunes": kept["run"]["prunes"] + 1}
