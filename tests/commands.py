@@ -89,19 +89,10 @@ def python(*args, ok=True):
     return run("python", *args, ok=ok)
 
 
-def train(data, save_dir, *args, ok=True, base=SMALL, prepare=None):
-    return run(
-        "fairseq-train",
-        data,
-        "--user-dir",
-        PLUGIN,
-        *base,
-        "--save-dir",
-        save_dir,
-        *args,
-        ok=ok,
-        prepare=prepare,
-    )
+def train(data, save_dir, *args, base=SMALL, **kwargs):
+    """Run fairseq-train with this plugin; ``kwargs`` are those of ``run``."""
+    options = ("--user-dir", PLUGIN, *base, "--save-dir", save_dir, *args)
+    return run("fairseq-train", data, *options, **kwargs)
 
 
 def state_of(path):

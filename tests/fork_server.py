@@ -7,6 +7,7 @@ A command so run starts in the state of a new interpreter with those modules imp
 process of its own, seconds sooner. The plugin itself is not imported beforehand.
 """
 
+import atexit
 import importlib
 import json
 import os
@@ -79,6 +80,7 @@ def run(request):
     except BaseException:
         traceback.print_exc()
         code = 1
+    atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     return code
