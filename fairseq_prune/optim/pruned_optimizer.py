@@ -129,7 +129,7 @@ def register_pruned_optimizer(name: str) -> type:
 
 #: fairseq optimizers that get no pruned_ twin, and why.
 UNSUPPORTED = {
-    "composite": "it is several optimizers in one; name one of them instead",
+    "composite": "it is several optimizers in one; take a single one, e.g. pruned_adam",
 }
 
 

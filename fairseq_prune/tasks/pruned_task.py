@@ -14,7 +14,7 @@ from .exact_resume import ExactResumeMixin, restore_lr_schedule_exactly
 from .options import is_asked, with_prune_options
 from .pruner import Pruner
 from .replace_unk import ReplaceUnkMixin
-from .start import check_options, check_start
+from .start import check_options, check_possible, check_start
 
 
 def says_it_in_a_sentence(method):
@@ -48,6 +48,13 @@ class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
     def prune_cfg(self):
         """The config with the ``--prune-*`` options; some tasks keep it as ``args``."""
         return self.args if self.cfg is None else self.cfg
+
+    @classmethod
+    def setup_task(cls, cfg, **kwargs):
+        if is_asked(cfg):
+            # before fairseq looks for the packages that some of these ways need
+            says_it_in_a_sentence(check_possible)(cfg)
+        return super().setup_task(cfg, **kwargs)
 
     # not decorated: fairseq looks for from_checkpoint in this very signature
     def build_model(self, cfg, from_checkpoint=False):

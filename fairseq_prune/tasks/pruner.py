@@ -8,7 +8,7 @@ from fairseq.optim import OPTIMIZER_REGISTRY
 from ..models.weight_classes import fairseq_classes, fairseq_prunable
 from ..models.weight_norm import check_weight_norm
 from ..optim.placement import innermost, master_view, masters
-from ..optim.pruned_optimizer import Held, PrunedOptimizerMixin
+from ..optim.pruned_optimizer import UNSUPPORTED, Held, PrunedOptimizerMixin
 from ..pruning import (
     PruneError,
     apply_,
@@ -238,6 +238,8 @@ def _check_reached(schedule, max_update: int, update: int) -> None:
 def _needs_pruned_optimizer(inner) -> str:
     names = [name for name, cls in OPTIMIZER_REGISTRY.items() if cls is type(inner)]
     name = names[0] if names else type(inner).__name__
+    if name in UNSUPPORTED:
+        return f"pruning with --optimizer {name} is not supported: {UNSUPPORTED[name]}"
     return (
         f"pruning with --optimizer {name}, which would revive pruned weights; "
         f"use --optimizer pruned_{name}"

@@ -50,6 +50,10 @@ def check_options(cfg) -> None:
                 )
     else:
         _check_request(cfg)
+
+
+def check_possible(cfg) -> None:
+    """Raise PruneError where the run trains in a way that pruning cannot work with."""
     for name, (allowed, why) in CANNOT.items():
         value = getattr(cfg, name)
         if value not in allowed:

@@ -59,5 +59,5 @@ def test_an_unknown_optimizer_is_refused():
 
 
 def test_composite_is_refused_with_the_remedy():
-    with pytest.raises(PruneError, match="composite.*name one"):
+    with pytest.raises(PruneError, match="composite.*take a single one"):
         register_pruned_optimizer("composite")
