@@ -80,6 +80,7 @@ SEEN = (
         bool,
         II("checkpoint.maximize_best_checkpoint_metric"),
     ),
+    ("no_save_optimizer_state", bool, II("checkpoint.no_save_optimizer_state")),
     ("max_update", int, II("optimization.max_update")),
     ("use_bmuf", bool, II("optimization.use_bmuf")),
     ("ema_fp32", bool, II("ema.ema_fp32")),

@@ -95,15 +95,21 @@ class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
     def reduce_metrics(self, logging_outputs, criterion):
         super().reduce_metrics(logging_outputs, criterion)
         if self._pruner is not None:
-            for key, value in self._pruner.metrics().items():
+            for key, value in self._pruner.metrics.items():
                 # weight 0: the latest value, not an average over the epoch
                 metrics.log_scalar(key, value, weight=0, priority=300, round=6)
-            of_the_epoch = metrics.get_meters("train")
-            for key, value in self._pruner.class_metrics().items():
-                if of_the_epoch is not None:
-                    if key not in of_the_epoch:
-                        of_the_epoch.add_meter(key, AverageMeter(round=6), priority=310)
-                    of_the_epoch[key].update(value, n=0)
+            _log_with_the_epoch(self._pruner.class_metrics)
+
+
+def _log_with_the_epoch(values) -> None:
+    """Log at the end of training epochs only: there is one of each weight class."""
+    epoch = metrics.get_meters("train")
+    if epoch is None:
+        return
+    for key, value in values.items():
+        if key not in epoch:
+            epoch.add_meter(key, AverageMeter(round=6), priority=310)
+        epoch[key].update(value, n=0)
 
 
 def register_pruned_task(name: str) -> type:

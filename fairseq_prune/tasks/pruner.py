@@ -50,6 +50,9 @@ class Pruner:
         self._record: Dict[str, Any] = {}
         self._masks: Dict[str, Any] = {}
         self._schedule = ()
+        #: to log with each update, and with each epoch; empty before the first mask
+        self.metrics: Dict[str, float] = {}
+        self.class_metrics: Dict[str, float] = {}
 
     def before_update(self, model, optimizer, ema, update: int) -> None:
         """Prune if it is due. To be called before the forward pass.
@@ -67,7 +70,7 @@ class Pruner:
                 self._take_up(inner, model, optimizer, ema, update)
         if self._schedule:
             wanted = due(self._schedule, update - self._record["run"]["start"])
-            if wanted is not None and wanted > self._record["sparsity"]:
+            if wanted is not None and wanted > self._record["run"]["reached"]:
                 self._prune(wanted, inner, model, optimizer, ema)
 
     def _is_ours(self, inner) -> bool:
@@ -81,7 +84,9 @@ class Pruner:
         """Continue the run that the checkpoint is of, or begin one."""
         record = inner.prune_record
         if record is not None and self._asked and not self._is_continued(record):
-            self._prior, record = record, None
+            if self.cfg.prune_mask_from is None:
+                self._prior = record
+            record = None
         begins = record is None
         if begins:
             record = self._begin(dict(model.named_parameters()), update)
@@ -116,9 +121,6 @@ class Pruner:
             steps = ", ".join(f"{100 * s:.4g}% at {t}" for t, s in schedule)
             logger.info(f"{self.cfg.prune_schedule} schedule (updates from here): {steps}")
         record.update(
-            # below any: the first step prunes, be it to what is pruned already; but the
-            # first of a gradual schedule is where it starts
-            sparsity=initial if self.cfg.prune_schedule == "gradual" else -1.0,
             include=self.cfg.prune_include,
             exclude=self.cfg.prune_exclude,
             run={
@@ -128,6 +130,9 @@ class Pruner:
                 "start": update,
                 "initial": initial,
                 "prunes": 0,
+                # below any: the first step prunes, be it to what is pruned already; but the
+                # first of a gradual schedule is where it starts
+                "reached": initial if self.cfg.prune_schedule == "gradual" else -1.0,
             },
         )
         return record
@@ -148,7 +153,8 @@ class Pruner:
         check_weight_norm(result.masks, named)
         logger.info(describe(result))
         kept = {key: self._record[key] for key in ("include", "exclude", "run")}
-        kept["run"] = {**kept["run"], "prunes": kept["run"]["prunes"] + 1}
+        prunes = kept["run"]["prunes"] + 1
+        kept["run"] = {**kept["run"], "prunes": prunes, "reached": wanted}
         self._record = {**make_record(result, wanted), **kept}
         self._hold(inner, model, optimizer, ema)
         if not self._is_short():
@@ -166,10 +172,12 @@ class Pruner:
             apply_(named[name].data, mask)
             if name in copies:
                 apply_(copies[name].data, mask)
+        if self._masks:
+            self._note_metrics()
 
     def _is_short(self) -> bool:
         """Whether the schedule has steps to come."""
-        return bool(self._schedule) and self._record["sparsity"] < self._schedule[-1].sparsity
+        return bool(self._schedule) and self._record["run"]["reached"] < self._schedule[-1].sparsity
 
     def _remember_early_stopping(self) -> None:
         self._record["early_stopping"] = list(EarlyStopping.now())
@@ -203,27 +211,21 @@ class Pruner:
             )
         return "run" in record
 
-    def metrics(self) -> Dict[str, float]:
-        """What to log with each update: sparsity, number of prunings, threshold."""
-        if not self._masks:
-            return {}
+    def _note_metrics(self) -> None:
+        """Once for each mask: counting takes a pass over it."""
         thresholds = self._record["threshold"]
-        found = {"sparsity": sparsity(self._masks)}
+        self.metrics = {"sparsity": sparsity(self._masks)}
         if "prunes" in self._record.get("run", {}):
-            found["prunes"] = self._record["run"]["prunes"]
+            self.metrics["prunes"] = self._record["run"]["prunes"]
         if len(thresholds) == 1:
-            found["threshold"] = next(iter(thresholds.values()))
-        return found
-
-    def class_metrics(self) -> Dict[str, float]:
-        """What to log with each epoch: sparsity and threshold of each weight class."""
-        found = {}
+            self.metrics["threshold"] = next(iter(thresholds.values()))
+        self.class_metrics = {}
         for name, parameters in members(fairseq_classes(self._masks)).items():
             key = name.replace(" ", "_")
-            found[f"sparsity_{key}"] = sparsity({p: self._masks[p] for p in parameters})
-            if name in self._record["threshold"]:
-                found[f"threshold_{key}"] = self._record["threshold"][name]
-        return found
+            of_class = {parameter: self._masks[parameter] for parameter in parameters}
+            self.class_metrics[f"sparsity_{key}"] = sparsity(of_class)
+            if name in thresholds:
+                self.class_metrics[f"threshold_{key}"] = thresholds[name]
 
 
 def _check_reached(schedule, max_update: int, update: int) -> None:

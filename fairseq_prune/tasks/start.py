@@ -28,6 +28,11 @@ CANNOT = {
         "is not supported: each process must hold the whole optimizer state; leave it out",
     ),
     "use_bmuf": ((False,), "is not supported: its block momentum revives pruned weights"),
+    "no_save_optimizer_state": (
+        (False,),
+        "would leave the mask out of the checkpoints, which hold it there; leave it out (fairseq-"
+        "prune average, of one checkpoint, drops the state and keeps the mask)",
+    ),
     "model_parallel_size": (
         (1,),
         "is not supported: weights would be ranked in each part by itself; leave it out",

@@ -133,6 +133,7 @@ class TestAverage:
         (("--quantization-config-path", "q.yaml"), "--quantization-config-path q.yaml"),
         (("--zero-sharding", "os"), "--zero-sharding os"),
         (("--use-bmuf",), "--use-bmuf"),
+        (("--no-save-optimizer-state",), "--no-save-optimizer-state"),
         (("--store-ema", "--ema-fp32"), "--ema-fp32"),
     ],
 )
