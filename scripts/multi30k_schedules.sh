@@ -23,12 +23,12 @@ TRAIN=("$BIN/fairseq-train" $DATA --user-dir ${PLUGIN:-fairseq_prune}
     --criterion label_smoothed_cross_entropy --label-smoothing 0.1
     --max-tokens 2000 --seed "$SEED" --cpu --num-workers 0
     --no-epoch-checkpoints --log-format simple --log-interval 50)
-RETRAIN=("${TRAIN[@]}" --task pruned_translation --optimizer pruned_adam --dropout 0.2)
+RETRAIN=("${TRAIN[@]}" --task pruned_translation --optimizer pruned_adam --dropout 0.1)
 
-# rewound EPOCHS: dense training's learning rate, halved each half epoch in the last 1.5
+# rewound EPOCHS: dense training's learning rate, halved each quarter epoch in the last 3/4
 rewound() {
     echo --lr 0.002 --lr-scheduler luong --lr-epoch-updates 263 --max-epoch "$1" \
-        --lr-decay-start "$(awk "BEGIN { print $1 - 1.5 }")" --lr-decay-every 0.5
+        --lr-decay-start "$(awk "BEGIN { print $1 - 0.75 }")" --lr-decay-every 0.25
 }
 # tuned EPOCHS: the learning rate that dense training ended with
 tuned() {
