@@ -8,9 +8,12 @@ import types
 
 import numpy
 import torch
+from fairseq import checkpoint_utils
 from fairseq.data import token_block_dataset
 from fairseq.distributed import utils as distributed
 from fairseq.optim.amp_optimizer import AMPOptimizer
+from fairseq.optim.lr_scheduler.reduce_lr_on_plateau import ReduceLROnPlateauLRSchedule
+from fairseq.trainer import Trainer
 
 from .checkpoints.safe_io import TAKES_SAFE_TYPES, allow_in_fairseq
 
@@ -19,6 +22,8 @@ def mend_all() -> None:
     allow_in_fairseq()
     broadcast_checkpoints()
     save_state_under_amp()
+    save_plateau_counters()
+    start_average_from_any_checkpoint()
     build_token_blocks()
 
 
@@ -56,6 +61,48 @@ def save_state_under_amp() -> None:
 
     AMPOptimizer.state_dict = state_dict
     AMPOptimizer.load_state_dict = load_state_dict
+
+
+def save_plateau_counters() -> None:
+    """Keep in checkpoints how long ``reduce_lr_on_plateau`` has waited already."""
+    counters = ("num_bad_epochs", "cooldown_counter")
+    save, load = ReduceLROnPlateauLRSchedule.state_dict, ReduceLROnPlateauLRSchedule.load_state_dict
+
+    def state_dict(self):
+        return {**save(self), **{name: getattr(self.lr_scheduler, name) for name in counters}}
+
+    def load_state_dict(self, state_dict):
+        load(self, state_dict)
+        for name in counters:
+            if name in state_dict:
+                setattr(self.lr_scheduler, name, state_dict[name])
+
+    ReduceLROnPlateauLRSchedule.state_dict = state_dict
+    ReduceLROnPlateauLRSchedule.load_state_dict = load_state_dict
+
+
+def start_average_from_any_checkpoint() -> None:
+    """Let ``--store-ema`` begin with a checkpoint that was trained without.
+
+    fairseq means to start the average from the model, which it has deleted by then.
+    """
+    load, read = Trainer.load_checkpoint, checkpoint_utils.load_checkpoint_to_cpu
+
+    def read_with_average(*args, **kwargs):
+        state = read(*args, **kwargs)
+        state["extra_state"].setdefault("ema", dict(state["model"]))
+        return state
+
+    def load_checkpoint(self, *args, **kwargs):
+        if not self.cfg.ema.store_ema:
+            return load(self, *args, **kwargs)
+        checkpoint_utils.load_checkpoint_to_cpu = read_with_average
+        try:
+            return load(self, *args, **kwargs)
+        finally:
+            checkpoint_utils.load_checkpoint_to_cpu = read
+
+    Trainer.load_checkpoint = load_checkpoint
 
 
 def build_token_blocks() -> None:

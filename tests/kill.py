@@ -12,7 +12,8 @@ def at(event, count):
     """Kill this process at the ``count``-th time of something.
 
     "update": after so many updates, before what follows them. "write": with half a checkpoint
-    written. "copy": with half a checkpoint copied.
+    written. "copy": with half a checkpoint copied. "round": before iterate notes, for
+    that many times, how many rounds are done (first: none).
     """
     left = int(count)
 
@@ -60,5 +61,16 @@ def at(event, count):
             die()
 
         shutil.copyfile = half_copy
+    elif event == "round":
+        from fairseq_prune.cli.rounds_folder import RoundsFolder
+
+        finish = RoundsFolder.finish
+
+        def finish_unless_last(self, r):
+            if last():
+                die()
+            finish(self, r)
+
+        RoundsFolder.finish = finish_unless_last
     else:
         raise ValueError(event)

@@ -41,7 +41,7 @@ def prune_checkpoint(
     record = find_record(state)
     previous = masks_of(record, state["model"]) if record and record["masks"] else None
     result = prune(weights, fairseq_classes(weights), scheme, sparsity, previous)
-    check_weight_norm(result.masks, state["model"])
+    check_weight_norm(result.masks, state["model"], "--")
     copies = tied(state["model"])
     extra = state.get("extra_state") or {}
     with scratch_tensors(beside=target) as scratch, torch.no_grad():

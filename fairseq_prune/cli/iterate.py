@@ -6,6 +6,7 @@ import sys
 from ..pruning import SPACINGS, PruneError, table
 from .prune import add_request
 from .rounds import REWINDS, Rounds
+from .selection import add_selection, check_selection
 
 
 def add_to(verbs) -> None:
@@ -26,6 +27,7 @@ def add_to(verbs) -> None:
         "--out", metavar="DIR", required=True, help="folder to make, with a folder for each round"
     )
     add_request(verb)
+    add_selection(verb)
     verb.add_argument("--rounds", type=int, required=True, help="prunings, 1 or more")
     verb.add_argument(
         "--spacing",
@@ -47,7 +49,11 @@ def add_to(verbs) -> None:
     verb.add_argument(
         "--rewind-to", metavar="CKPT", help="checkpoint from early in training, for weights"
     )
-    verb.add_argument("--json", action="store_true", help="print the final table as JSON")
+    verb.add_argument(
+        "--json",
+        action="store_true",
+        help="print the final table as JSON, alone on standard output",
+    )
     verb.add_argument("command", nargs="...", metavar="-- fairseq-train DATA ...")
     verb.set_defaults(run=run_iterate)
 
@@ -55,6 +61,7 @@ def add_to(verbs) -> None:
 def run_iterate(args) -> None:
     if args.command[:1] == ["--"]:
         args.command = args.command[1:]
+    check_selection(args)
     rounds = Rounds(args)
     try:
         rounds.run(say=lambda text: print(f"fairseq-prune: {text}", file=sys.stderr, flush=True))

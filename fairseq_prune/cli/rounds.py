@@ -1,16 +1,15 @@
 """The rounds of ``fairseq-prune iterate``: what each runs, and which are done."""
 
-import fcntl
-import json
 import os
 import subprocess
-from contextlib import contextmanager
+import sys
 from typing import Any, Callable, Dict, List
 
 from ..checkpoints.prune_file import prune_checkpoint
 from ..checkpoints.safe_io import read_checkpoint
 from ..checkpoints.weights import find_record
 from ..pruning import PruneError, check_request, masks_of, round_sparsities, sparsity
+from .rounds_folder import RoundsFolder
 
 REWINDS = ("learning-rate", "weights", "none")
 
@@ -23,6 +22,8 @@ OWN = (
     "--prune-sparsity",
     "--prune-schedule",
     "--prune-mask-from",
+    "--prune-include",
+    "--prune-exclude",
 )
 #: Options that count from the start of training; a round that goes on adds to them.
 LENGTHS = ("--max-epoch", "--max-update")
@@ -53,7 +54,7 @@ class Rounds:
             raise PruneError(f"--rounds {args.rounds} is out of range; give 1 or more")
         if not args.command:
             raise PruneError("give the training command of a round after --, e.g. -- fairseq-train")
-        if any("hydra" in os.path.basename(word) for word in args.command[:3]):
+        if any("hydra" in os.path.basename(word) and "train" in word for word in args.command[:3]):
             raise PruneError("iterate takes fairseq-train and its options, not fairseq-hydra-train")
         for word in args.command:
             if word.split("=")[0] in OWN:
@@ -76,6 +77,9 @@ class Rounds:
         best = os.path.join(self.folder(r), "checkpoint_best.pt")
         return best if os.path.exists(best) else self._last(r)
 
+    def _mask(self, r: int) -> str:
+        return os.path.join(self.args.out, f"mask{r}.pt")
+
     def _last(self, r: int) -> str:
         return os.path.join(self.folder(r), "checkpoint_last.pt")
 
@@ -85,9 +89,9 @@ class Rounds:
         Raises:
             PruneError: a round failed, the folder is of another plan, or it is in use.
         """
-        os.makedirs(self.args.out, exist_ok=True)
-        with _lock(os.path.join(self.args.out, ".lock")) as lock:
-            done = self._done()
+        folder = RoundsFolder(self.args.out, self._plan())
+        with folder.lock() as lock:
+            done = folder.done()
             for r, target in enumerate(self.sparsities, start=1):
                 heading = f"round {r} of {self.args.rounds}, {100 * target:.4g}%"
                 if r <= done:
@@ -95,7 +99,7 @@ class Rounds:
                     continue
                 command = self._command(r, target)
                 say(f"{heading}: {' '.join(command)}")
-                status = subprocess.call(command, pass_fds=(lock,))
+                status = self._call(command, lock)
                 if status:
                     raise PruneError(
                         f"{heading}: the training command failed (exit status {status}); what it "
@@ -103,7 +107,17 @@ class Rounds:
                     )
                 if not os.path.exists(self.best(r)):
                     raise PruneError(f"{heading}: the training command left no {self.best(r)}")
-                self._finish(r)
+                if os.path.exists(self._mask(r)):
+                    os.remove(self._mask(r))
+                folder.finish(r)
+
+    def _call(self, command: List[str], lock: int) -> int:
+        # the training keeps the lock if this process is killed
+        out = sys.stderr if self.args.json else None
+        try:
+            return subprocess.call(command, pass_fds=(lock,), stdout=out)
+        except OSError as error:
+            raise PruneError(f"{command[0]} cannot be run: {error.strerror}") from error
 
     def _command(self, r: int, target: float) -> List[str]:
         """The command of round ``r``, which starts it or goes on with it."""
@@ -111,54 +125,30 @@ class Rounds:
         own = ["--save-dir", self.folder(r)]
         started = os.path.exists(self._last(r))
         if self.args.rewind == "weights":
-            mask = os.path.join(self.args.out, f"mask{r}.pt")
+            mask = self._mask(r)
             if not started and not os.path.exists(mask):
-                prune_checkpoint(self.best(r - 1), mask, self.args.scheme, target)
+                chosen = self.args.include, self.args.exclude
+                prune_checkpoint(self.best(r - 1), mask, self.args.scheme, target, *chosen)
             return [
                 *command, *own, "--prune-mask-from", mask,
                 "--finetune-from-model", self.args.rewind_to,
             ]  # fmt: skip
         own += ["--prune-scheme", self.args.scheme, "--prune-sparsity", repr(target)]
+        for flag, patterns in (("include", self.args.include), ("exclude", self.args.exclude)):
+            if patterns:
+                own += [f"--prune-{flag}", "|".join(patterns)]
         if self.args.rewind == "none" and r > 1:
             start = [] if started else ["--restore-file", self._last(r - 1)]
             return [*_longer(command, r), *own, *start]
         return [*command, *own, "--finetune-from-model", self.best(r - 1)]
 
-    def _finish(self, r: int) -> None:
-        mask = os.path.join(self.args.out, f"mask{r}.pt")
-        if os.path.exists(mask):
-            os.remove(mask)
-        self._write({"plan": self._plan(), "done": r})
-
     def _plan(self) -> Dict[str, Any]:
-        names = ("source", "scheme", "sparsity", "rounds", "spacing", "rewind", "rewind_to")
-        return {name: getattr(self.args, name) for name in names}
-
-    def _done(self) -> int:
-        path = os.path.join(self.args.out, "rounds.json")
-        if not os.path.exists(path):
-            self._write({"plan": self._plan(), "done": 0})
-            return 0
-        try:
-            with open(path, encoding="utf-8") as f:
-                found = json.load(f)
-            was, done = found["plan"], int(found["done"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise PruneError(f"{path} is damaged; remove it or take another --out") from error
-        for name, value in self._plan().items():
-            if was.get(name) != value:
-                flag = "--from" if name == "source" else "--" + name.replace("_", "-")
-                raise PruneError(
-                    f"{flag} {value}: {self.args.out} holds rounds with {flag} {was.get(name)}; "
-                    f"ask for the same, or take another --out"
-                )
-        return done
-
-    def _write(self, content) -> None:
-        path = os.path.join(self.args.out, "rounds.json")
-        with open(path + ".tmp", "w", encoding="utf-8") as f:
-            json.dump(content, f, indent=2)
-        os.replace(path + ".tmp", path)
+        names = ("scheme", "sparsity", "include", "exclude", "rounds", "spacing", "rewind")
+        plan = {name: getattr(self.args, name) for name in names}
+        for name in ("source", "rewind_to"):
+            path = getattr(self.args, name)
+            plan[name] = path and os.path.abspath(path)
+        return plan
 
     def summary(self) -> List[Dict[str, Any]]:
         """round, sparsity, best validation score and checkpoint of each round."""
@@ -187,17 +177,3 @@ def _longer(command: List[str], r: int) -> List[str]:
             raise PruneError(f"{option} needs a whole number") from None
         command[at] = f"{option}={times}" if value else times
     return command
-
-
-@contextmanager
-def _lock(path: str):
-    """Held as long as this process or the training it started lives."""
-    with open(path, "w", encoding="utf-8") as f:
-        try:
-            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise PruneError(
-                f"{os.path.dirname(path)} is in use by another fairseq-prune iterate, or by the "
-                f"training it started; wait for it or end it"
-            ) from None
-        yield f.fileno()

@@ -7,8 +7,12 @@ from torch import Tensor
 from ..pruning import PruneError
 
 
-def check_weight_norm(masks: Mapping[str, Tensor], named: Mapping[str, Tensor]) -> None:
-    """Raise PruneError where all weights of one norm are pruned, which makes w 0 / 0."""
+def check_weight_norm(masks: Mapping[str, Tensor], named: Mapping[str, Tensor], flags: str) -> None:
+    """Raise PruneError where all weights of one norm are pruned, which makes w 0 / 0.
+
+    Args:
+        flags: what the options' names begin with where the user gave them.
+    """
     for name, mask in masks.items():
         norm = named.get(name[:-1] + "g") if name.endswith(".weight_v") else None
         if norm is None or norm.dim() != mask.dim():
@@ -21,5 +25,5 @@ def check_weight_norm(masks: Mapping[str, Tensor], named: Mapping[str, Tensor]) 
             raise PruneError(
                 f"{int((~kept).sum())} of the {kept.numel()} norms of {name} would have all "
                 f"their weights pruned, and divide zero by zero; leave such matrices out with "
-                f"--prune-exclude 'weight_v$', or prune less"
+                f"{flags}exclude 'weight_v$', or prune less"
             )

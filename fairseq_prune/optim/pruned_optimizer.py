@@ -51,6 +51,15 @@ class PrunedOptimizerMixin:
     #: called before the state is saved, to bring ``prune_record`` up to date
     before_saving: Optional[Callable[[], None]] = None
 
+    def __init__(self, *args, **kwargs):
+        try:
+            super().__init__(*args, **kwargs)
+        except ImportError as error:
+            raise SystemExit(
+                f"fairseq_prune: error: --optimizer {_registered_name(type(self))} cannot be used "
+                f"here: {error}"
+            ) from error
+
     def hold(self, record: Dict[str, Any], held: List[Held]) -> None:
         """Enforce a mask from now on.
 
@@ -125,6 +134,10 @@ def register_pruned_optimizer(name: str) -> type:
         {"__doc__": f"fairseq's {name}, keeping pruned weights at zero.", "__module__": __name__},
     )
     return register_optimizer(f"pruned_{name}", dataclass=options)(pruned)
+
+
+def _registered_name(cls: type) -> str:
+    return next((name for name, c in OPTIMIZER_REGISTRY.items() if c is cls), cls.__name__)
 
 
 #: fairseq optimizers that get no pruned_ twin, and why.

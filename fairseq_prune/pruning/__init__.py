@@ -15,6 +15,7 @@ from .record import empty_record, make_record, masks_of
 from .schedule import (
     SCHEDULES,
     SPACINGS,
+    Schedule,
     Step,
     check_schedule,
     due,
@@ -32,6 +33,7 @@ __all__ = [
     "ClassSummary",
     "PruneError",
     "Pruned",
+    "Schedule",
     "Scheme",
     "Step",
     "apply_",

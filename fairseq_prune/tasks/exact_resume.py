@@ -1,8 +1,14 @@
 """Resumed runs that end as uninterrupted ones, where fairseq's do not."""
 
+import logging
+
 from fairseq import checkpoint_utils
 
+from ..optim.placement import innermost
 from .options import is_asked
+from .start import continues_itself
+
+logger = logging.getLogger("fairseq_prune")
 
 
 class ExactResumeMixin:
@@ -30,26 +36,46 @@ class ExactResumeMixin:
         return iterator
 
 
-def restore_lr_schedule_exactly() -> None:
+def resume_exactly() -> None:
     """Mend fairseq's loading of checkpoints for this process.
 
     fairseq saves at the end of an epoch and then tells the learning rate scheduler how the
     validation went; a run resumed there never tells it, and ``reduce_lr_on_plateau``
-    decides on other numbers than in an uninterrupted run. It also counts epochs anew.
+    decides on other numbers than in an uninterrupted run. It also counts epochs anew. And it
+    looks at ``--max-update`` and ``--patience`` after an update only, so that a run which
+    had come to its end makes one more when started again.
     """
     load = checkpoint_utils.load_checkpoint
-    if getattr(load, "restores_lr_schedule", False):
+    if getattr(load, "resumes_exactly", False):
         return
 
     def load_checkpoint(cfg, trainer, **kwargs):
         extra_state, epoch_itr = load(cfg, trainer, **kwargs)
         # no updates: the run is new, or the optimizer and its schedule were reset
-        if extra_state is not None and trainer.get_num_updates() and not cfg.reset_lr_scheduler:
-            trainer.lr_scheduler.load_state_dict(trainer._optim_history[-1]["lr_scheduler_state"])
-            iterator, score = extra_state["train_iterator"], extra_state.get("val_loss")
-            if iterator.get("iterations_in_epoch") == 0 and score is not None:
-                trainer.lr_step(iterator["epoch"] - 1, score)
+        if extra_state is not None and trainer.get_num_updates():
+            if not cfg.reset_lr_scheduler:
+                _restore_lr_schedule(trainer, extra_state)
+            if _is_over(trainer, cfg):
+                logger.info("this run had come to its end (--max-update or --patience)")
+                trainer.cfg.optimization.max_epoch = -1
         return extra_state, epoch_itr
 
-    load_checkpoint.restores_lr_schedule = True
+    load_checkpoint.resumes_exactly = True
     checkpoint_utils.load_checkpoint = load_checkpoint
+
+
+def _restore_lr_schedule(trainer, extra_state) -> None:
+    trainer.lr_scheduler.load_state_dict(trainer._optim_history[-1]["lr_scheduler_state"])
+    iterator, score = extra_state["train_iterator"], extra_state.get("val_loss")
+    if iterator.get("iterations_in_epoch") == 0 and score is not None:
+        trainer.lr_step(iterator["epoch"] - 1, score)
+
+
+def _is_over(trainer, cfg) -> bool:
+    max_update = trainer.cfg.optimization.max_update
+    if max_update and trainer.get_num_updates() >= max_update:
+        return True
+    record = getattr(innermost(trainer.optimizer), "prune_record", None) or {}
+    runs = record.get("early_stopping", (None, 0))[1]
+    # of the round before, if the run starts from another folder
+    return 0 < cfg.patience <= runs and continues_itself(trainer.task.prune_cfg)

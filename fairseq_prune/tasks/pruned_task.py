@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import logging
 
 from fairseq.logging import metrics
 from fairseq.logging.meters import AverageMeter
@@ -10,11 +11,13 @@ from fairseq.tasks import TASK_DATACLASS_REGISTRY, TASK_REGISTRY, register_task
 from ..checkpoints.safe_io import copy_whole_files
 from ..optim.placement import unwrap
 from ..pruning import PruneError
-from .exact_resume import ExactResumeMixin, restore_lr_schedule_exactly
+from .exact_resume import ExactResumeMixin, resume_exactly
 from .options import is_asked, with_prune_options
 from .pruner import Pruner
 from .replace_unk import ReplaceUnkMixin
 from .start import check_options, check_possible, check_start
+
+logger = logging.getLogger("fairseq_prune")
 
 
 def says_it_in_a_sentence(method):
@@ -43,6 +46,7 @@ class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
     uses_ema = True
 
     _pruner = None
+    _epoch = None
 
     @property
     def prune_cfg(self):
@@ -70,7 +74,7 @@ class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
             prior = says_it_in_a_sentence(check_start)(self.prune_cfg, model)
             self._pruner = Pruner(self.prune_cfg, prior)
             copy_whole_files()
-            restore_lr_schedule_exactly()
+            resume_exactly()
         return model
 
     def train_step(self, sample, model, criterion, optimizer, update_num, *args, **kwargs):
@@ -87,6 +91,24 @@ class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
     def valid_step(self, sample, model, criterion, **kwargs):
         self._drop_unused_ema(kwargs)
         return super().valid_step(sample, model, criterion, **kwargs)
+
+    def begin_epoch(self, epoch, model):
+        self._epoch = epoch
+        super().begin_epoch(epoch, model)
+
+    def post_validate(self, model, stats, agg):
+        if hasattr(super(), "post_validate"):
+            super().post_validate(model, stats, agg)
+        if self._pruner is None or not self._pruner.is_short:
+            return
+        # while no model counts, the best score is out of reach: nothing to plot
+        for key in [key for key in stats if key.startswith("best_")]:
+            del stats[key]
+        if self._epoch == self.prune_cfg.max_epoch:
+            logger.warning(
+                "the last epoch is short of --prune-sparsity, so there is no best model: give "
+                "a larger --max-epoch, or a shorter schedule"
+            )
 
     def _drop_unused_ema(self, kwargs) -> None:
         if not getattr(super(), "uses_ema", False):

@@ -1,6 +1,7 @@
 """When a training run prunes, and what it remembers of it in its checkpoints."""
 
 import logging
+from dataclasses import replace
 from typing import Any, Dict, Optional
 
 from fairseq.optim import OPTIMIZER_REGISTRY
@@ -14,9 +15,7 @@ from ..pruning import (
     apply_,
     describe,
     due,
-    empty_record,
     make_record,
-    make_schedule,
     masks_of,
     members,
     prune,
@@ -24,8 +23,8 @@ from ..pruning import (
 )
 from .agreement import check_agreement
 from .best_model import EarlyStopping, judge_from_here, judge_nothing
-from .options import is_asked, patterns, schedule_options
-from .start import continues_itself
+from .options import is_asked, patterns
+from .run_record import begin, is_continued, is_short, schedule_of
 
 logger = logging.getLogger("fairseq_prune")
 
@@ -69,9 +68,15 @@ class Pruner:
             if self._is_ours(inner):
                 self._take_up(inner, model, optimizer, ema, update)
         if self._schedule:
-            wanted = due(self._schedule, update - self._record["run"]["start"])
-            if wanted is not None and wanted > self._record["run"]["reached"]:
+            run = self._record["run"]
+            wanted = due(self._schedule, update - run["start"])
+            if wanted is not None and wanted > run["reached"]:
                 self._prune(wanted, inner, model, optimizer, ema)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the model is not at the target sparsity yet."""
+        return bool(self._schedule) and is_short(self._record)
 
     def _is_ours(self, inner) -> bool:
         if not isinstance(inner, PrunedOptimizerMixin):
@@ -83,59 +88,31 @@ class Pruner:
     def _take_up(self, inner, model, optimizer, ema, update) -> None:
         """Continue the run that the checkpoint is of, or begin one."""
         record = inner.prune_record
-        if record is not None and self._asked and not self._is_continued(record):
+        if record is not None and self._asked and not is_continued(self.cfg, record):
             if self.cfg.prune_mask_from is None:
                 self._prior = record
             record = None
         begins = record is None
         if begins:
-            record = self._begin(dict(model.named_parameters()), update)
+            named = dict(model.named_parameters())
+            pruned = sparsity(masks_of(self._prior, named)) if self._prior else 0.0
+            record = begin(self.cfg, self._prior, pruned, update)
         self._record = record
-        if self._asked and self.cfg.prune_mask_from is None:
-            run = record["run"]
-            self._schedule = make_schedule(
-                run["schedule"], run["target"], run, initial=run["initial"]
-            )
-        elif not self._asked:
+        if self._asked:
+            self._schedule = schedule_of(record)
+        else:
             logger.info("continuing under the mask of the checkpoint (no --prune-scheme given)")
+        if begins and len(self._schedule) > 1:
+            steps = ", ".join(f"{100 * s:.4g}% at {t}" for t, s in self._schedule)
+            logger.info(f"{self.cfg.prune_schedule} schedule (updates from here): {steps}")
         self._hold(inner, model, optimizer, ema)
         inner.before_saving = self._remember_early_stopping
-        if self._is_short():
+        if self.is_short:
             judge_nothing(self.cfg.maximize_best_checkpoint_metric)
         elif begins:
             judge_from_here()
         elif "early_stopping" in record:
             EarlyStopping(*record["early_stopping"]).restore()
-
-    def _begin(self, named, update: int) -> Dict[str, Any]:
-        """The record of a run that begins: under the prior mask, or under none."""
-        if self.cfg.prune_mask_from is not None:
-            logger.info(f"training under the mask of {self.cfg.prune_mask_from}")
-            return {**self._prior, "run": {"mask_from": self.cfg.prune_mask_from}}
-        initial = sparsity(masks_of(self._prior, named)) if self._prior else 0.0
-        record = dict(self._prior) if self._prior else empty_record(self.cfg.prune_scheme)
-        options = schedule_options(self.cfg)
-        schedule = make_schedule(self.cfg.prune_schedule, self.cfg.prune_sparsity, options, initial)
-        _check_reached(schedule, self.cfg.max_update, update)
-        if len(schedule) > 1:
-            steps = ", ".join(f"{100 * s:.4g}% at {t}" for t, s in schedule)
-            logger.info(f"{self.cfg.prune_schedule} schedule (updates from here): {steps}")
-        record.update(
-            include=self.cfg.prune_include,
-            exclude=self.cfg.prune_exclude,
-            run={
-                "schedule": self.cfg.prune_schedule,
-                "target": self.cfg.prune_sparsity,
-                **options,
-                "start": update,
-                "initial": initial,
-                "prunes": 0,
-                # below any: the first step prunes, be it to what is pruned already; but the
-                # first of a gradual schedule is where it starts
-                "reached": initial if self.cfg.prune_schedule == "gradual" else -1.0,
-            },
-        )
-        return record
 
     def _prune(self, wanted: float, inner, model, optimizer, ema) -> None:
         """Choose the mask by the weights the optimizer trains (fp32 masters under fp16)."""
@@ -150,14 +127,19 @@ class Pruner:
         result = prune(
             weights, fairseq_classes(weights), self.cfg.prune_scheme, wanted, self._masks
         )
-        check_weight_norm(result.masks, named)
+        check_weight_norm(result.masks, named, "--prune-")
+        # where nothing more was pruned, what was pruned before still has its threshold
+        before = self._record["threshold"]
+        threshold = {
+            rank: value or before.get(rank, 0.0) for rank, value in result.threshold.items()
+        }
+        result = replace(result, threshold=threshold)
         logger.info(describe(result))
-        kept = {key: self._record[key] for key in ("include", "exclude", "run")}
-        prunes = kept["run"]["prunes"] + 1
-        kept["run"] = {**kept["run"], "prunes": prunes, "reached": wanted}
-        self._record = {**make_record(result, wanted), **kept}
+        run = self._record["run"]
+        run = {**run, "prunes": run["prunes"] + 1, "reached": wanted}
+        self._record = {**make_record(result, wanted), "run": run}
         self._hold(inner, model, optimizer, ema)
-        if not self._is_short():
+        if not self.is_short:
             judge_from_here()
 
     def _hold(self, inner, model, optimizer, ema) -> None:
@@ -175,41 +157,8 @@ class Pruner:
         if self._masks:
             self._note_metrics()
 
-    def _is_short(self) -> bool:
-        """Whether the schedule has steps to come."""
-        return bool(self._schedule) and self._record["run"]["reached"] < self._schedule[-1].sparsity
-
     def _remember_early_stopping(self) -> None:
         self._record["early_stopping"] = list(EarlyStopping.now())
-
-    def _is_continued(self, record) -> bool:
-        """Whether the checkpoint is of this very run; if not, it is where a new one starts.
-
-        Raises:
-            PruneError: it is in the run's own folder, but was asked for something else.
-        """
-        if self.cfg.prune_mask_from is not None:
-            return continues_itself(self.cfg)
-        run = record.get("run", {})
-        done = {
-            "scheme": record["scheme"],
-            "sparsity": run.get("target", record["sparsity"]),
-            "include": record.get("include"),
-            "exclude": record.get("exclude"),
-        }
-        done.update((key, run.get(key)) for key in ("schedule", *schedule_options(self.cfg)))
-        for key, was in done.items():
-            asked = getattr(self.cfg, f"prune_{key}")
-            if asked == was:
-                continue
-            if not continues_itself(self.cfg):
-                return False
-            raise PruneError(
-                f"--prune-{key} {asked}: the checkpoint this run continues was pruned with "
-                f"--prune-{key} {was}; ask for the same, or start anew with "
-                f"--finetune-from-model and another --save-dir"
-            )
-        return "run" in record
 
     def _note_metrics(self) -> None:
         """Once for each mask: counting takes a pass over it."""
@@ -226,15 +175,6 @@ class Pruner:
             self.class_metrics[f"sparsity_{key}"] = sparsity(of_class)
             if name in thresholds:
                 self.class_metrics[f"threshold_{key}"] = thresholds[name]
-
-
-def _check_reached(schedule, max_update: int, update: int) -> None:
-    last = update + schedule[-1].update
-    if max_update and last >= max_update:
-        raise PruneError(
-            f"--max-update {max_update} ends the run before update {last + 1}, where the schedule "
-            f"reaches --prune-sparsity; give a larger one, or a shorter schedule"
-        )
 
 
 def _needs_pruned_optimizer(inner) -> str:

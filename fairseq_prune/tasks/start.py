@@ -33,6 +33,22 @@ CANNOT = {
         "would leave the mask out of the checkpoints, which hold it there; leave it out (fairseq-"
         "prune average, of one checkpoint, drops the state and keeps the mask)",
     ),
+    "write_checkpoints_asynchronously": (
+        (False,),
+        "is not supported: fairseq then leaves out copies of checkpoints; leave it out",
+    ),
+    "update_ordered_indices_seed": (
+        (False,),
+        "is not supported: a resumed run would see other batches; leave it out",
+    ),
+    "ema_update_freq": (
+        (1,),
+        "is not supported: fairseq does not save where it is in between; leave it out",
+    ),
+    "pipeline_model_parallel": (
+        (False,),
+        "is not supported: weights would be ranked in each part by itself; leave it out",
+    ),
     "model_parallel_size": (
         (1,),
         "is not supported: weights would be ranked in each part by itself; leave it out",
@@ -87,10 +103,13 @@ def _check_request(cfg) -> None:
 
 def starting_checkpoint(cfg) -> Optional[str]:
     """The file fairseq will load (``checkpoint_utils.load_checkpoint``), or None."""
+    suffix = cfg.checkpoint_suffix or ""
     if cfg.restore_file != "checkpoint_last.pt":
-        return cfg.restore_file
-    last = os.path.join(cfg.save_dir, cfg.restore_file)
-    return last if os.path.exists(last) else cfg.finetune_from_model
+        return cfg.restore_file.replace(".pt", f"{suffix}.pt")
+    last = os.path.join(cfg.save_dir, f"checkpoint_last{suffix}.pt")
+    if os.path.exists(last):
+        return last
+    return cfg.continue_once or cfg.finetune_from_model
 
 
 def continues_itself(cfg) -> bool:

@@ -1,11 +1,15 @@
 """``fairseq-prune iterate``: rounds, rewinding, interruption."""
 
+import fcntl
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 import torch
-from commands import FORKED, PLUGIN, SMALL, equal, run, server, state_of, train
+from commands import BIN, FORKED, PLUGIN, SMALL, equal, run, server, state_of, train
 
 from fairseq_prune.pruning import unpack
 
@@ -16,11 +20,11 @@ ROUND = """
 """.split()
 
 
-def iterate(data, dense, out, *options, command=(), ok=True, env=None):
+def iterate(data, dense, out, *options, command=(), ok=True, env=None, prepare=None):
     return run(
         "fairseq-prune", "iterate", "--from", dense, "--out", out, *options, "--",
         *FORKED, "fairseq-train", data, "--user-dir", PLUGIN, *SMALL, *ROUND, *command,
-        ok=ok, env={"FORK_SERVER": server(), **(env or {})},
+        ok=ok, env={"FORK_SERVER": server(), **(env or {})}, prepare=prepare,
     )  # fmt: skip
 
 
@@ -108,10 +112,82 @@ def test_killed_anywhere_it_goes_on_and_skips_what_is_done(data, dense, tmp_path
     )
     assert equal(whole["model"], cut["model"])
     assert equal(whole["last_optimizer_state"], cut["last_optimizer_state"])
-    said = iterate(data, dense, tmp_path / "cut", *options, "--json", command=every)
+    said = iterate(data, dense, tmp_path / "cut", *options, command=every)
     assert said.count("done before") == 2 and "num_updates" not in said
-    found = json.loads(said[said.index("[") :])
-    assert [r["sparsity"] for r in found] == pytest.approx([1 - 0.1**0.5, 0.9])
+
+
+@pytest.mark.parametrize("rewind", ["learning-rate", "weights"])
+def test_killed_itself_it_goes_on(data, dense, tmp_path, rewind):
+    """iterate and its training both, at the end of a round and inside one."""
+    options = ["--sparsity", "0.9", "--rounds", "2", "--rewind", rewind]
+    if rewind == "weights":
+        options += ["--rewind-to", dense]
+    iterate(data, dense, tmp_path / "whole", *options)
+    kill = ("kill", "at", "round", "2")  # round 1 is done, its end not noted
+    iterate(data, dense, tmp_path / "cut", *options, ok=-9, prepare=kill)
+    assert json.loads((tmp_path / "cut" / "rounds.json").read_text())["done"] == 0
+    if rewind == "weights":  # what a kill while the mask was written leaves
+        (tmp_path / "cut" / "mask2.pt.tmp123").write_bytes(b"half")
+        (tmp_path / "cut" / ".fairseq_prune_abc").mkdir()
+    iterate(data, dense, tmp_path / "cut", *options)
+    whole, cut = (
+        state_of(tmp_path / x / "round2" / "checkpoint_last.pt") for x in ("whole", "cut")
+    )
+    assert equal(whole["model"], cut["model"])
+    left = sorted(p.name for p in (tmp_path / "cut").iterdir())
+    assert left == [".lock", "round1", "round2", "rounds.json"]
+
+
+def test_json_stands_alone_on_standard_output(data, dense, tmp_path):
+    """The real command, with its training a process of its own."""
+    done = subprocess.run(
+        [
+            BIN / "fairseq-prune", "iterate", "--from", dense, "--out", tmp_path / "out",
+            "--sparsity", "0.9", "--rounds", "1", "--json", "--",
+            *FORKED, "fairseq-train", data, "--user-dir", PLUGIN, *SMALL, *ROUND,
+        ],
+        env={**os.environ, "FORK_SERVER": server(), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True,
+    )  # fmt: skip
+    (found,) = json.loads(done.stdout)
+    assert found["round"] == 1 and found["sparsity"] == 0.9
+    assert b"num_updates" in done.stderr
+
+
+def test_two_at_once_are_refused_also_while_only_the_training_lives(data, dense, tmp_path):
+    options = ("--sparsity", "0.9", "--rounds", "1")
+    (tmp_path / "out").mkdir()
+    with open(tmp_path / "out" / ".lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        said = iterate(data, dense, tmp_path / "out", *options, ok=False)
+        assert "in use" in said and "Traceback" not in said
+        assert not (tmp_path / "out" / "rounds.json").exists()
+    # the training inherits the lock: this one looks at what it has open
+    training = tmp_path / "training.py"
+    training.write_text(
+        "import os\n"
+        "for fd in os.listdir('/proc/self/fd'):\n"
+        "    path = f'/proc/self/fd/{fd}'\n"
+        "    if os.path.exists(path) and os.readlink(path).endswith('.lock'):\n"
+        "        print('has the lock')\n"
+    )
+    said = run(
+        "fairseq-prune", "iterate", "--from", dense, "--out", tmp_path / "out", *options,
+        "--", sys.executable, training, ok=False,
+    )  # fmt: skip
+    assert "has the lock" in said and "left no" in said
+
+
+def test_exclusions_hold_in_every_mode(data, dense, tmp_path):
+    for rewind in ("learning-rate", "weights"):
+        options = ["--rewind", rewind, "--exclude", "embedding", "--exclude", "softmax"]
+        if rewind == "weights":
+            options += ["--rewind-to", dense]
+        iterate(data, dense, tmp_path / rewind, "--sparsity", "0.9", "--rounds", "2", *options)
+        found = masks(tmp_path / rewind / "round2" / "checkpoint_best.pt")
+        assert found and not any("embed" in name or "fc_out" in name for name in found)
+        count, total = pruned(tmp_path / rewind / "round2" / "checkpoint_best.pt")
+        assert count == round(0.9 * total)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +205,14 @@ def test_mistakes(data, dense, tmp_path, options, command, said):
     )
     assert said in output and "Traceback" not in output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_command_that_does_not_exist(dense, tmp_path):
+    said = run(
+        "fairseq-prune", "iterate", "--from", dense, "--out", tmp_path / "out", "--sparsity", "0.5",
+        "--rounds", "1", "--", "fairseq-trian", "data", ok=False,
+    )  # fmt: skip
+    assert "fairseq-trian cannot be run" in said and "Traceback" not in said
 
 
 def test_another_plan_in_the_same_folder_is_refused(data, dense, tmp_path):

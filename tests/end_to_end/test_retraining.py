@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 import torch
 from commands import PLUGIN, RETRAIN, equal, run, state_of, train
 
@@ -150,11 +151,12 @@ def test_best_checkpoint_is_pruned_although_the_dense_one_scored_better(data, tm
     assert zeros >= round(0.9 * total) - len(state["model"])
 
 
-def test_average_of_the_weights_is_pruned_too(data, tmp_path):
-    # fairseq cannot start an average from a checkpoint that has none
+@pytest.mark.parametrize("dense_has_one", [True, False])
+def test_average_of_the_weights_is_pruned_too(data, dense, tmp_path, dense_has_one):
     ema = ("--store-ema", "--ema-decay", "0.5", "--max-update", "3")
-    train(data, tmp_path / "dense", "--task", "translation", "--optimizer", "sgd", *ema)
-    dense = tmp_path / "dense" / "checkpoint_last.pt"
+    if dense_has_one:
+        train(data, tmp_path / "dense", "--task", "translation", "--optimizer", "sgd", *ema)
+        dense = tmp_path / "dense" / "checkpoint_last.pt"
     train(data, tmp_path / "run", *RETRAIN, "--finetune-from-model", dense, *ema)
     state = state_of(tmp_path / "run" / "checkpoint_last.pt")
     record = state["last_optimizer_state"]["prune"]
@@ -162,6 +164,8 @@ def test_average_of_the_weights_is_pruned_too(data, tmp_path):
         pruned = ~unpack(packed, record["shapes"][name])
         average = state["extra_state"]["ema"][name]
         assert average.any() and not average[pruned].any()
+        # between the weights before and after
+        assert not torch.equal(average, state["model"][name])
 
 
 def test_a_retrained_checkpoint_needs_nothing_of_where_it_was_made(data, retrained, tmp_path):

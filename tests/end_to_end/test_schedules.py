@@ -182,6 +182,34 @@ def test_less_than_the_model_is_pruned_to_is_refused(data, dense, tmp_path):
     assert "sparsity 0.4 is below" in output and "Traceback" not in output
 
 
+def test_max_epoch_short_of_the_target_is_said(data, dense, tmp_path):
+    output = train(
+        data, tmp_path, *TRAIN, *ITERATIVE, "--prune-every", "100", "--prune-sparsity", "0.9",
+        "--max-epoch", "1", "--finetune-from-model", dense,
+    )  # fmt: skip
+    assert "WARNING" in output and "short of --prune-sparsity" in output
+    assert "inf" not in re.findall(r"\| valid \| (\{.*\})", output)[-1].lower()
+    assert not (tmp_path / "checkpoint_best.pt").exists()
+
+
+@pytest.mark.parametrize("options", [["--prune-begin", "4"], GRADUAL])
+def test_a_model_pruned_by_another_scheme_resumes_before_it_is_pruned(
+    data, dense, tmp_path, options
+):
+    half = tmp_path / "half.pt"
+    run("fairseq-prune", "prune", dense, half, "--sparsity", "0.5", "--scheme", "class-blind")
+    arguments = [
+        *TRAIN, "--prune-scheme", "class-distribution", "--prune-sparsity", "0.9", *options,
+        "--max-update", "10", "--finetune-from-model", half,
+    ]  # fmt: skip
+    train(data, tmp_path / "whole", *arguments)
+    train(data, tmp_path / "cut", *arguments, ok=-9, prepare=("kill", "at", "update", "2"))
+    train(data, tmp_path / "cut", *arguments)
+    whole, cut = (state_of(tmp_path / x / "checkpoint_last.pt") for x in ("whole", "cut"))
+    assert equal(whole["model"], cut["model"])
+    assert cut["last_optimizer_state"]["prune"]["scheme"] == "class-distribution"
+
+
 class TestMaskFrom:
     def options(self, mask):
         return [a for a in TRAIN if a not in ("--prune-scheme", "class-blind")] + [
@@ -230,6 +258,17 @@ class TestMaskFrom:
         mask = retrained[0] / "checkpoint_best.pt"
         output = train(data, tmp_path / "run", *self.options(mask), *extra, ok=False)
         assert said in output and "Traceback" not in output
+
+    def test_another_mask_in_the_same_folder_is_refused(self, data, dense, retrained, tmp_path):
+        run("fairseq-prune", "prune", dense, tmp_path / "b.pt", "--sparsity", "0.5")
+        first = retrained[0] / "checkpoint_best.pt"
+        train(data, tmp_path / "run", *self.options(first), "--max-update", "2")
+        for other in (
+            self.options(tmp_path / "b.pt"),
+            [*TRAIN, "--prune-sparsity", "0.8", "--finetune-from-model", dense],
+        ):
+            output = train(data, tmp_path / "run", *other, "--max-update", "4", ok=False)
+            assert f"--prune-mask-from {first}" in output and "Traceback" not in output
 
     def test_a_dense_checkpoint_has_no_mask(self, data, dense, tmp_path):
         output = train(data, tmp_path / "run", *self.options(dense), ok=False)

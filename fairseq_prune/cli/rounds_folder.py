@@ -1,0 +1,88 @@
+"""The folder of ``fairseq-prune iterate``: whose it is, and which rounds in it are done."""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from contextlib import contextmanager
+from typing import Any, Dict
+
+from ..pruning import PruneError
+
+
+class RoundsFolder:
+    """``rounds.json`` says what the rounds are and how many are done."""
+
+    def __init__(self, path: str, plan: Dict[str, Any]):
+        """
+        Args:
+            path: the folder; made by ``lock``.
+            plan: option -> value of what makes the rounds what they are.
+        """
+        self.path = path
+        self.plan = plan
+        self._state = os.path.join(path, "rounds.json")
+
+    @contextmanager
+    def lock(self):
+        """Held as long as this process lives, or one that was given the yielded descriptor.
+
+        Raises:
+            PruneError: another process holds it, or the folder cannot be made.
+        """
+        path = os.path.join(self.path, ".lock")
+        try:
+            os.makedirs(self.path, exist_ok=True)
+            f = open(path, "w", encoding="utf-8")
+        except OSError as error:
+            raise PruneError(f"--out {self.path} cannot be written: {error.strerror}") from error
+        with f:
+            try:
+                fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise PruneError(
+                    f"--out {self.path} is in use by another fairseq-prune iterate, or by the "
+                    f"training it started; wait for it or end it"
+                ) from None
+            self._clean()
+            yield f.fileno()
+
+    def done(self) -> int:
+        """How many rounds are done.
+
+        Raises:
+            PruneError: the rounds in the folder are others.
+        """
+        if not os.path.exists(self._state):
+            self.finish(0)
+            return 0
+        try:
+            with open(self._state, encoding="utf-8") as f:
+                found = json.load(f)
+            was, done = dict(found["plan"]), int(found["done"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise PruneError(f"{self._state} is damaged; take another --out") from error
+        for name, value in self.plan.items():
+            if was.get(name) != value:
+                flag = "--from" if name == "source" else "--" + name.replace("_", "-")
+                raise PruneError(
+                    f"{flag} {value}: {self.path} holds rounds with {flag} {was.get(name)}; "
+                    f"ask for the same, or take another --out"
+                )
+        return done
+
+    def finish(self, r: int) -> None:
+        """Note that ``r`` rounds are done."""
+        with open(self._state + ".tmp", "w", encoding="utf-8") as f:
+            json.dump({"plan": self.plan, "done": r}, f, indent=2)
+        os.replace(self._state + ".tmp", self._state)
+
+    def _clean(self) -> None:
+        """Remove what a killed process left half-done."""
+        for name in os.listdir(self.path):
+            path = os.path.join(self.path, name)
+            if name.startswith(".fairseq_prune_") and os.path.isdir(path):
+                shutil.rmtree(path, ignore_errors=True)
+            elif re.match(r"mask\d+\.pt\.tmp", name):
+                os.remove(path)
