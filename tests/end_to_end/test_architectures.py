@@ -6,6 +6,7 @@ import pytest
 import torch
 from commands import PLUGIN, equal, run, state_of, train
 
+from fairseq_prune.models.weight_classes import is_copy
 from fairseq_prune.pruning import unpack
 
 BASE = """
@@ -110,9 +111,15 @@ def test_trains_prunes_resumes_and_is_evaluated(data, text, tmp_path, model):
     train(corpus, tmp_path / "cut", base=pruned, ok=-9, prepare=("kill", "at", "update", "5"))
     train(corpus, tmp_path / "cut", base=pruned)
     whole, cut = (state_of(tmp_path / x / "checkpoint_last.pt") for x in ("whole", "cut"))
-    assert equal(whole["model"], cut["model"])
+    # but for what stock transformers make anew whenever they are loaded: copies of weights, and
+    # a number without a value
+    models = [
+        {n: w for n, w in s["model"].items() if not is_copy(n) and "_float_tensor" not in n}
+        for s in (whole, cut, state_of(dense))
+    ]
+    assert equal(models[0], models[1])
     assert equal(whole["last_optimizer_state"], cut["last_optimizer_state"])
-    assert list(whole["model"]) == list(state_of(dense)["model"])
+    assert list(models[0]) == list(models[2])
     record = whole["last_optimizer_state"]["prune"]
     masks = {n: unpack(m, record["shapes"][n]) for n, m in record["masks"].items()}
     count = sum(int((~m).sum()) for m in masks.values())

@@ -1,5 +1,6 @@
 """Optimizers, resets, restored files, averages of checkpoints, and what is refused."""
 
+import importlib.util
 import re
 
 import pytest
@@ -133,6 +134,9 @@ class TestAverage:
         (("--quantization-config-path", "q.yaml"), "--quantization-config-path q.yaml"),
         (("--zero-sharding", "os"), "--zero-sharding os"),
         (("--use-bmuf",), "--use-bmuf"),
+        (("--save-async",), "--write-checkpoints-asynchronously"),
+        (("--update-ordered-indices-seed",), "--update-ordered-indices-seed"),
+        (("--store-ema", "--ema-update-freq", "2"), "--ema-update-freq 2"),
         (("--no-save-optimizer-state",), "--no-save-optimizer-state"),
         (("--store-ema", "--ema-fp32"), "--ema-fp32"),
     ],
@@ -153,6 +157,17 @@ def test_composite_is_refused_by_name(data, dense, tmp_path):
         "--finetune-from-model", dense, ok=False,
     )  # fmt: skip
     assert "pruned_composite" in output and "Traceback" not in output
+
+
+@pytest.mark.skipif(importlib.util.find_spec("apex") is not None, reason="apex is here")
+def test_an_optimizer_without_its_package_is_refused(data, dense, tmp_path):
+    options = [a for a in RETRAIN if a not in ("--momentum", "0.9", "--weight-decay", "0.01")]
+    output = train(
+        data, tmp_path / "run", *options, "--optimizer", "pruned_lamb",
+        "--finetune-from-model", dense, ok=False,
+    )  # fmt: skip
+    assert "--optimizer pruned_lamb cannot be used here" in output and "apex" in output
+    assert "Traceback" not in output
 
 
 def test_a_task_of_ones_own_gets_its_twin_in_two_lines(data, dense, tmp_path):
