@@ -134,7 +134,6 @@ class TestAverage:
         (("--quantization-config-path", "q.yaml"), "--quantization-config-path q.yaml"),
         (("--zero-sharding", "os"), "--zero-sharding os"),
         (("--use-bmuf",), "--use-bmuf"),
-        (("--save-async",), "--write-checkpoints-asynchronously"),
         (("--update-ordered-indices-seed",), "--update-ordered-indices-seed"),
         (("--store-ema", "--ema-update-freq", "2"), "--ema-update-freq 2"),
         (("--no-save-optimizer-state",), "--no-save-optimizer-state"),
