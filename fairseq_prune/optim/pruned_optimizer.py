@@ -117,7 +117,7 @@ class PrunedOptimizerMixin:
 def register_pruned_optimizer(name: str) -> type:
     """Register ``pruned_<name>`` for the fairseq optimizer registered as ``name``.
 
-    It has the options of the original. Returns the class.
+    It has the options of the original. Returns the class; a second call returns the same.
 
     Raises:
         PruneError: there is no such optimizer, or it cannot be made to hold a mask.
@@ -127,6 +127,9 @@ def register_pruned_optimizer(name: str) -> type:
     if name in UNSUPPORTED:
         raise PruneError(f"optimizer {name} cannot be pruned: {UNSUPPORTED[name]}")
     base = OPTIMIZER_REGISTRY[name]
+    twin = OPTIMIZER_REGISTRY.get(f"pruned_{name}")
+    if twin is not None and issubclass(twin, base):
+        return twin
     options = OPTIMIZER_DATACLASS_REGISTRY.get(name) or dataclass_from_add_args(base)
     pruned = type(
         f"Pruned{base.__name__}",

@@ -137,7 +137,8 @@ def _log_with_the_epoch(values) -> None:
 def register_pruned_task(name: str) -> type:
     """Register ``pruned_<name>`` for the fairseq task registered as ``name``.
 
-    It has the options of the original and ``--prune-*``. Returns the class.
+    It has the options of the original and ``--prune-*``. Returns the class; a second call
+    returns the same.
 
     Raises:
         PruneError: there is no such task, or it has no dataclass config.
@@ -150,6 +151,9 @@ def register_pruned_task(name: str) -> type:
             f"config, @register_task('{name}', dataclass=...), so that options can be added"
         )
     base = TASK_REGISTRY[name]
+    twin = TASK_REGISTRY.get(f"pruned_{name}")
+    if twin is not None and issubclass(twin, base):
+        return twin
     pruned = type(
         f"Pruned{base.__name__}",
         (PrunedTaskMixin, base),

@@ -1,0 +1,71 @@
+"""A checkpoint's prunable matrices, with what a pruning keeps of them."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from torch import Tensor
+
+from ..checkpoints.weights import find_record, prunable_weights
+from ..models.weight_classes import fairseq_classes, lstm_subgroups
+from ..pruning import masks_of, prune
+
+#: Parameters whose rows stand for words: pattern -> which dictionary.
+WORD_ROWS = (
+    (r"encoder\.embed_tokens\.weight$", "source"),
+    (r"decoder\.embed_tokens\.weight$", "target"),
+    (r"decoder\.(fc_out|output_projection|embed_out|fc3)(\.weight)?$", "target"),
+)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A prunable parameter, in two dimensions.
+
+    Attributes:
+        name: the parameter's.
+        weight_class: the paper's unit.
+        weight: rows x columns (what has more dimensions is folded into columns).
+        keep: bool, as large; False = pruned.
+        words: "source" or "target" where rows stand for the words of that dictionary, in
+            its order, which is that of frequency.
+        subgroups: (gate, input) -> rows, of an LSTM's matrix; otherwise empty.
+    """
+
+    name: str
+    weight_class: str
+    weight: Tensor
+    keep: Tensor
+    words: Optional[str]
+    subgroups: Mapping[Tuple[str, str], slice]
+
+
+def matrices(
+    state: Mapping[str, Any], sparsity: float = 0.8, scheme: str = "class-blind"
+) -> List[Matrix]:
+    """The matrices of a checkpoint, in the order of its parameters.
+
+    What they keep is what the checkpoint's own mask keeps or, where it is dense, what
+    pruning it to ``sparsity`` would. The weights may be mapped from the file: do not write.
+    """
+    weights = prunable_weights(state)
+    record = find_record(state)
+    if record is not None and record["masks"]:
+        masks = masks_of(record, state["model"])
+        weights = {name: state["model"][name] for name in masks}
+    else:
+        masks = prune(weights, fairseq_classes(weights), scheme, sparsity).masks
+    classes = fairseq_classes(weights)
+    return [_matrix(name, classes, weight, masks[name]) for name, weight in weights.items()]
+
+
+def _matrix(name: str, classes: Dict[str, str], weight: Tensor, keep: Tensor) -> Matrix:
+    rows = weight.shape[0] if weight.dim() > 1 else 1
+    return Matrix(
+        name=name,
+        weight_class=classes[name],
+        weight=weight.reshape(rows, -1),
+        keep=keep.reshape(rows, -1),
+        words=next((which for rule, which in WORD_ROWS if re.search(rule, name)), None),
+        subgroups=lstm_subgroups(name, tuple(weight.shape)) or {},
+    )

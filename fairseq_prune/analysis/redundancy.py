@@ -1,0 +1,76 @@
+"""Tables of what is left where (See et al. 2016, section 4.5)."""
+
+from typing import Any, Callable, Dict, Iterable, List, Tuple
+
+from ..models.weight_classes import GATES
+from .matrices import Matrix
+
+#: How the paper calls the gates; g is its input signal.
+GATE_NAMES = {"i": "input gate", "f": "forget gate", "o": "output gate", "g": "input signal"}
+
+#: (label, kept, weights) of a block of weights
+Block = Tuple[Tuple[str, ...], int, int]
+
+
+def redundancy(found: Iterable[Matrix]) -> Dict[str, Any]:
+    """What is left, by class, by LSTM gate and input and layer, and the words left out.
+
+    Returns:
+        "classes", "gates", "inputs", "layers" (each gate and input of each LSTM layer):
+        lists of rows with "weights", "kept" and "density" (kept / weights);
+        "gate_order": gates from the densest to the sparsest; "words": see ``pruned_words``.
+    """
+    found = list(found)
+    blocks = [block for matrix in found for block in _blocks(matrix)]
+    gates = _table(blocks, ("gate",), lambda label: label[1:2])
+    return {
+        "classes": _table(
+            [((m.weight_class,), int(m.keep.sum()), m.keep.numel()) for m in found],
+            ("class",),
+            lambda label: label,
+        ),
+        "gates": gates,
+        "inputs": _table(blocks, ("input",), lambda label: label[2:3]),
+        "layers": _table(blocks, ("class", "gate", "input"), lambda label: label),
+        "gate_order": [
+            row["gate"] for row in sorted(gates, key=lambda row: row["density"], reverse=True)
+        ],
+        "words": [pruned_words(matrix) for matrix in found if matrix.words],
+    }
+
+
+def pruned_words(matrix: Matrix) -> Dict[str, Any]:
+    """The words whose row of ``matrix`` is pruned whole, as rows of the dictionary."""
+    gone = (~matrix.keep.any(dim=1)).nonzero().flatten().tolist()
+    return {
+        "parameter": matrix.name,
+        "class": matrix.weight_class,
+        "dictionary": matrix.words,
+        "words": matrix.keep.shape[0],
+        "pruned_rows": gone,
+    }
+
+
+def _blocks(matrix: Matrix) -> Iterable[Block]:
+    for (gate, source), rows in matrix.subgroups.items():
+        keep = matrix.keep[rows]
+        yield (matrix.weight_class, gate, source), int(keep.sum()), keep.numel()
+
+
+def _table(
+    blocks: List[Block], columns: Tuple[str, ...], key: Callable[[Tuple[str, ...]], Tuple]
+) -> List[Dict[str, Any]]:
+    """Blocks with the same ``key`` added up, in the order of their first."""
+    totals: Dict[Tuple, List[int]] = {}
+    for label, kept, weights in blocks:
+        total = totals.setdefault(key(label), [0, 0])
+        total[0] += kept
+        total[1] += weights
+    rows = [
+        {**dict(zip(columns, label)), "weights": w, "kept": k, "density": k / w if w else 0.0}
+        for label, (k, w) in totals.items()
+    ]
+    order = {gate: place for place, gate in enumerate(GATES)}
+    if columns == ("gate",):
+        rows.sort(key=lambda row: order[row["gate"]])
+    return rows

@@ -1,0 +1,71 @@
+"""``fairseq-prune report`` on dense and pruned checkpoints: its numbers, words and files."""
+
+import json
+import re
+
+import pytest
+import torch
+from commands import run, state_of
+
+from fairseq_prune.pruning import unpack
+
+pytest.importorskip("matplotlib")
+
+
+def report(*args, ok=True):
+    return run("fairseq-prune", "report", *args, ok=ok)
+
+
+def test_numbers_of_a_dense_model(data, dense, tmp_path):
+    said = report(dense, data, "--out", tmp_path / "out", "--sparsity", "0.9")
+    found = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert not found["pruned"] and found["sparsity"] == 0.9
+    model = {n: w for n, w in state_of(dense)["model"].items() if w.dim() == 2}
+    # brute force: one sort of everything
+    flat = torch.cat([w.abs().flatten() for w in model.values()])
+    keep = torch.ones(len(flat), dtype=torch.bool)
+    keep[torch.sort(flat, stable=True)[1][: round(0.9 * len(flat))]] = False
+    parts = keep.split([w.numel() for w in model.values()])
+    masks = {n: k.view(w.shape) for (n, w), k in zip(model.items(), parts)}
+    rows = {row["class"]: row for row in found["redundancy"]["classes"]}
+    assert rows["softmax"]["kept"] == int(masks["decoder.fc_out.weight"].sum())
+    # words whose rows are gone, by the dictionary's own file (after its four symbols)
+    lines = (data / "dict.de.txt").read_text().split("\n")
+    words = ["<s>", "<pad>", "</s>", "<unk>"] + [line.rsplit(" ", 1)[0] for line in lines if line]
+    (softmax,) = [r for r in found["redundancy"]["words"] if r["class"] == "softmax"]
+    gone = [k for k, row in enumerate(masks["decoder.fc_out.weight"]) if not row.any()]
+    assert softmax["pruned_rows"] == gone
+    assert softmax["pruned_words"] == [words[k] for k in gone]
+    assert f"softmax: {len(gone)} of {len(words)} words pruned whole" in said
+
+
+def test_a_pruned_model_is_shown_as_it_is(retrained, tmp_path):
+    path = retrained[0] / "checkpoint_best.pt"
+    report(path, "--out", tmp_path / "out")
+    found = json.loads((tmp_path / "out" / "report.json").read_text())
+    record = state_of(path)["last_optimizer_state"]["prune"]
+    kept = sum(int(unpack(m, record["shapes"][n]).sum()) for n, m in record["masks"].items())
+    assert found["pruned"] and found["magnitudes"]["thresholds"] == {}
+    assert sum(row["kept"] for row in found["redundancy"]["classes"]) == kept
+
+
+def test_the_page_stands_alone(data, dense, tmp_path):
+    report(dense, data, "--out", tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert not re.search(r"(src|href)='(?!data:)", page)
+    assert page.count("<img ") == 4
+    for name in ("remaining", "densities", "distributions", "diagonals"):
+        assert (tmp_path / "out" / f"{name}.svg").exists()
+        assert (tmp_path / "out" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_mistakes(dense, tmp_path):
+    (tmp_path / "file").write_text("")
+    for args, said in (
+        ((tmp_path / "no.pt", "--out", tmp_path / "a"), "no.pt does not exist"),
+        ((dense, "--out", tmp_path / "file"), "--out"),
+        ((dense, "--out", tmp_path / "a", "--sparsity", "1"), "--sparsity 1"),
+    ):
+        output = report(*args, ok=False)
+        assert said in output and "Traceback" not in output
+    assert not (tmp_path / "a").exists()
