@@ -1,10 +1,10 @@
-# make demo | test | bench    each sets up .venv first, once
+# make demo | test | bench | report    each sets up .venv first, once
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench lint setup clean
+.PHONY: demo test bench report lint setup clean
 
 setup: $(READY)
 
@@ -20,6 +20,13 @@ test: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# of the demo's dense model, which is made if it is not there
+report: demo/dense/checkpoint_best.pt
+	$(BIN)/fairseq-prune report $< demo/data --out demo/report
+
+demo/dense/checkpoint_best.pt:
+	$(MAKE) demo
 
 lint: $(READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

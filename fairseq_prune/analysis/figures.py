@@ -230,3 +230,40 @@ def diagonal_effect(rows: List[Dict[str, Any]]):
     ax.invert_yaxis()
     ax.set_xlabel("mean magnitude on the diagonal / off it (1: no effect)")
     return figure
+
+
+def breakdown(rows: List[Dict[str, Any]], sparsity: float):
+    """Perplexity increase when each class is pruned alone, by scheme (Figure 4)."""
+    classes = list(dict.fromkeys(row["class"] for row in rows))
+    schemes = list(dict.fromkeys(row["scheme"] for row in rows))
+    figure, ax = plt.subplots(figsize=(10, 3.5))
+    width = 0.8 / len(schemes)
+    for s, scheme in enumerate(schemes):
+        found = {row["class"]: row["increase"] for row in rows if row["scheme"] == scheme}
+        places = [k + (s - (len(schemes) - 1) / 2) * width for k in range(len(classes))]
+        heights = [max(found[name], 0.0) for name in classes]
+        ax.bar(places, heights, width, color=COLOURS[s], label=scheme)
+    ax.set_yscale("symlog", linthresh=1.0)
+    ax.set_ylim(bottom=0)
+    ax.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_ylabel("perplexity increase")
+    ax.set_xlabel(f"weight class, pruned alone as at {100 * sparsity:g}% of the model")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=len(schemes))
+    return figure
+
+
+def largest_deleted(rows: List[Dict[str, Any]]):
+    """Largest deleted weight against perplexity increase, class-uniform (Figure 5)."""
+    rows = [r for r in rows if r["scheme"] == "class-uniform" and r["largest_pruned"] is not None]
+    figure, ax = plt.subplots(figsize=(6, 4))
+    ax.scatter(
+        [row["largest_pruned"] for row in rows], [row["increase"] for row in rows],
+        color=COLOURS[0], s=18,
+    )  # fmt: skip
+    for row in rows:
+        place = (row["largest_pruned"], row["increase"])
+        ax.annotate(row["class"], place, xytext=(4, 3), textcoords="offset points", fontsize=7)
+    ax.set_yscale("symlog", linthresh=1.0)
+    ax.set_xlabel("magnitude of the largest deleted weight")
+    ax.set_ylabel("perplexity increase")
+    return figure

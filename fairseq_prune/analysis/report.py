@@ -13,7 +13,9 @@ from ..pruning import PruneError, check_request
 from .diagonal import diagonals
 from .magnitudes import magnitudes
 from .matrices import matrices
+from .perplexity import load_for_evaluation, perplexity
 from .redundancy import GATE_NAMES, redundancy
+from .sensitivity import sensitivity
 from .vocabulary import read_words
 
 #: Words listed on the page; the JSON file has all.
@@ -21,14 +23,21 @@ SHOWN_WORDS = 200
 
 
 def report(
-    checkpoint: str, out: str, sparsity: float = 0.8, data: Optional[str] = None
+    checkpoint: str,
+    out: str,
+    sparsity: float = 0.8,
+    data: Optional[str] = None,
+    subset: str = "valid",
+    breakdown_sparsity: float = 0.9,
 ) -> Dict[str, Any]:
     """Analyse ``checkpoint`` and write report.html, report.json and figures into ``out``.
 
     Args:
         sparsity: what a dense checkpoint is looked at as pruned to, class-blind; one that is
             pruned is looked at as it is.
-        data: folder of binarised data, for the words of its dictionaries.
+        data: folder of binarised data: its dictionaries name the words, and the perplexity
+            on its ``subset`` is what pruning each class alone, as at ``breakdown_sparsity``,
+            is judged by.
     Returns:
         What report.json holds.
     Raises:
@@ -56,6 +65,15 @@ def report(
         "diagonals": diagonals(found),
         "magnitudes": magnitudes(weights, fairseq_classes(weights), None if pruned else sparsity),
     }
+    if data is not None:
+        model, _, batches = load_for_evaluation(checkpoint, data, subset)
+        before, rows = sensitivity(model, lambda: perplexity(model, batches), breakdown_sparsity)
+        content["sensitivity"] = {
+            "subset": subset,
+            "sparsity": breakdown_sparsity,
+            "perplexity": before,
+            "rows": rows,
+        }
     try:
         os.makedirs(out, exist_ok=True)
         with figures.style():
@@ -68,6 +86,9 @@ def report(
             }
             if content["diagonals"]:
                 drawn["diagonals"] = figures.diagonal_effect(content["diagonals"])
+            if "sensitivity" in content:
+                drawn["breakdown"] = figures.breakdown(rows, breakdown_sparsity)
+                drawn["largest_deleted"] = figures.largest_deleted(rows)
             for name, figure in drawn.items():
                 for kind in ("png", "svg"):
                     figure.savefig(os.path.join(out, f"{name}.{kind}"))
@@ -90,6 +111,10 @@ CAPTIONS = {
     "Matrices of words lie on their side and share a scale; so do the others.",
     "densities": "What is left, by weight class, LSTM gate and LSTM input (section 4.5).",
     "distributions": "Magnitudes by weight class, and where each scheme cuts (section 3.3).",
+    "breakdown": "Perplexity increase when each class is pruned alone, of what each scheme would "
+    "take from it (Figure 4).",
+    "largest_deleted": "Largest deleted weight against perplexity increase, class-uniform "
+    "(Figure 5).",
     "diagonals": "Mean magnitude on the diagonals of square blocks against off them.",
 }
 
@@ -128,6 +153,8 @@ def _page(content: Dict[str, Any], out: str, figures: List[str]) -> str:
     if tables["gate_order"]:
         order = " &gt; ".join(GATE_NAMES[gate] for gate in tables["gate_order"])
         parts.append(f"<p>From the densest: {order}.</p>")
+    if "sensitivity" in content:
+        parts.append(_sensitivity(content["sensitivity"]))
     for row in tables["words"]:
         parts.append(_words(row))
     return "\n".join(parts)
@@ -141,6 +168,24 @@ def _table(rows: List[Dict[str, Any]], columns) -> str:
         cells += [f"{row['weights']:,}", f"{row['kept']:,}", f"{100 * row['density']:.2f}%"]
         body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     return f"<table><tr>{head}</tr>{''.join(body)}</table>"
+
+
+def _sensitivity(found: Dict[str, Any]) -> str:
+    head = "".join(
+        f"<th>{c}</th>"
+        for c in ("scheme", "class", "pruned", "largest pruned", "perplexity", "increase")
+    )
+    body = []
+    for row in found["rows"]:
+        largest = "-" if row["largest_pruned"] is None else f"{row['largest_pruned']:.4f}"
+        cells = [row["scheme"], html.escape(row["class"]), f"{row['pruned']:,}", largest]
+        cells += [f"{row['perplexity']:.2f}", f"{row['increase']:+.2f}"]
+        body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    return (
+        f"<h2>Each class pruned alone, as at {100 * found['sparsity']:g}%</h2>"
+        f"<p>Perplexity on {html.escape(found['subset'])}, unpruned: {found['perplexity']:.2f}.</p>"
+        f"<table><tr>{head}</tr>{''.join(body)}</table>"
+    )
 
 
 def _words(row: Dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """``fairseq-prune report``: where the redundancy of a model is."""
 
 from ..analysis.report import report
+from ..pruning import check_request
 
 
 def add_to(verbs) -> None:
@@ -11,7 +12,13 @@ def add_to(verbs) -> None:
         "the figures as PNG and SVG.",
     )
     verb.add_argument("source", metavar="CKPT", help="fairseq checkpoint to read")
-    verb.add_argument("data", metavar="DATA", nargs="?", help="binarised data, for its words")
+    verb.add_argument(
+        "data",
+        metavar="DATA",
+        nargs="?",
+        help="binarised data: names the words, and "
+        "shows what pruning each class alone does to perplexity",
+    )
     verb.add_argument("--out", required=True, metavar="DIR", help="folder to write into")
     verb.add_argument(
         "--sparsity",
@@ -19,11 +26,23 @@ def add_to(verbs) -> None:
         default=0.8,
         help="what a dense CKPT is looked at as pruned to, class-blind (default: %(default)s)",
     )
+    verb.add_argument(
+        "--subset", default="valid", help="part of DATA to evaluate on (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--breakdown-sparsity",
+        type=float,
+        default=0.9,
+        help="what the classes are pruned alone as at, with DATA (default: %(default)s)",
+    )
     verb.set_defaults(run=run_report)
 
 
 def run_report(args) -> None:
-    found = report(args.source, args.out, args.sparsity, args.data)
+    check_request("class-blind", args.breakdown_sparsity, flags="--breakdown-")
+    found = report(
+        args.source, args.out, args.sparsity, args.data, args.subset, args.breakdown_sparsity
+    )
     for row in found["redundancy"]["words"]:
         print(f"{row['class']}: {len(row['pruned_rows'])} of {row['words']} words pruned whole")
     print(f"wrote {args.out}/report.html")

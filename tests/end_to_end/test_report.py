@@ -5,7 +5,7 @@ import re
 
 import pytest
 import torch
-from commands import run, state_of
+from commands import PLUGIN, run, state_of
 
 from fairseq_prune.pruning import unpack
 
@@ -39,6 +39,41 @@ def test_numbers_of_a_dense_model(data, dense, tmp_path):
     assert f"softmax: {len(gone)} of {len(words)} words pruned whole" in said
 
 
+def validated(data, checkpoint):
+    """What fairseq-validate says of the perplexity."""
+    output = run(
+        "fairseq-validate", data, "--user-dir", PLUGIN, "--task", "translation", "--path",
+        checkpoint, "--valid-subset", "valid", "--max-tokens", "400", "--cpu", "--num-workers", "0",
+        "--required-batch-size-multiple", "1",
+    )  # fmt: skip
+    return float(re.findall(r"ppl ([\d.]+)", output)[-1])
+
+
+def test_a_class_pruned_alone_costs_what_fairseq_validate_says(data, dense, tmp_path):
+    report(dense, data, "--out", tmp_path / "out", "--breakdown-sparsity", "0.7")
+    found = json.loads((tmp_path / "out" / "report.json").read_text())["sensitivity"]
+    assert found["perplexity"] == pytest.approx(validated(data, dense), abs=0.006)
+    for scheme, name, key in (
+        ("class-uniform", "softmax", "decoder.fc_out.weight"),
+        ("class-blind", "source embedding", "encoder.embed_tokens.weight"),
+    ):
+        state = state_of(dense)
+        model = state["model"]
+        ranked = [model[key]]
+        if scheme == "class-blind":
+            ranked = [w for w in model.values() if w.dim() == 2]
+        sizes = torch.cat([w.abs().flatten() for w in ranked]).sort()[0]
+        cut = float(sizes[round(0.7 * len(sizes)) - 1])
+        model[key] = torch.where(model[key].abs() <= cut, torch.zeros(()), model[key])
+        torch.save(state, str(tmp_path / "one.pt"))
+        (row,) = [r for r in found["rows"] if r["scheme"] == scheme and r["class"] == name]
+        assert row["pruned"] == int((model[key] == 0).sum())
+        assert row["perplexity"] == pytest.approx(validated(data, tmp_path / "one.pt"), abs=0.006)
+        assert row["increase"] == pytest.approx(row["perplexity"] - found["perplexity"])
+    # 8 classes under 3 schemes, each put back: the last evaluation is not of a ruin
+    assert len(found["rows"]) == 24
+
+
 def test_a_pruned_model_is_shown_as_it_is(retrained, tmp_path):
     path = retrained[0] / "checkpoint_best.pt"
     report(path, "--out", tmp_path / "out")
@@ -53,8 +88,15 @@ def test_the_page_stands_alone(data, dense, tmp_path):
     report(dense, data, "--out", tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text()
     assert not re.search(r"(src|href)='(?!data:)", page)
-    assert page.count("<img ") == 4
-    for name in ("remaining", "densities", "distributions", "diagonals"):
+    assert page.count("<img ") == 6
+    for name in (
+        "remaining",
+        "densities",
+        "distributions",
+        "diagonals",
+        "breakdown",
+        "largest_deleted",
+    ):
         assert (tmp_path / "out" / f"{name}.svg").exists()
         assert (tmp_path / "out" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
 
