@@ -68,12 +68,16 @@ score() {
     for checkpoint in "$RUNS"/dense/checkpoint_best.pt "$RUNS"/{oneshot,iterative}*/*/round*/checkpoint_best.pt; do
         local to=${checkpoint%/*}/test
         [ -e "$checkpoint" ] && [ ! -e "$to.score" ] || continue
+        "$BIN/fairseq-validate" $DATA --user-dir ${PLUGIN:-fairseq_prune} --task translation \
+            --path "$checkpoint" --valid-subset valid --max-tokens 4000 \
+            --required-batch-size-multiple 1 --cpu --num-workers 0 > "${to%test}valid.log" 2>&1
         "$BIN/fairseq-generate" $DATA --user-dir ${PLUGIN:-fairseq_prune} --path "$checkpoint" \
             --beam 5 --batch-size 50 --required-batch-size-multiple 1 --cpu --num-workers 0 \
             --remove-bpe sentencepiece > "$to.log"
         grep '^H-' "$to.log" | sed 's/^H-//' | sort -n | cut -f3 > "$to.de"
         "$BIN/sacrebleu" $DATA/text/test.de -i "$to.de" -m bleu -w 2 > "$to.json"
         mv "$to.json" "$to.score"
+        grep -o 'ppl [0-9.]*' "${to%test}valid.log" | tail -1
         echo "$checkpoint $(tr -d '\n' < "$to.score")"
     done
 }

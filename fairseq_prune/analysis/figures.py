@@ -1,7 +1,7 @@
-"""The figures of the report, in one style: matplotlib, colours of Okabe and Ito (2008)."""
+"""The report's figures but Figure 8, and the style of all: colours of Okabe and Ito (2008)."""
 
 import contextlib
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
 import matplotlib
 
@@ -9,8 +9,6 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot as plt  # noqa: E402  (after the choice of backend)
 
-from .density_map import density_map  # noqa: E402
-from .matrices import Matrix  # noqa: E402
 from .redundancy import GATE_NAMES  # noqa: E402
 
 #: Told apart with any colour vision; black last.
@@ -19,8 +17,6 @@ COLOURS = (
 )  # fmt: skip
 #: A second means of telling lines apart, where there are more lines than colours.
 DASHES = ("-", "--", ":")
-#: Cells of a density map along the longer side; more cannot be seen on a page.
-CELLS = 1200
 
 
 @contextlib.contextmanager
@@ -41,120 +37,6 @@ def style():
         }
     ):
         yield
-
-
-def remaining(found: List[Matrix]):
-    """Which weights remain (Figure 8): white kept, black pruned, grey in between.
-
-    Matrices of words lie on their side, words from left to right by frequency, all drawn to
-    one scale. So are the others, to another: each LSTM layer as the paper's T (section 3.2),
-    a row of blocks for each gate, a column for each input.
-    """
-    lines = [[[m]] for m in found if m.words]
-    lines += _fill_lines(_panels([m for m in found if not m.words]))
-    scales = {True: 0.0, False: 0.0}  # weights an inch, for matrices of words and for others
-    for line in lines:
-        width = sum(_panel_size(panel)[1] for panel in line)
-        height = max(_panel_size(panel)[0] for panel in line) / TALLEST
-        room = WIDE - GAP * len(line)
-        words = bool(line[0][0].words)
-        scales[words] = max(scales[words], width / room, height)
-    heights = [
-        max(_panel_size(panel)[0] for panel in line) / scales[bool(line[0][0].words)] + SPACE
-        for line in lines
-    ]
-    figure = plt.figure(figsize=(WIDE, sum(heights)))
-    top = sum(heights)
-    for line, height in zip(lines, heights):
-        scale, left = scales[bool(line[0][0].words)], GAP
-        for panel in line:
-            rows, columns = (x / scale for x in _panel_size(panel))
-            box = (left / WIDE, (top - SPACE / 2 - rows) / sum(heights))
-            axes = figure.add_axes((*box, columns / WIDE, rows / sum(heights)))
-            _draw(axes, panel)
-            left += columns + GAP
-        top -= height
-    return figure
-
-
-#: Inches: width of the figure, height of its tallest panel, room left of each panel, and
-#: above and below each line together.
-WIDE, TALLEST, GAP, SPACE = 10.0, 4.5, 0.8, 0.8
-
-
-def _panels(found: List[Matrix]) -> List[List[Matrix]]:
-    """Matrices drawn side by side as one: the two of an LSTM layer; others by themselves."""
-    panels: List[List[Matrix]] = []
-    for matrix in found:
-        last = panels[-1][-1] if panels else None
-        if (
-            last is not None
-            and last.subgroups
-            and matrix.subgroups
-            and last.weight_class == matrix.weight_class
-            and last.keep.shape[0] == matrix.keep.shape[0]
-            and len(panels[-1]) == 1
-        ):
-            panels[-1].append(matrix)
-        else:
-            panels.append([matrix])
-    return panels
-
-
-def _fill_lines(panels: List[List[Matrix]]) -> List[List[List[Matrix]]]:
-    """Panels in lines of at most four, LSTM layers apart from the rest."""
-    lines: List[List[List[Matrix]]] = []
-    for panel in panels:
-        last = lines[-1] if lines else None
-        if last and len(last) < 4 and bool(last[0][0].subgroups) == bool(panel[0].subgroups):
-            last.append(panel)
-        else:
-            lines.append([panel])
-    return lines
-
-
-def _panel_size(panel: List[Matrix]) -> Tuple[int, int]:
-    """Rows and columns as drawn."""
-    rows, columns = panel[0].keep.shape[0], sum(m.keep.shape[1] for m in panel)
-    return (columns, rows) if panel[0].words else (rows, columns)
-
-
-def _draw(axes, panel: List[Matrix]) -> None:
-    first = panel[0]
-    rows, columns = _panel_size(panel)
-    scale = max(1.0, max(rows, columns) / CELLS)
-    left = 0
-    for matrix in panel:
-        keep = matrix.keep.t() if matrix.words else matrix.keep
-        cells = density_map(
-            keep, max(1, round(keep.shape[0] / scale)), max(1, round(keep.shape[1] / scale))
-        )
-        axes.imshow(
-            cells.numpy(), cmap="gray", vmin=0, vmax=1, aspect="auto", interpolation="none",
-            extent=(left, left + keep.shape[1], rows, 0),
-        )  # fmt: skip
-        left += keep.shape[1]
-    axes.set_xlim(0, columns)
-    axes.set_ylim(rows, 0)
-    kept, total = sum(int(m.keep.sum()) for m in panel), sum(m.keep.numel() for m in panel)
-    title = f"{first.weight_class}: {100 * kept / total:.1f}% kept"
-    axes.set_title(title, loc="left", fontsize=8)
-    axes.tick_params(labelsize=6, length=2)
-    if first.words:
-        axes.set_xlabel("word, by frequency", fontsize=6, labelpad=1)
-        axes.set_ylabel("unit", fontsize=6)
-    elif first.subgroups:
-        places = [(s.start + s.stop) / 2 for s in first.subgroups.values()]
-        axes.set_yticks(places, [GATE_NAMES[gate] for gate, _ in first.subgroups])
-        for rows_of_gate in list(first.subgroups.values())[1:]:
-            axes.axhline(rows_of_gate.start, color=COLOURS[1], linewidth=0.6)
-        edges = [0]
-        for matrix in panel:
-            edges.append(edges[-1] + matrix.keep.shape[1])
-        for edge in edges[1:-1]:
-            axes.axvline(edge, color=COLOURS[1], linewidth=0.6)
-        inputs = [next(iter(m.subgroups))[1] for m in panel]
-        axes.set_xticks([(a + b) / 2 for a, b in zip(edges, edges[1:])], inputs)
 
 
 def densities(tables: Dict[str, Any]):

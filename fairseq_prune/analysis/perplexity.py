@@ -1,7 +1,7 @@
 """Perplexity of a model on a data set, in this process."""
 
 import math
-from typing import Any, List, Tuple
+from typing import List, Tuple
 
 import torch
 from fairseq import checkpoint_utils, utils
@@ -10,8 +10,8 @@ from torch import nn
 from ..pruning import PruneError
 
 
-def load_for_evaluation(checkpoint: str, data: str, subset: str) -> Tuple[nn.Module, Any, List]:
-    """The model of ``checkpoint``, its task, and the batches of ``subset`` in folder ``data``.
+def load_for_evaluation(checkpoint: str, data: str, subset: str) -> Tuple[nn.Module, List]:
+    """The model of ``checkpoint`` and the batches of ``subset`` in folder ``data``.
 
     Raises:
         PruneError: the data cannot be read as what the model was trained on.
@@ -32,7 +32,7 @@ def load_for_evaluation(checkpoint: str, data: str, subset: str) -> Tuple[nn.Mod
         ignore_invalid_inputs=True,
         required_batch_size_multiple=1,
     ).next_epoch_itr(shuffle=False)
-    return model, task, [batch for batch in batches if batch]
+    return model, [batch for batch in batches if batch]
 
 
 @torch.no_grad()

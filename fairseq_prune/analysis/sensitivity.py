@@ -1,6 +1,6 @@
 """What pruning each weight class alone costs (See et al. 2016, Figures 4 and 5)."""
 
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 from torch import nn
 
@@ -25,11 +25,13 @@ def sensitivity(
     weights = fairseq_prunable(dict(model.named_parameters()))
     weights = {name: weight.data for name, weight in weights.items()}
     classes = fairseq_classes(weights)
+    of_class = members(classes)
     before = evaluate()
     rows = []
     for scheme in SCHEMES:
         result = prune(weights, classes, scheme, sparsity)
-        for summary, names in _classes(result, classes):
+        for summary in result.classes:
+            names = of_class[summary.name]
             saved = {name: weights[name].clone() for name in names}
             for name in names:
                 apply_(weights[name], result.masks[name])
@@ -48,9 +50,3 @@ def sensitivity(
                 }
             )
     return before, rows
-
-
-def _classes(result, classes: Dict[str, str]) -> Iterator:
-    names = members({name: classes[name] for name in result.masks})
-    for summary in result.classes:
-        yield summary, names[summary.name]
