@@ -1,6 +1,7 @@
 """Ends a process with SIGKILL at a chosen point of training (``prepare`` of ``commands.run``)."""
 
 import io
+import json
 import os
 import shutil
 import signal
@@ -13,7 +14,8 @@ def at(event, count):
 
     "update": after so many updates, before what follows them. "write": with half a checkpoint
     written. "copy": with half a checkpoint copied. "round": before iterate notes, for
-    that many times, how many rounds are done (first: none).
+    that many times, how many rounds are done (first: none). "result": with half the line of a
+    grid's result written. "interrupt": by SIGINT, at a grid's look at a running training.
     """
     left = int(count)
 
@@ -72,5 +74,43 @@ def at(event, count):
             finish(self, r)
 
         RoundsFolder.finish = finish_unless_last
+    elif event == "result":
+        from fairseq_prune.experiments import results
+
+        dumps = json.dumps
+
+        class HalfJson:
+            loads = json.loads
+
+            @staticmethod
+            def dumps(record):
+                return Half(dumps(record)) if last() else dumps(record)
+
+        class Half(str):
+            def __add__(self, newline):
+                with open(path[0], "a") as f:
+                    f.write(self[: len(self) // 2])
+                die()
+
+        path = []
+        add = results.Results.add
+
+        def remember(self, *args):
+            path[:] = [self.path]
+            return add(self, *args)
+
+        results.Results.add = remember
+        results.json = HalfJson
+    elif event == "interrupt":
+        from fairseq_prune.experiments.training import Training
+
+        tell = Training._tell
+
+        def interrupt(self, *args):
+            if last():
+                os.kill(os.getpid(), signal.SIGINT)
+            return tell(self, *args)
+
+        Training._tell = interrupt
     else:
         raise ValueError(event)

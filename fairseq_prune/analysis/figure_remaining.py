@@ -3,9 +3,9 @@
 from typing import List, Tuple
 
 from .density_map import density_map
-from .figures import COLOURS, plt
 from .matrices import Matrix
 from .redundancy import GATE_NAMES
+from .style import COLOURS, plt
 
 #: Cells of a density map along the longer side; more cannot be seen on a page.
 CELLS = 1200

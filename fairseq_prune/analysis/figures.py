@@ -1,42 +1,9 @@
-"""The report's figures but Figure 8, and the style of all: colours of Okabe and Ito (2008)."""
+"""The report's figures but Figure 8."""
 
-import contextlib
 from typing import Any, Dict, List, Optional
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-from matplotlib import pyplot as plt  # noqa: E402  (after the choice of backend)
-
-from .redundancy import GATE_NAMES  # noqa: E402
-
-#: Told apart with any colour vision; black last.
-COLOURS = (
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000",
-)  # fmt: skip
-#: A second means of telling lines apart, where there are more lines than colours.
-DASHES = ("-", "--", ":")
-
-
-@contextlib.contextmanager
-def style():
-    """The look of all figures."""
-    with plt.rc_context(
-        {
-            "font.size": 9,
-            "axes.titlesize": 9,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.prop_cycle": plt.cycler(color=COLOURS),
-            "legend.frameon": False,
-            "figure.dpi": 150,
-            "savefig.bbox": "tight",
-            "svg.fonttype": "none",
-            "svg.hashsalt": "fairseq_prune",
-        }
-    ):
-        yield
+from .redundancy import GATE_NAMES
+from .style import COLOURS, DASHES, plt
 
 
 def densities(tables: Dict[str, Any]):

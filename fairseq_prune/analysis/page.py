@@ -1,10 +1,10 @@
 """The report as a page."""
 
-import base64
 import html
 import os
 from typing import Any, Dict, List
 
+from .html import document, picture, table
 from .redundancy import GATE_NAMES
 
 #: Words listed on the page; the JSON file has all.
@@ -34,22 +34,8 @@ def page(content: Dict[str, Any], out: str, figures: List[str]) -> str:
     tables = content["redundancy"]
     seen = "" if content["pruned"] else "dense; looked at as "
     how = f"{seen}pruned {content['scheme']} to {100 * content['sparsity']:g}%"
-    parts = [
-        "<!doctype html><meta charset='utf-8'><title>Redundancy</title>",
-        "<style>body{font:14px/1.5 sans-serif;max-width:62em;margin:2em auto;padding:0 1em}"
-        "img{max-width:100%}table{border-collapse:collapse;margin:1em 0}"
-        "td,th{padding:.1em .8em;text-align:right;border-bottom:1px solid #ddd}"
-        "td:first-child,th:first-child{text-align:left}figcaption{color:#444}</style>",
-        f"<h1>Where the redundancy is</h1><p>{html.escape(content['checkpoint'])}: {how}.</p>",
-    ]
-    for name in figures:
-        with open(os.path.join(out, f"{name}.png"), "rb") as f:
-            data = base64.b64encode(f.read()).decode()
-        caption = html.escape(CAPTIONS[name])
-        parts.append(
-            f"<figure><img alt='{caption}' src='data:image/png;base64,{data}'>"
-            f"<figcaption>{caption}</figcaption></figure>"
-        )
+    parts = [f"<p>{html.escape(content['checkpoint'])}: {how}.</p>"]
+    parts += [picture(os.path.join(out, f"{name}.png"), CAPTIONS[name]) for name in figures]
     for title, key, columns in (
         ("By weight class", "classes", ("class",)),
         ("By LSTM gate", "gates", ("gate",)),
@@ -57,7 +43,7 @@ def page(content: Dict[str, Any], out: str, figures: List[str]) -> str:
         ("By LSTM layer, gate and input", "layers", ("class", "gate", "input")),
     ):
         if tables[key]:
-            parts.append(f"<h2>{title}</h2>{_table(tables[key], columns)}")
+            parts.append(f"<h2>{title}</h2>{_densities(tables[key], columns)}")
     if tables["gate_order"]:
         order = " &gt; ".join(GATE_NAMES[gate] for gate in tables["gate_order"])
         parts.append(f"<p>From the densest: {order}.</p>")
@@ -65,34 +51,33 @@ def page(content: Dict[str, Any], out: str, figures: List[str]) -> str:
         parts.append(_sensitivity(content["sensitivity"]))
     for row in tables["words"]:
         parts.append(_words(row))
-    return "\n".join(parts)
+    return document("Where the redundancy is", parts)
 
 
-def _table(rows: List[Dict[str, Any]], columns) -> str:
-    head = "".join(f"<th>{c}</th>" for c in (*columns, "weights", "kept", "density"))
-    body = []
-    for row in rows:
-        cells = [html.escape(GATE_NAMES.get(row[c], row[c])) for c in columns]
-        cells += [f"{row['weights']:,}", f"{row['kept']:,}", f"{100 * row['density']:.2f}%"]
-        body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    return f"<table><tr>{head}</tr>{''.join(body)}</table>"
+def _densities(rows: List[Dict[str, Any]], columns) -> str:
+    body = [
+        [
+            *(GATE_NAMES.get(row[c], row[c]) for c in columns),
+            f"{row['weights']:,}",
+            f"{row['kept']:,}",
+            f"{100 * row['density']:.2f}%",
+        ]
+        for row in rows
+    ]
+    return table((*columns, "weights", "kept", "density"), body)
 
 
 def _sensitivity(found: Dict[str, Any]) -> str:
-    head = "".join(
-        f"<th>{c}</th>"
-        for c in ("scheme", "class", "pruned", "largest pruned", "perplexity", "increase")
-    )
+    head = ("scheme", "class", "pruned", "largest pruned", "perplexity", "increase")
     body = []
     for row in found["rows"]:
         largest = "-" if row["largest_pruned"] is None else f"{row['largest_pruned']:.4f}"
-        cells = [row["scheme"], html.escape(row["class"]), f"{row['pruned']:,}", largest]
-        cells += [f"{row['perplexity']:.2f}", f"{row['increase']:+.2f}"]
-        body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+        cells = [row["scheme"], row["class"], f"{row['pruned']:,}", largest]
+        body.append([*cells, f"{row['perplexity']:.2f}", f"{row['increase']:+.2f}"])
     return (
         f"<h2>Each class pruned alone, as at {100 * found['sparsity']:g}%</h2>"
         f"<p>Perplexity on {html.escape(found['subset'])}, unpruned: {found['perplexity']:.2f}.</p>"
-        f"<table><tr>{head}</tr>{''.join(body)}</table>"
+        f"{table(head, body)}"
     )
 
 

@@ -1,38 +1,10 @@
-"""Perplexity of a model on a data set, in this process."""
+"""Perplexity of a model, in this process."""
 
 import math
-from typing import List, Tuple
+from typing import List
 
 import torch
-from fairseq import checkpoint_utils, utils
 from torch import nn
-
-from ..pruning import PruneError
-
-
-def load_for_evaluation(checkpoint: str, data: str, subset: str) -> Tuple[nn.Module, List]:
-    """The model of ``checkpoint`` and the batches of ``subset`` in folder ``data``.
-
-    Raises:
-        PruneError: the data cannot be read as what the model was trained on.
-    """
-    try:
-        models, _, task = checkpoint_utils.load_model_ensemble_and_task(
-            [checkpoint], arg_overrides={"data": data}
-        )
-        task.load_dataset(subset)
-    except (OSError, RuntimeError, AssertionError) as error:
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise PruneError(f"DATA {data} cannot be used with {checkpoint}: {reason}") from error
-    model = models[0].eval()
-    batches = task.get_batch_iterator(
-        dataset=task.dataset(subset),
-        max_tokens=4000,
-        max_positions=utils.resolve_max_positions(task.max_positions(), model.max_positions()),
-        ignore_invalid_inputs=True,
-        required_batch_size_multiple=1,
-    ).next_epoch_itr(shuffle=False)
-    return model, [batch for batch in batches if batch]
 
 
 @torch.no_grad()

@@ -9,10 +9,11 @@ from ..checkpoints.weights import find_record, prunable_weights
 from ..models.weight_classes import fairseq_classes
 from ..pruning import PruneError, check_request
 from .diagonal import diagonals
+from .loading import batches_of, load_model
 from .magnitudes import magnitudes
 from .matrices import matrices
 from .page import page
-from .perplexity import load_for_evaluation, perplexity
+from .perplexity import perplexity
 from .redundancy import redundancy
 from .sensitivity import sensitivity
 from .vocabulary import read_words
@@ -43,6 +44,7 @@ def report(
     try:
         from . import figures
         from .figure_remaining import remaining
+        from .style import save, style
     except ImportError as error:
         raise PruneError("report draws with matplotlib: pip install matplotlib") from error
     state = read_checkpoint(checkpoint)
@@ -63,7 +65,8 @@ def report(
         "magnitudes": magnitudes(weights, fairseq_classes(weights), None if pruned else sparsity),
     }
     if data is not None:
-        model, batches = load_for_evaluation(checkpoint, data, subset)
+        model, task = load_model(checkpoint, data, [subset])
+        batches = batches_of(model, task, subset)
         before, rows = sensitivity(model, lambda: perplexity(model, batches), breakdown_sparsity)
         content["sensitivity"] = {
             "subset": subset,
@@ -73,7 +76,7 @@ def report(
         }
     try:
         os.makedirs(out, exist_ok=True)
-        with figures.style():
+        with style():
             drawn = {
                 "remaining": remaining(found),
                 "densities": figures.densities(tables),
@@ -87,9 +90,7 @@ def report(
                 drawn["breakdown"] = figures.breakdown(rows, breakdown_sparsity)
                 drawn["largest_deleted"] = figures.largest_deleted(rows)
             for name, figure in drawn.items():
-                for kind in ("png", "svg"):
-                    figure.savefig(os.path.join(out, f"{name}.{kind}"))
-                figures.plt.close(figure)
+                save(figure, os.path.join(out, name))
         _write(os.path.join(out, "report.json"), json.dumps(content, indent=1))
         _write(os.path.join(out, "report.html"), page(content, out, list(drawn)))
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from ..analysis.report import report
 from ..pruning import check_request
+from .quiet import quiet_libraries
 
 
 def add_to(verbs) -> None:
@@ -40,6 +41,7 @@ def add_to(verbs) -> None:
 
 def run_report(args) -> None:
     check_request("class-blind", args.breakdown_sparsity, flags="--breakdown-")
+    quiet_libraries()
     found = report(
         args.source, args.out, args.sparsity, args.data, args.subset, args.breakdown_sparsity
     )

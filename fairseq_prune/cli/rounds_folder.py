@@ -1,6 +1,5 @@
 """The folder of ``fairseq-prune iterate``: whose it is, and which rounds in it are done."""
 
-import fcntl
 import json
 import os
 import re
@@ -8,6 +7,7 @@ import shutil
 from contextlib import contextmanager
 from typing import Any, Dict
 
+from ..checkpoints.folder_lock import folder_lock
 from ..pruning import PruneError
 
 
@@ -31,22 +31,9 @@ class RoundsFolder:
         Raises:
             PruneError: another process holds it, or the folder cannot be made.
         """
-        path = os.path.join(self.path, ".lock")
-        try:
-            os.makedirs(self.path, exist_ok=True)
-            f = open(path, "w", encoding="utf-8")
-        except OSError as error:
-            raise PruneError(f"--out {self.path} cannot be written: {error.strerror}") from error
-        with f:
-            try:
-                fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise PruneError(
-                    f"--out {self.path} is in use by another fairseq-prune iterate, or by the "
-                    f"training it started; wait for it or end it"
-                ) from None
+        with folder_lock(self.path, "iterate") as descriptor:
             self._clean()
-            yield f.fileno()
+            yield descriptor
 
     def done(self) -> int:
         """How many rounds are done.

@@ -17,6 +17,18 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def text(data, tmp_path_factory):
+    """The English side of the corpus, as a language model's."""
+    folder = tmp_path_factory.mktemp("text")
+    source = data.parent
+    run(
+        "fairseq-preprocess", "--only-source", "--destdir", folder,
+        *(x for s in ("train", "valid", "test") for x in (f"--{s}pref", source / f"{s}.en")),
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="session")
 def dense(data, tmp_path_factory):
     """A dense checkpoint, trained with stock task and optimizer."""
     folder = tmp_path_factory.mktemp("dense")

@@ -1,5 +1,7 @@
 """fairseq's own architectures and tasks: each trains, prunes, is killed, resumes, is evaluated."""
 
+import json
+import math
 import re
 
 import pytest
@@ -66,18 +68,6 @@ MODELS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def text(data, tmp_path_factory):
-    """The English side of the corpus, as a language model's."""
-    folder = tmp_path_factory.mktemp("text")
-    source = data.parent
-    run(
-        "fairseq-preprocess", "--only-source", "--destdir", folder,
-        *(x for s in ("train", "valid", "test") for x in (f"--{s}pref", source / f"{s}.en")),
-    )  # fmt: skip
-    return folder
-
-
 def evaluate(task, corpus, checkpoint):
     common = ("--user-dir", PLUGIN, "--path", checkpoint, "--cpu", "--num-workers", "0")
     if task == "translation":
@@ -93,6 +83,18 @@ def evaluate(task, corpus, checkpoint):
             "--sample-break-mode", "eos",
         )  # fmt: skip
         assert re.search(r"Perplexity: \d+\.\d+", output)
+
+
+def report(checkpoint, corpus, out, kept):
+    """Every class is in the report, the dense model as pruned to 80%."""
+    pytest.importorskip("matplotlib")
+    run("fairseq-prune", "report", checkpoint, corpus, "--out", out)
+    found = json.loads((out / "report.json").read_text())
+    rows = found["redundancy"]["classes"]
+    total = sum(row["weights"] for row in rows)
+    assert sum(row["kept"] for row in rows) == total - round((1 - kept) * total)
+    increases = [row["increase"] for row in found["sensitivity"]["rows"]]
+    assert len(increases) == 3 * len(rows) and all(map(math.isfinite, increases))
 
 
 @pytest.mark.parametrize("model", list(MODELS))
@@ -128,6 +130,8 @@ def test_trains_prunes_resumes_and_is_evaluated(data, text, tmp_path, model):
         assert not whole["model"][name][~mask].any()
         assert not torch.signbit(whole["model"][name][~mask]).any()
     evaluate(task, corpus, tmp_path / "cut" / "checkpoint_best.pt")
+    for checkpoint, kept in ((dense, 0.2), (tmp_path / "cut" / "checkpoint_last.pt", 0.4)):
+        report(checkpoint, corpus, tmp_path / "report", kept)
 
 
 @pytest.mark.parametrize(

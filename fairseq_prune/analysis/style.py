@@ -1,0 +1,44 @@
+"""The look of all figures: colours of Okabe and Ito (2008), one style."""
+
+import contextlib
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot as plt  # noqa: E402  (after the choice of backend)
+
+#: Told apart with any colour vision; black last.
+COLOURS = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000",
+)  # fmt: skip
+#: A second means of telling lines apart.
+DASHES = ("-", "--", ":")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+@contextlib.contextmanager
+def style():
+    """Figures drawn within look alike."""
+    with plt.rc_context(
+        {
+            "font.size": 9,
+            "axes.titlesize": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.prop_cycle": plt.cycler(color=COLOURS),
+            "legend.frameon": False,
+            "figure.dpi": 150,
+            "savefig.bbox": "tight",
+            "svg.fonttype": "none",
+            "svg.hashsalt": "fairseq_prune",
+        }
+    ):
+        yield
+
+
+def save(figure, path: str) -> None:
+    """Write ``path``.png and ``path``.svg, and close the figure."""
+    for kind in ("png", "svg"):
+        figure.savefig(f"{path}.{kind}")
+    plt.close(figure)

@@ -1,0 +1,73 @@
+"""``fairseq-prune grid``: experiments over schemes, sparsities, ways and seeds."""
+
+import os
+import sys
+
+from ..checkpoints.folder_lock import folder_lock
+from ..pruning import PruneError, table
+from .quiet import quiet_libraries
+
+
+def add_to(verbs) -> None:
+    verb = verbs.add_parser(
+        "grid",
+        help="run experiments over schemes, sparsities and seeds, and draw what they show",
+        description="Make the points that CONFIG asks for: prune, retrain, train sparse from the "
+        "start or prune in rounds; score each. DIR/results.jsonl gets a line a point, "
+        "DIR/grid.html shows them. Interrupted, the same command goes on where it was.",
+    )
+    verb.add_argument("config", metavar="CONFIG", help="YAML file (configs/experiments)")
+    verb.add_argument("--out", required=True, metavar="DIR", help="folder to write into")
+    verb.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        help="trainings at a time; set OMP_NUM_THREADS so that they have a core each "
+        "(default: %(default)s)",
+    )
+    verb.add_argument(
+        "--wandb-project",
+        metavar="NAME",
+        help="W&B project that the trainings, the figures and the results go to",
+    )
+    verb.set_defaults(run=run_grid)
+
+
+def run_grid(args) -> None:
+    quiet_libraries()
+    # here, so that the other verbs do not wait for what decoding and drawing need
+    from ..experiments.grid import read_grid
+    from ..experiments.page import RESULTS_HEAD, results_rows
+    from ..experiments.run_grid import GridRun
+    from ..experiments.show import check_drawing, show, track
+    from ..experiments.summary import summarise
+
+    if args.jobs < 1:
+        raise PruneError(f"--jobs {args.jobs} is out of range; give 1 or more")
+    grid = read_grid(args.config)
+    check_drawing()
+    more = ["--wandb-project", args.wandb_project] if args.wandb_project else []
+    failed = []
+    with folder_lock(args.out, "grid") as lock:
+        run = GridRun(grid, args.out, args.jobs, say, more)
+        try:
+            failed = run.run(lock)
+        except KeyboardInterrupt:
+            raise PruneError(f"interrupted; the same command goes on in {args.out}") from None
+        finally:
+            records = run.results.of(grid.points)
+            figures = show(records, grid, args.out) if records else []
+    if args.wandb_project:
+        track(args.wandb_project, args.out, figures)
+    rows = [RESULTS_HEAD, *results_rows(summarise(records))]
+    print("\n".join(table(rows)))
+    print(f"wrote {os.path.join(args.out, 'grid.html')}")
+    if failed:
+        raise PruneError(
+            f"{len(failed)} of the trainings failed; the same command tries them again. "
+            f"The first: {failed[0]}"
+        )
+
+
+def say(text: str) -> None:
+    print(f"fairseq-prune: {text}", file=sys.stderr, flush=True)

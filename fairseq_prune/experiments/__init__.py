@@ -1,0 +1,1 @@
+"""Grids of experiments: which points, how each is made and scored, and what they show."""

@@ -1,0 +1,136 @@
+"""Figures 3, 6 and 7 of See et al. 2016, of a grid's results."""
+
+import math
+from typing import Any, Dict, List, Optional
+
+from ..analysis.style import COLOURS, DASHES, MARKERS, plt
+from ..pruning import SCHEMES
+from .points import KIND_NAMES, KINDS
+
+LABELS = {"bleu": "BLEU on {test}", "perplexity": "perplexity on {valid}"}
+
+
+def schemes(rows: List[Dict[str, Any]], names: Dict[str, str]):
+    """Each scheme's BLEU and perplexity by sparsity, pruned and not retrained (Figure 3).
+
+    Args:
+        rows: as ``summarise`` returns them.
+        names: "valid" and "test" -> name of the subset.
+    Returns:
+        the figure, or None where there are no such points.
+    """
+    lines = {
+        scheme: [row for row in rows if row["kind"] == "pruned" and row["scheme"] == scheme]
+        for scheme in SCHEMES
+    }
+    return _curves([("", {name: found for name, found in lines.items() if found})], rows, names)
+
+
+def ways(rows: List[Dict[str, Any]], names: Dict[str, str]):
+    """Pruned, retrained and sparse from the start, by sparsity (Figure 6); a row a scheme."""
+    panels = []
+    for scheme in SCHEMES:
+        lines = {
+            KIND_NAMES[kind]: [r for r in rows if r["kind"] == kind and r["scheme"] == scheme]
+            for kind in KINDS[1:]
+        }
+        lines = {name: found for name, found in lines.items() if found}
+        if set(lines) - {KIND_NAMES["pruned"]}:
+            panels.append((scheme, lines))
+    return _curves(panels, rows, names)
+
+
+def _curves(panels, rows, names):
+    """Panels of (title, name -> rows): BLEU where measured, and perplexity, against sparsity."""
+    if not any(lines for _, lines in panels):
+        return None
+    dense = next((row for row in rows if row["kind"] == "dense"), None)
+    metrics = [m for m in ("bleu", "perplexity") if any(row[m] for row in rows)]
+    figure, axes = plt.subplots(
+        len(panels), len(metrics), figsize=(4.6 * len(metrics), 3.1 * len(panels)), squeeze=False
+    )
+    names_in_order = [KIND_NAMES[kind] for kind in KINDS[1:]]
+    order = names_in_order if panels[0][0] else list(SCHEMES)
+    shown: Dict[str, Any] = {}
+    for (title, lines), line_axes in zip(panels, axes):
+        for metric, ax in zip(metrics, line_axes):
+            if dense and dense[metric]:
+                shown["dense"] = ax.axhline(
+                    dense[metric]["mean"], color=COLOURS[-1], linewidth=0.8, linestyle="--"
+                )
+            for name, found in lines.items():
+                k = order.index(name)
+                shown[name] = _line(ax, found, metric, k)
+            if metric == "perplexity":
+                ax.set_yscale("log")
+            ax.set_xlabel("weights pruned (%)")
+            ax.set_ylabel(LABELS[metric].format(**names))
+            ax.set_title(title, loc="left")
+    figure.legend(
+        list(shown.values()), list(shown), ncol=len(shown), loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+    )  # fmt: skip
+    figure.tight_layout()
+    return figure
+
+
+def _line(ax, found: List[Dict[str, Any]], metric: str, k: int):
+    found = sorted((row for row in found if row[metric]), key=lambda row: row["sparsity"])
+    deviations = [row[metric]["deviation"] for row in found]
+    return ax.errorbar(
+        [100 * row["sparsity"] for row in found],
+        [row[metric]["mean"] for row in found],
+        yerr=None if None in deviations else deviations,
+        color=COLOURS[k], marker=MARKERS[k], linestyle=DASHES[k % 3], markersize=4, capsize=2.5,
+        linewidth=1.4,
+    )  # fmt: skip
+
+
+def losses(records: List[Dict[str, Any]]):
+    """Validation loss through training, pruning and retraining (Figure 7), of the first seed.
+
+    Args:
+        records: as in results.jsonl.
+    Returns:
+        the figure, or None where no retraining was logged.
+    """
+    seeds = [r["seed"] for r in records if r["kind"] == "retrained" and r.get("history")]
+    if not seeds:
+        return None
+    found = [r for r in records if r["seed"] == seeds[0]]
+    retrained = [r for r in found if r["kind"] == "retrained" and r.get("history")]
+    dense = next((r for r in found if r["kind"] == "dense"), None)
+    history = (dense or {}).get("history") or []
+    end = history[-1]["updates"] if history else 0
+    best = math.log2(dense["perplexity"]) if dense else None
+    figure, ax = plt.subplots(figsize=(7, 3.6))
+    if history:
+        ax.plot(*_places(history), color=COLOURS[-1], label="dense")
+    if best is not None:
+        ax.axhline(best, color=COLOURS[-1], linewidth=0.8, linestyle=":", label="best dense")
+    ax.axvline(end, color="#888888", linewidth=0.8, linestyle="--", label="pruned")
+    several = len({r["scheme"] for r in retrained}) > 1
+    order = list(SCHEMES)
+    retrained.sort(key=lambda r: (order.index(r["scheme"]), r["sparsity"]))
+    for k, record in enumerate(retrained):
+        x, y = _places(record["history"], end)
+        start = _bits(record.get("pruned_perplexity"))
+        if start is not None:
+            x, y = [end, *x], [start, *y]
+        name = f"{record['scheme']} " if several else ""
+        ax.plot(
+            x, y, color=COLOURS[k % 7], linestyle=DASHES[k // 7 % 3], marker=MARKERS[k % 8],
+            markersize=3, label=f"retrained {name}{100 * record['sparsity']:g}%",
+        )  # fmt: skip
+    ax.set_xlabel("updates")
+    ax.set_ylabel("validation loss (bits a token)")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def _places(history: List[Dict[str, float]], start: int = 0):
+    return [start + v["updates"] for v in history], [v["loss"] for v in history]
+
+
+def _bits(perplexity: Optional[float]) -> Optional[float]:
+    return math.log2(perplexity) if perplexity and math.isfinite(perplexity) else None

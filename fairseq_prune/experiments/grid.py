@@ -1,0 +1,168 @@
+"""A grid as its YAML file describes it."""
+
+import shlex
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional
+
+import yaml
+
+from ..pruning import SCHEMES, PruneError
+from .points import KINDS, TRAINED, Point
+
+#: key -> whether it must be there.
+KEYS = {
+    "data": True,
+    "seeds": False,
+    "dense": False,
+    "train": False,
+    "iterate": False,
+    "evaluate": False,
+    "points": True,
+}
+TRAIN_KEYS = ("command", "all", *TRAINED)
+EVALUATE_KEYS = ("valid", "test", "generate", "references")
+POINT_KEYS = ("kinds", "schemes", "sparsities")
+#: Options of fairseq-train that the grid sets itself.
+OWN = (
+    "--seed",
+    "--save-dir",
+    "--log-format",
+    "--log-file",
+    "--finetune-from-model",
+    "--restore-file",
+    "--prune-scheme",
+    "--prune-sparsity",
+    "--prune-mask-from",
+)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What to train, prune and score.
+
+    Attributes:
+        data: folder of binarised data.
+        dense: checkpoint to prune, with ``{seed}`` where seeds differ; None: train one.
+        command: what starts a training, as words; "fairseq-train" by default.
+        train: "all" and kinds -> options of their trainings, as words.
+        iterate: options of ``fairseq-prune iterate``, as words.
+        evaluate: "valid" and "test" (subsets), "generate" (options of fairseq-generate as
+            words; None: no BLEU), "references" (a text file; None: the subset itself).
+        points: in order, the dense ones first.
+    """
+
+    data: str
+    dense: Optional[str]
+    command: List[str]
+    train: Dict[str, List[str]]
+    iterate: List[str]
+    evaluate: Dict[str, Any]
+    points: List[Point]
+
+
+def read_grid(path: str) -> Grid:
+    """The grid in file ``path``.
+
+    Raises:
+        PruneError: it cannot be read, or a key of it is wrong.
+    """
+    try:
+        with open(path, encoding="utf-8") as f:
+            found = yaml.safe_load(f)
+    except OSError as error:
+        raise PruneError(f"{path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise PruneError(f"{path} is no YAML: {reason}") from error
+    try:
+        return _grid(found)
+    except PruneError as error:
+        raise PruneError(f"{path}: {error}") from error
+
+
+def _grid(found: Any) -> Grid:
+    _check_keys(found, KEYS, "the file")
+    for key, needed in KEYS.items():
+        if needed and key not in found:
+            raise PruneError(f"{key} is missing")
+    train = {key: _words(found.get("train"), key, "train") for key in ("command", "all", *TRAINED)}
+    command = train.pop("command") or ["fairseq-train"]
+    iterate = _words(found, "iterate", "the file") or []
+    for key, words in (*train.items(), ("iterate", iterate)):
+        for word in words or []:
+            if word.split("=")[0] in OWN:
+                raise PruneError(f"{key}: {word.split('=')[0]} is set by the grid; leave it out")
+    evaluate = found.get("evaluate") or {}
+    _check_keys(evaluate, EVALUATE_KEYS, "evaluate")
+    points = _points(found)
+    dense = found.get("dense")
+    for kind in dict.fromkeys(point.kind for point in points):
+        if kind in TRAINED and train[kind] is None and not (kind == "dense" and dense):
+            raise PruneError(f"train: {kind} is missing, the options of those trainings")
+    if any(point.kind == "iterative" for point in points) and not iterate:
+        raise PruneError("iterate is missing, the options of fairseq-prune iterate: --rounds N")
+    return Grid(
+        data=str(found["data"]),
+        dense=dense,
+        command=command,
+        train={key: words or [] for key, words in train.items()},
+        iterate=iterate,
+        evaluate={
+            "valid": evaluate.get("valid", "valid"),
+            "test": evaluate.get("test", "test"),
+            "generate": _words(evaluate, "generate", "evaluate"),
+            "references": evaluate.get("references"),
+        },
+        points=points,
+    )
+
+
+def _check_keys(found: Any, known, where: str) -> None:
+    if not isinstance(found, Mapping):
+        raise PruneError(f"{where} must hold keys and values: {', '.join(known)}")
+    for key in found:
+        if key not in known:
+            raise PruneError(f"{where}: {key} is unknown; choose from {', '.join(known)}")
+
+
+def _words(found: Optional[Mapping], key: str, where: str) -> Optional[List[str]]:
+    """An option line, split as a shell would."""
+    if where == "train" and found is not None:
+        _check_keys(found, TRAIN_KEYS, where)
+    if not found or found.get(key) is None:
+        return None
+    try:
+        return shlex.split(str(found[key]))
+    except ValueError as error:
+        raise PruneError(f"{where}: {key} cannot be split into words: {error}") from error
+
+
+def _points(found: Mapping[str, Any]) -> List[Point]:
+    seeds = found.get("seeds", [1])
+    if not isinstance(seeds, list) or not seeds or any(type(s) is not int or s < 1 for s in seeds):
+        raise PruneError("seeds must be a list of whole numbers above 0, e.g. [1, 2, 3]")
+    if not isinstance(found["points"], list):
+        raise PruneError(f"points must be a list of {', '.join(POINT_KEYS)}")
+    points = [Point(seed, "dense") for seed in seeds]
+    for entry in found["points"]:
+        _check_keys(entry, POINT_KEYS, "points")
+        for key in POINT_KEYS:
+            if not isinstance(entry.get(key), list) or not entry[key]:
+                raise PruneError(f"points: {key} must be a list")
+        for key, known in (("kinds", KINDS[1:]), ("schemes", SCHEMES)):
+            for value in entry[key]:
+                if value not in known:
+                    raise PruneError(
+                        f"points: {key}: {value} is unknown; choose from {', '.join(known)}"
+                    )
+        for x in entry["sparsities"]:
+            if type(x) not in (int, float) or not 0 < x < 1:
+                raise PruneError(f"points: sparsities: {x} is out of range; give 0 < x < 1")
+        points += [
+            Point(seed, kind, scheme, float(x))
+            for seed in seeds
+            for kind in entry["kinds"]
+            for scheme in entry["schemes"]
+            for x in entry["sparsities"]
+        ]
+    return list(dict.fromkeys(points))

@@ -1,0 +1,104 @@
+"""Scores of a checkpoint, as it is and pruned, without writing pruned ones."""
+
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, List, Optional
+
+import torch
+
+from ..analysis.bleu import Translator, bleu
+from ..analysis.loading import batches_of, load_model
+from ..analysis.perplexity import perplexity
+from ..checkpoints.safe_io import read_checkpoint
+from ..checkpoints.weights import find_record
+from ..models.weight_classes import fairseq_classes, fairseq_prunable
+from ..pruning import PruneError, apply_, masks_of, prune
+from .grid import Grid
+from .storage import storage
+
+Scores = Dict[str, Any]
+
+
+class Scorer:
+    """A checkpoint and the data it is scored on."""
+
+    def __init__(self, checkpoint: str, grid: Grid, cpu: bool = False):
+        """
+        Args:
+            cpu: whether to stay on the CPU where there is a GPU.
+        Raises:
+            PruneError: the checkpoint, the data or the references cannot be used.
+        """
+        plan = grid.evaluate
+        translates = plan["generate"] is not None
+        record = find_record(read_checkpoint(checkpoint))
+        subsets = [plan["valid"], plan["test"]] if translates else [plan["valid"]]
+        self.model, task = load_model(checkpoint, grid.data, list(dict.fromkeys(subsets)))
+        if torch.cuda.is_available() and not cpu:
+            self.model.cuda()
+        named = dict(self.model.named_parameters())
+        self._weights = {name: w.data for name, w in fairseq_prunable(named).items()}
+        self._masks = masks_of(record, named) if record and record["masks"] else {}
+        self._batches = batches_of(self.model, task, plan["valid"])
+        self._translator: Optional[Translator] = None
+        if translates:
+            self._translator = Translator(self.model, task, plan["test"], plan["generate"])
+            self._references = _references(plan["references"], self._translator)
+
+    def score(self, stop: Callable[[], bool] = lambda: False) -> Optional[Scores]:
+        """Scores of the checkpoint as it is; None if ``stop`` said so meanwhile."""
+        return self._score(self._masks, stop)
+
+    def pruned_perplexity(self, scheme: str, sparsity: float) -> float:
+        """Perplexity right after pruning, before anything is retrained."""
+        with self._pruned(scheme, sparsity):
+            return perplexity(self.model, self._batches)
+
+    def score_pruned(
+        self, scheme: str, sparsity: float, stop: Callable[[], bool] = lambda: False
+    ) -> Optional[Scores]:
+        """Scores of the checkpoint pruned; it is as before afterwards."""
+        with self._pruned(scheme, sparsity) as masks:
+            return self._score(masks, stop)
+
+    @contextmanager
+    def _pruned(self, scheme: str, sparsity: float):
+        classes = fairseq_classes(self._weights)
+        masks = prune(self._weights, classes, scheme, sparsity, self._masks or None).masks
+        saved = {name: self._weights[name].clone() for name in masks}
+        try:
+            for name, mask in masks.items():
+                apply_(self._weights[name], mask)
+            yield masks
+        finally:
+            for name, weight in saved.items():
+                self._weights[name].copy_(weight)
+
+    def _score(self, masks: Dict[str, torch.Tensor], stop) -> Optional[Scores]:
+        weights = sum(weight.numel() for weight in self._weights.values())
+        kept = sum(
+            int(masks[n].sum()) if n in masks else w.numel() for n, w in self._weights.items()
+        )
+        scores: Scores = {
+            "weights": weights,
+            "kept": kept,
+            "bytes": storage(self.model.parameters(), masks),
+            "perplexity": perplexity(self.model, self._batches),
+            "bleu": None,
+            "signature": None,
+        }
+        if self._translator is not None:
+            hypotheses = self._translator.translate(stop)
+            if hypotheses is None:
+                return None
+            scores["bleu"], scores["signature"] = bleu(hypotheses, self._references)
+        return scores
+
+
+def _references(path: Optional[str], translator: Translator) -> List[str]:
+    if path is None:
+        return translator.references()
+    try:
+        with open(path, encoding="utf-8") as f:
+            return f.read().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PruneError(f"evaluate: references: {path} cannot be read: {error}") from error

@@ -1,0 +1,74 @@
+"""Writing what a grid showed: the page, its figures, and their numbers."""
+
+import json
+import os
+from typing import Any, Dict, List
+
+from ..pruning import PruneError
+from .grid import Grid
+from .page import page
+from .summary import summarise
+
+
+def check_drawing() -> None:
+    """Raise PruneError, before hours of training, unless figures can be drawn."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise PruneError("grid draws with matplotlib: pip install matplotlib") from error
+
+
+def show(records: List[Dict[str, Any]], grid: Grid, out: str) -> List[str]:
+    """Write grid.html, grid.json and the figures into ``out``; the figures' names.
+
+    Args:
+        records: as in results.jsonl, one or more.
+    """
+    from ..analysis.style import save, style
+    from . import figures
+
+    rows = summarise(records)
+    names = {key: grid.evaluate[key] for key in ("valid", "test")}
+    with style():
+        drawn = {
+            "schemes": figures.schemes(rows, names),
+            "ways": figures.ways(rows, names),
+            "losses": figures.losses(records),
+        }
+        drawn = {name: figure for name, figure in drawn.items() if figure is not None}
+        for name, figure in drawn.items():
+            save(figure, os.path.join(out, name))
+    about = {
+        "data": grid.data,
+        "signature": records[-1]["signature"],
+        "versions": records[-1]["versions"],
+    }
+    write(os.path.join(out, "grid.json"), json.dumps({**about, "rows": rows}, indent=1))
+    write(os.path.join(out, "grid.html"), page(rows, about, out, list(drawn)))
+    return list(drawn)
+
+
+def track(project: str, out: str, figures: List[str]) -> None:
+    """Send the figures and the table to a W&B run of ``project``."""
+    try:
+        import wandb
+    except ImportError as error:
+        raise PruneError("--wandb-project needs wandb: pip install wandb") from error
+    with open(os.path.join(out, "grid.json"), encoding="utf-8") as f:
+        rows = json.load(f)["rows"]
+    run = wandb.init(project=project, job_type="grid", name=os.path.basename(os.path.abspath(out)))
+    columns = ["kind", "scheme", "sparsity", "seeds", "bleu", "perplexity"]
+    table = wandb.Table(columns=columns)
+    for row in rows:
+        means = [row[m] and row[m]["mean"] for m in ("bleu", "perplexity")]
+        table.add_data(*(row[name] for name in columns[:4]), *means)
+    pictures = {name: wandb.Image(os.path.join(out, f"{name}.png")) for name in figures}
+    run.log({**pictures, "results": table})
+    run.finish()
+
+
+def write(path: str, text: str) -> None:
+    """Write ``text`` whole or not at all."""
+    with open(path + ".tmp", "w", encoding="utf-8") as f:
+        f.write(text)
+    os.replace(path + ".tmp", path)

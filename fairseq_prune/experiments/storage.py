@@ -1,0 +1,37 @@
+"""Bytes of a model's weights, stored densely and sparsely."""
+
+import math
+from typing import Dict, Iterable, Mapping
+
+from torch import Tensor
+
+#: Bytes of an fp32 value and of an int32 index.
+VALUE = INDEX = 4
+
+
+def storage(parameters: Iterable[Tensor], masks: Mapping[str, Tensor]) -> Dict[str, float]:
+    """Bytes in fp32: "dense"; "csr", matrices with masks in compressed sparse rows; "bound".
+
+    Compressed sparse rows take an int32 column beside each kept value, and an int32 a row. The
+    bound is what no lossless code of independent positions goes below: the entropy of each
+    mask at its own density, and the kept values. What has no mask is dense in all three.
+
+    Args:
+        parameters: all of the model's, tied ones once.
+        masks: parameter name -> mask, of those that are pruned.
+    """
+    dense = VALUE * sum(parameter.numel() for parameter in parameters)
+    csr = bound = float(dense)
+    for mask in masks.values():
+        weights, kept = mask.numel(), int(mask.count_nonzero())
+        rows = mask.shape[0] if mask.dim() else 1
+        csr += kept * (VALUE + INDEX) + (rows + 1) * INDEX - VALUE * weights
+        bound += kept * VALUE + weights * entropy(kept / weights) / 8 - VALUE * weights
+    return {"dense": dense, "csr": csr, "bound": bound}
+
+
+def entropy(p: float) -> float:
+    """Bits a position of a mask that keeps each with probability ``p``."""
+    if p in (0.0, 1.0):
+        return 0.0
+    return -p * math.log2(p) - (1 - p) * math.log2(1 - p)

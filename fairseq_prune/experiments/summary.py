@@ -1,0 +1,46 @@
+"""A grid's results over its seeds."""
+
+import statistics
+from typing import Any, Dict, List, Optional, Tuple
+
+#: What is averaged.
+METRICS = ("bleu", "perplexity")
+
+
+def summarise(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """A row for each kind, scheme and sparsity, in the order of their first record.
+
+    Args:
+        records: as in results.jsonl.
+    Returns:
+        rows of "kind", "scheme", "sparsity", "seeds" (how many), "weights", "kept" (mean),
+        "bytes" (means) and, for each metric, a dictionary of "mean" and "deviation" (standard
+        deviation of a sample; None for one seed), or None where it was not measured.
+    """
+    groups: Dict[Tuple, List[Dict[str, Any]]] = {}
+    for record in records:
+        key = (record["kind"], record["scheme"], record["sparsity"])
+        groups.setdefault(key, []).append(record)
+    return [
+        {
+            "kind": kind,
+            "scheme": scheme,
+            "sparsity": sparsity,
+            "seeds": len(found),
+            "weights": found[0]["weights"],
+            "kept": statistics.mean(record["kept"] for record in found),
+            "bytes": {
+                name: statistics.mean(record["bytes"][name] for record in found)
+                for name in found[0]["bytes"]
+            },
+            **{metric: _spread([record[metric] for record in found]) for metric in METRICS},
+        }
+        for (kind, scheme, sparsity), found in groups.items()
+    ]
+
+
+def _spread(values: List[Optional[float]]) -> Optional[Dict[str, Optional[float]]]:
+    if any(value is None for value in values):
+        return None
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return {"mean": statistics.mean(values), "deviation": deviation}

@@ -1,0 +1,146 @@
+"""One training of a grid: started, gone on with, and remembered as done."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import Callable, Dict, List, Sequence
+
+from ..pruning import PruneError
+from .history import history
+
+#: Seconds between looks at a running training.
+POLL = 2.0
+
+
+class Training:
+    """A training command with a folder of its own, for its checkpoints and ``train.log``.
+
+    ``training.json`` there holds the command, the seconds it has taken and whether it is
+    finished, so that another grid's folder is not taken for this one's.
+    """
+
+    def __init__(
+        self, folder: str, command: List[str], name: str, subset: str = "valid", more: Sequence = ()
+    ):
+        """
+        Args:
+            name: what it is called in progress and errors.
+            subset: the one whose validations are of interest.
+            more: further options, which make no other training of it (where it is tracked).
+        """
+        self.folder, self.command, self.name, self.subset = folder, command, name, subset
+        self._more = list(more)
+        self.log = os.path.join(folder, "train.log")
+        self._state_path = os.path.join(folder, "training.json")
+        self._process = None
+        self._stopped = False
+
+    def state(self) -> Dict:
+        """
+        Raises:
+            PruneError: what is in the folder was made by another command.
+        """
+        if not os.path.exists(self._state_path):
+            return {"command": self.command, "seconds": 0.0, "finished": False}
+        try:
+            with open(self._state_path, encoding="utf-8") as f:
+                found = json.load(f)
+            was = found["command"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise PruneError(f"{self._state_path} is damaged; remove {self.folder}") from error
+        if was != self.command:
+            changed = [word for word in self.command if word not in was]
+            changed = changed or [word for word in was if word not in self.command]
+            raise PruneError(
+                f"{self.folder} holds a training with other options ({' '.join(changed)}); "
+                f"remove it, or take another --out"
+            )
+        return found
+
+    def run(self, say: Callable[[str], None], lock: int) -> float:
+        """Train until finished; the seconds it took, all sessions together.
+
+        Args:
+            say: told of each validation.
+            lock: descriptor that the training keeps open, so that no one else takes the
+                grid's folder while it lives.
+        Raises:
+            PruneError: it failed.
+        """
+        state = self.state()
+        if state["finished"]:
+            return state["seconds"]
+        os.makedirs(self.folder, exist_ok=True)
+        self._write(state)
+        before, started = state["seconds"], time.monotonic()
+        with open(self.log, "a", encoding="utf-8") as log:
+            seen = log.tell()
+            try:
+                self._process = subprocess.Popen(
+                    _program(self.command + self._more), stdout=log, stderr=log, pass_fds=(lock,)
+                )
+            except OSError as error:
+                raise PruneError(f"{self.command[0]} cannot be run: {error.strerror}") from error
+        if self._stopped:
+            self.stop()
+        while True:
+            try:
+                status = self._process.wait(POLL)
+            except subprocess.TimeoutExpired:
+                status = None
+            seen = self._tell(say, seen)
+            state["seconds"] = before + time.monotonic() - started
+            self._write(state)
+            if status is not None:
+                break
+        if status:
+            raise PruneError(
+                f"{self.name}: the training failed (exit status {status}): {self._last_words()}; "
+                f"all it said is in {self.log}"
+            )
+        self._write({**state, "finished": True})
+        return state["seconds"]
+
+    def stop(self) -> None:
+        """End the training if it runs; the next ``run`` goes on from its last checkpoint."""
+        self._stopped = True
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+
+    def history(self) -> List[Dict[str, float]]:
+        """Its validations so far (see ``history``)."""
+        if not os.path.exists(self.log):
+            return []
+        with open(self.log, encoding="utf-8", errors="replace") as f:
+            return history(f, self.subset)
+
+    def _last_words(self) -> str:
+        with open(self.log, encoding="utf-8", errors="replace") as f:
+            lines = [line.strip() for line in f if line.strip()]
+        return lines[-1][:300] if lines else "it said nothing"
+
+    def _tell(self, say: Callable[[str], None], seen: int) -> int:
+        with open(self.log, "rb") as f:
+            f.seek(seen)
+            new = f.read()
+        new = new[: new.rfind(b"\n") + 1]
+        for valid in history(new.decode("utf-8", "replace").splitlines(), self.subset):
+            say(f"{self.name}: {valid['updates']} updates, {valid['loss']:.3f} bits a token")
+        return seen + len(new)
+
+    def _write(self, state: Dict) -> None:
+        with open(self._state_path + ".tmp", "w", encoding="utf-8") as f:
+            json.dump(state, f, indent=1)
+        os.replace(self._state_path + ".tmp", self._state_path)
+
+
+def _program(command: List[str]) -> List[str]:
+    """``command`` with the programs of this environment."""
+    if command[0] == "fairseq-prune":
+        inner = command.index("--") + 1 if "--" in command else len(command)
+        rest = _program(command[inner:]) if command[inner:] else []
+        return [sys.executable, "-m", "fairseq_prune.cli.main", *command[1:inner], *rest]
+    beside = os.path.join(os.path.dirname(sys.executable), command[0])
+    return [beside if os.path.exists(beside) else command[0], *command[1:]]

@@ -1,0 +1,104 @@
+"""What a grid's file asks for, and what is wrong with it."""
+
+import pytest
+import yaml
+
+from fairseq_prune.experiments.grid import read_grid
+from fairseq_prune.experiments.points import Point
+from fairseq_prune.pruning import PruneError
+
+GOOD = {
+    "data": "data-bin",
+    "seeds": [1, 2],
+    "train": {
+        "all": "--arch a --adam-betas '(0.9, 0.98)'",
+        "dense": "--lr 1",
+        "retrained": "--lr 2",
+        "from-start": "--lr 3",
+    },
+    "evaluate": {"generate": "--beam 5"},
+    "points": [
+        {"kinds": ["pruned"], "schemes": ["class-blind", "class-uniform"], "sparsities": [0.5]},
+        {"kinds": ["retrained", "pruned"], "schemes": ["class-blind"], "sparsities": [0.5, 0.9]},
+    ],
+}
+
+
+def write(folder, content):
+    path = folder / "grid.yaml"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    return str(path)
+
+
+def test_points_are_those_asked_for_once(tmp_path):
+    grid = read_grid(write(tmp_path, GOOD))
+    expected = {Point(seed, "dense") for seed in (1, 2)}
+    for seed in (1, 2):
+        expected |= {Point(seed, "pruned", "class-uniform", 0.5)}
+        for kind in ("pruned", "retrained"):
+            expected |= {Point(seed, kind, "class-blind", x) for x in (0.5, 0.9)}
+    assert len(grid.points) == len(expected) and set(grid.points) == expected
+    assert grid.train["all"] == ["--arch", "a", "--adam-betas", "(0.9, 0.98)"]
+    assert grid.evaluate["generate"] == ["--beam", "5"] and grid.evaluate["test"] == "test"
+    assert grid.command == ["fairseq-train"]
+
+
+def without(*path):
+    def change(content):
+        for key in path[:-1]:
+            content = content[key]
+        del content[path[-1]]
+
+    return change
+
+
+def put(value, *path):
+    def change(content):
+        for key in path[:-1]:
+            content = content[key]
+        content[path[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (without("data"), "data is missing"),
+        (without("points"), "points is missing"),
+        (without("train", "retrained"), "train: retrained is missing"),
+        (without("train", "dense"), "train: dense is missing"),
+        (put(1, "nonsense"), "nonsense is unknown"),
+        (put("--lr 1", "train", "drense"), "drense is unknown"),
+        (put("--lr 'x", "train", "dense"), "dense cannot be split"),
+        (put("--seed 4", "train", "dense"), "--seed is set by the grid"),
+        (put("--save-dir=x", "train", "all"), "--save-dir is set by the grid"),
+        (put([0], "seeds"), "seeds must be a list"),
+        (put(1, "seeds"), "seeds must be a list"),
+        (put(["pruned", "cut"], "points", 0, "kinds"), "kinds: cut is unknown"),
+        (put(["blind"], "points", 0, "schemes"), "schemes: blind is unknown"),
+        (put([80], "points", 0, "sparsities"), "sparsities: 80 is out of range"),
+        (put(0.8, "points", 0, "sparsities"), "sparsities must be a list"),
+        (put(["iterative"], "points", 0, "kinds"), "train: iterative is missing"),
+        (put({"subset": "x"}, "evaluate"), "evaluate: subset is unknown"),
+    ],
+)
+def test_mistakes_name_the_key(tmp_path, change, said):
+    content = yaml.safe_load(yaml.safe_dump(GOOD))
+    change(content)
+    path = write(tmp_path, content)
+    with pytest.raises(PruneError, match=said) as error:
+        read_grid(path)
+    assert str(error.value).startswith(path)
+
+
+@pytest.mark.parametrize("content", ["a: [", "- just\n- a list", "text", ""])
+def test_files_that_are_no_grid(tmp_path, content):
+    with pytest.raises(PruneError, match="grid.yaml"):
+        read_grid(write(tmp_path, content))
+
+
+def test_a_dense_checkpoint_that_is_given_needs_no_training(tmp_path):
+    content = {**GOOD, "dense": "runs/{seed}/best.pt"}
+    content["train"] = {k: v for k, v in GOOD["train"].items() if k != "dense"}
+    assert read_grid(write(tmp_path, content)).dense == "runs/{seed}/best.pt"
