@@ -1,10 +1,10 @@
-# make demo | test | bench | report    each sets up .venv first, once
+# make demo | test | bench | report | grid    each sets up .venv first, once
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench report lint setup clean
+.PHONY: demo test bench report grid lint setup clean
 
 setup: $(READY)
 
@@ -27,6 +27,11 @@ report: demo/dense/checkpoint_best.pt
 
 demo/dense/checkpoint_best.pt:
 	$(MAKE) demo
+
+# a small grid of experiments on the demo's corpus
+grid: $(READY)
+	$(BIN)/python scripts/demo.py --out demo --data-only
+	OMP_NUM_THREADS=1 $(BIN)/fairseq-prune grid configs/experiments/demo.yaml --out demo/grid --jobs 2
 
 lint: $(READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -22,10 +22,11 @@ setup(
         "sacrebleu>=2.0",
         "sentencepiece>=0.1.97",
         "wandb>=0.13",
+        "pyyaml>=5.1",
     ],
     extras_require={
         "dev": ["pytest>=7", "hypothesis>=6", "ruff", "num2words>=0.5.12", "babel>=2.10"],
-        "plots": ["matplotlib>=3.5"],
+        "plots": ["matplotlib>=3.5"],  # report and grid
     },
     entry_points={"console_scripts": ["fairseq-prune=fairseq_prune.cli.main:main"]},
 )

@@ -140,7 +140,9 @@ def json_in(path: Path) -> dict:
 def main(argv=None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder to work in")
-    out = parser.parse_args(argv).out
+    parser.add_argument("--data-only", action="store_true", help="stop once the data is there")
+    args = parser.parse_args(argv)
+    out = args.out
     out.mkdir(parents=True, exist_ok=True)
     started = time.time()
 
@@ -158,6 +160,8 @@ def main(argv=None) -> None:
         "--out",
         out / "data",
     )
+    if args.data_only:
+        return
     dense = train(out, "dense", DENSE)
     pruned = out / "pruned.pt"
     Step("pruning without retraining", pruned, out / "pruned.log").run(

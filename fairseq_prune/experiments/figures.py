@@ -63,6 +63,8 @@ def _curves(panels, rows, names):
                 shown[name] = _line(ax, found, metric, k)
             if metric == "perplexity":
                 ax.set_yscale("log")
+            else:
+                ax.set_ylim(bottom=0)
             ax.set_xlabel("weights pruned (%)")
             ax.set_ylabel(LABELS[metric].format(**names))
             ax.set_title(title, loc="left")

@@ -56,15 +56,21 @@ def track(project: str, out: str, figures: List[str]) -> None:
         raise PruneError("--wandb-project needs wandb: pip install wandb") from error
     with open(os.path.join(out, "grid.json"), encoding="utf-8") as f:
         rows = json.load(f)["rows"]
-    run = wandb.init(project=project, job_type="grid", name=os.path.basename(os.path.abspath(out)))
     columns = ["kind", "scheme", "sparsity", "seeds", "bleu", "perplexity"]
     table = wandb.Table(columns=columns)
     for row in rows:
-        means = [row[m] and row[m]["mean"] for m in ("bleu", "perplexity")]
+        means = [row[metric] and row[metric]["mean"] for metric in columns[4:]]
         table.add_data(*(row[name] for name in columns[:4]), *means)
-    pictures = {name: wandb.Image(os.path.join(out, f"{name}.png")) for name in figures}
-    run.log({**pictures, "results": table})
-    run.finish()
+    name = os.path.basename(os.path.abspath(out))
+    try:
+        with wandb.init(project=project, job_type="grid", name=name) as run:
+            pictures = {name: wandb.Image(os.path.join(out, f"{name}.png")) for name in figures}
+            run.log({**pictures, "results": table})
+    except wandb.Error as error:
+        raise PruneError(
+            f"--wandb-project {project}: {error}; the results are in {out}, and the same command "
+            f"sends them again"
+        ) from error
 
 
 def write(path: str, text: str) -> None:

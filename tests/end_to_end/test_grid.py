@@ -19,6 +19,7 @@ ALL = f"""
     --no-epoch-checkpoints --lr 0.02
 """
 PRUNED = "--task pruned_translation --optimizer pruned_adam"
+MODULE = ("python", "-m", "fairseq_prune.cli.main")
 POINT = ("seed", "kind", "scheme", "sparsity")
 GENERATE = "--beam 2 --batch-size 7 --max-len-b 15"
 
@@ -49,11 +50,11 @@ def config(data, **changes):
     }
 
 
-def grid(folder, content, *options, name="out", **kwargs):
+def grid(folder, content, *options, name="out", command=("fairseq-prune",), **kwargs):
     path = folder / "grid.yaml"
     path.write_text(yaml.safe_dump(content))
     env = {"FORK_SERVER": server(), **kwargs.pop("env", {})}
-    return run("fairseq-prune", "grid", path, "--out", folder / name, *options, env=env, **kwargs)
+    return run(*command, "grid", path, "--out", folder / name, *options, env=env, **kwargs)
 
 
 def records(folder, name="out"):
@@ -290,3 +291,22 @@ def test_mistakes(data, dense, tmp_path):
     )
     assert "1 references for 30 translations" in output
     assert "--jobs 0" in grid(tmp_path, good, "--jobs", "0", ok=False)
+
+
+def test_figures_and_results_go_to_wandb(small, tmp_path):
+    content, found, _ = small
+    content = {**content, "points": content["points"][:1]}
+    env = {"WANDB_MODE": "offline", "WANDB_DIR": str(tmp_path), "WANDB_SILENT": "true"}
+    # not in a fork of a process that has imported wandb, whose temporary folder is gone there
+    grid(tmp_path, content, "--wandb-project", "pruning", env=env, command=MODULE)
+    (folder,) = (tmp_path / "wandb").glob("offline-run-*")
+    media = folder / "files" / "media"
+    sent = {path.name.split("_")[0]: path for path in (media / "images").iterdir()}
+    assert sent["schemes"].read_bytes() == (tmp_path / "out" / "schemes.png").read_bytes()
+    (table,) = (media / "table").iterdir()
+    table = json.loads(table.read_text())
+    rows = [dict(zip(table["columns"], row)) for row in table["data"]]
+    assert len(rows) == 3
+    for row in rows:
+        record = found[1, row["kind"], row["scheme"], row["sparsity"]]
+        assert row["bleu"] == record["bleu"] and row["perplexity"] == record["perplexity"]
