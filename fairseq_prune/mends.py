@@ -15,11 +15,12 @@ from fairseq.optim.amp_optimizer import AMPOptimizer
 from fairseq.optim.lr_scheduler.reduce_lr_on_plateau import ReduceLROnPlateauLRSchedule
 from fairseq.trainer import Trainer
 
-from .checkpoints.safe_io import TAKES_SAFE_TYPES, allow_in_fairseq
+from .checkpoints.safe_io import TAKES_SAFE_TYPES, allow_in_fairseq, copy_whole_files
 
 
 def mend_all() -> None:
     allow_in_fairseq()
+    copy_whole_files()
     broadcast_checkpoints()
     save_state_under_amp()
     save_plateau_counters()

@@ -8,12 +8,14 @@ process of its own, seconds sooner. The plugin itself is not imported beforehand
 """
 
 import atexit
+import contextlib
 import importlib
 import json
 import os
 import signal
 import socket
 import sys
+import threading
 import traceback
 
 MODULES = {
@@ -55,10 +57,18 @@ def answer(connection):
             os.dup2(fd, k)
             os.close(fd)
         os._exit(run(json.loads(request)))
+    # who asked may be ended, and with it what it asked for
+    threading.Thread(target=end_on_hangup, args=(connection, child), daemon=True).start()
     status = os.waitpid(child, 0)[1]
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
     connection.sendall(str(code).encode())
     return 0
+
+
+def end_on_hangup(connection, child):
+    if not connection.recv(1):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGTERM)
 
 
 def run(request):

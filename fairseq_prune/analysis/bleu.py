@@ -12,6 +12,12 @@ from torch import nn
 from ..pruning import PruneError
 from .loading import batches_of
 
+#: Options of fairseq-generate that this would not do as it does.
+NOT_TAKEN = (
+    "--replace-unk", "--sampling", "--prefix-size", "--constraints", "--lm-path", "--fp16",
+    "--model-overrides", "--gen-subset", "--score-reference", "--retain-dropout",
+)  # fmt: skip
+
 
 class Translator:
     """Beam search over one subset, with the options of ``fairseq-generate``."""
@@ -30,9 +36,11 @@ class Translator:
         self._batches = batches_of(model, task, subset, tokens, size)
         self._generator = task.build_generator([model], cfg.generation)
         self._post_process = cfg.common_eval.post_process
-        self._decoders = [
-            part for part in (task.build_bpe(cfg.bpe), task.build_tokenizer(cfg.tokenizer)) if part
-        ]
+        try:
+            decoders = task.build_bpe(cfg.bpe), task.build_tokenizer(cfg.tokenizer)
+        except (OSError, ImportError, ValueError) as error:
+            raise PruneError(f"generate: {' '.join(words)}: {error}") from error
+        self._decoders = [decoder for decoder in decoders if decoder]
         # as fairseq_cli.generate: what stands at the end or was only asked for, not said
         kept_out = getattr(self._generator, "symbols_to_strip_from_output", None)
         self._strip = kept_out or {self._generator.eos}
@@ -74,8 +82,8 @@ class Translator:
     def _ordered(self, found) -> List[str]:
         if len(found) != len(self.task.dataset(self.subset)):
             raise PruneError(
-                f"{self.subset} has sentences too long for the model; clean it or raise "
-                f"--max-source-positions"
+                f"{self.subset} has sentences longer than the model's --max-source-positions or "
+                f"--max-target-positions; take them out"
             )
         return [found[index] for index in sorted(found)]
 
@@ -89,8 +97,9 @@ def generation_config(words: List[str]) -> Any:
         raise PruneError(
             f"generate: {' '.join(words)}: not options of fairseq-generate (what it said is above)"
         ) from error
-    if args.replace_unk is not None or args.sampling:
-        raise PruneError("generate: --replace-unk and --sampling are not for grids; leave them out")
+    for word in words:
+        if word.split("=")[0] in NOT_TAKEN:
+            raise PruneError(f"generate: {word.split('=')[0]} is not for this; leave it out")
     return convert_namespace_to_omegaconf(args)
 
 

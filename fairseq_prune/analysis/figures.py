@@ -3,7 +3,7 @@
 from typing import Any, Dict, List, Optional
 
 from .redundancy import GATE_NAMES
-from .style import COLOURS, DASHES, plt
+from .style import COLOURS, DASHES, MARKERS, plt
 
 
 def densities(tables: Dict[str, Any]):
@@ -26,6 +26,22 @@ def densities(tables: Dict[str, Any]):
         ax.set_xlabel(label)
         plt.setp(ax.get_xticklabels(), rotation=45, ha="right", rotation_mode="anchor")
     axes[0][0].set_ylabel("weights kept (%)")
+    return figure
+
+
+def frequency(words: List[Dict[str, Any]]):
+    """What is left of embeddings and softmax by the frequency of the word (section 4.5)."""
+    figure, ax = plt.subplots(figsize=(6, 3.2))
+    for k, row in enumerate(words):
+        found = row["by_frequency"]
+        ax.plot(
+            range(1, len(found) + 1), [100 * density for density in found], color=COLOURS[k % 7],
+            linestyle=DASHES[k % 3], marker=MARKERS[k % 8], markersize=4, label=row["class"],
+        )  # fmt: skip
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("tenth of the dictionary, from the most frequent words to the rarest")
+    ax.set_ylabel("weights kept (%)")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 

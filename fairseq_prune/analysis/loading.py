@@ -1,6 +1,6 @@
 """A model of a checkpoint and its data, for evaluation in this process."""
 
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 import torch
 from fairseq import checkpoint_utils, utils
@@ -22,9 +22,14 @@ def load_model(checkpoint: str, data: str, subsets: List[str]) -> Tuple[nn.Modul
         )
         for subset in subsets:
             task.load_dataset(subset)
-    except (OSError, RuntimeError, AssertionError) as error:
+    except (OSError, RuntimeError, AssertionError, KeyError) as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise PruneError(f"DATA {data} cannot be used with {checkpoint}: {reason}") from error
+    for module in models[0].modules():
+        # stock fairseq 0.12.2 otherwise encodes with copies of the weights, made when it loaded
+        # them, and fails on padded batches on a CPU
+        if hasattr(module, "ever_training"):
+            module.ever_training = True
     return models[0].eval(), task
 
 
@@ -33,7 +38,7 @@ def batches_of(
     task: FairseqTask,
     subset: str,
     max_tokens: int = 4000,
-    max_sentences: int = None,
+    max_sentences: Optional[int] = None,
 ) -> List:
     """All of ``subset``, on the device of ``model``; sentences too long for it are left out."""
     batches = task.get_batch_iterator(

@@ -14,6 +14,8 @@ CAPTIONS = {
     "remaining": "Which weights remain (as Figure 8 of See et al. 2016): white kept, black pruned. "
     "Matrices of words lie on their side and share a scale; so do the others.",
     "densities": "What is left, by weight class, LSTM gate and LSTM input (section 4.5).",
+    "frequency": "What is left of words' rows, from the most frequent tenth of the dictionary to "
+    "the rarest (section 4.5).",
     "distributions": "Magnitudes by weight class, and where each scheme cuts (section 3.3).",
     "breakdown": "Perplexity increase when each class is pruned alone, of what each scheme would "
     "take from it (Figure 4).",
@@ -40,7 +42,8 @@ def page(content: Dict[str, Any], out: str, figures: List[str]) -> str:
         ("By weight class", "classes", ("class",)),
         ("By LSTM gate", "gates", ("gate",)),
         ("By LSTM input", "inputs", ("input",)),
-        ("By LSTM layer, gate and input", "layers", ("class", "gate", "input")),
+        ("By LSTM layer and input", "layers", ("class", "input")),
+        ("By LSTM layer, gate and input", "blocks", ("class", "gate", "input")),
     ):
         if tables[key]:
             parts.append(f"<h2>{title}</h2>{_densities(tables[key], columns)}")

@@ -2,11 +2,16 @@
 
 from typing import Any, Callable, Dict, Iterable, List, Tuple
 
+import torch
+
 from ..models.weight_classes import GATES
 from .matrices import Matrix
 
 #: How the paper calls the gates; g is its input signal.
 GATE_NAMES = {"i": "input gate", "f": "forget gate", "o": "output gate", "g": "input signal"}
+
+#: Into how many parts, by frequency, words are put together.
+TENTHS = 10
 
 #: (label, kept, weights) of a block of weights
 Block = Tuple[Tuple[str, ...], int, int]
@@ -16,8 +21,9 @@ def redundancy(found: Iterable[Matrix]) -> Dict[str, Any]:
     """What is left, by class, by LSTM gate and input and layer, and the words left out.
 
     Returns:
-        "classes", "gates", "inputs", "layers" (each gate and input of each LSTM layer):
-        lists of rows with "weights", "kept" and "density" (kept / weights);
+        "classes", "gates", "inputs", "layers" (each LSTM layer and input), "blocks" (each
+        gate and input of each LSTM layer): lists of rows with "weights", "kept" and "density"
+        (kept / weights);
         "gate_order": gates from the densest to the sparsest; "words": see ``pruned_words``.
     """
     found = list(found)
@@ -31,7 +37,8 @@ def redundancy(found: Iterable[Matrix]) -> Dict[str, Any]:
         ),
         "gates": gates,
         "inputs": _table(blocks, ("input",), lambda label: label[2:3]),
-        "layers": _table(blocks, ("class", "gate", "input"), lambda label: label),
+        "layers": _table(blocks, ("class", "input"), lambda label: (label[0], label[2])),
+        "blocks": _table(blocks, ("class", "gate", "input"), lambda label: label),
         "gate_order": [
             row["gate"] for row in sorted(gates, key=lambda row: row["density"], reverse=True)
         ],
@@ -40,14 +47,20 @@ def redundancy(found: Iterable[Matrix]) -> Dict[str, Any]:
 
 
 def pruned_words(matrix: Matrix) -> Dict[str, Any]:
-    """The words whose row of ``matrix`` is pruned whole, as rows of the dictionary."""
-    gone = (~matrix.keep.any(dim=1)).nonzero().flatten().tolist()
+    """The words whose row of ``matrix`` is pruned whole, as rows of the dictionary ("pruned_rows").
+
+    "by_frequency": the density of each tenth of the words, from the most frequent on.
+    """
+    kept = matrix.keep.sum(dim=1, dtype=torch.float64)
+    gone = (kept == 0).nonzero().flatten().tolist()
+    tenths = [part for part in kept.tensor_split(TENTHS) if len(part)]
     return {
         "parameter": matrix.name,
         "class": matrix.weight_class,
         "dictionary": matrix.words,
         "words": matrix.keep.shape[0],
         "pruned_rows": gone,
+        "by_frequency": [float(part.mean()) / matrix.keep.shape[1] for part in tenths],
     }
 
 

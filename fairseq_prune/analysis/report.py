@@ -84,6 +84,8 @@ def report(
                     content["magnitudes"], None if pruned else sparsity
                 ),
             }
+            if tables["words"]:
+                drawn["frequency"] = figures.frequency(tables["words"])
             if content["diagonals"]:
                 drawn["diagonals"] = figures.diagonal_effect(content["diagonals"])
             if "sensitivity" in content:

@@ -2,9 +2,21 @@
 
 import fcntl
 import os
+import re
+import shutil
 from contextlib import contextmanager
 
 from ..pruning import PruneError
+
+
+def clean_up(path: str) -> None:
+    """Remove what pruning a checkpoint into folder ``path`` left when it was killed."""
+    for name in os.listdir(path):
+        left = os.path.join(path, name)
+        if name.startswith(".fairseq_prune_") and os.path.isdir(left):
+            shutil.rmtree(left, ignore_errors=True)
+        elif re.match(r"mask\d*\.pt\.tmp", name):
+            os.remove(left)
 
 
 @contextmanager

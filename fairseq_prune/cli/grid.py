@@ -36,6 +36,7 @@ def add_to(verbs) -> None:
 def run_grid(args) -> None:
     quiet_libraries()
     # here, so that the other verbs do not wait for what decoding and drawing need
+    from ..experiments.check import check_evaluation
     from ..experiments.grid import read_grid
     from ..experiments.page import RESULTS_HEAD, results_rows
     from ..experiments.run_grid import GridRun
@@ -46,22 +47,27 @@ def run_grid(args) -> None:
         raise PruneError(f"--jobs {args.jobs} is out of range; give 1 or more")
     grid = read_grid(args.config)
     check_drawing()
+    check_evaluation(grid)
     more = ["--wandb-project", args.wandb_project] if args.wandb_project else []
     failed = []
-    with folder_lock(args.out, "grid") as lock:
-        run = GridRun(grid, args.out, args.jobs, say, more)
+    out = os.path.normpath(args.out)
+    with folder_lock(out, "grid") as lock:
+        run = GridRun(grid, out, args.jobs, say, more)
+        run.records()  # whether the folder is this grid's, before anything in it is changed
         try:
             failed = run.run(lock)
         except KeyboardInterrupt:
-            raise PruneError(f"interrupted; the same command goes on in {args.out}") from None
+            raise PruneError(f"interrupted; the same command goes on in {out}") from None
+        except OSError as error:
+            raise PruneError(f"--out {out} cannot be written: {error.strerror or error}") from error
         finally:
-            records = run.results.of(grid.points)
-            figures = show(records, grid, args.out) if records else []
+            records = run.records()
+            figures = show(records, grid, out) if records else []
     if args.wandb_project:
-        track(args.wandb_project, args.out, figures)
+        track(args.wandb_project, out, figures)
     rows = [RESULTS_HEAD, *results_rows(summarise(records))]
     print("\n".join(table(rows)))
-    print(f"wrote {os.path.join(args.out, 'grid.html')}")
+    print(f"wrote {os.path.join(out, 'grid.html')}")
     if failed:
         raise PruneError(
             f"{len(failed)} of the trainings failed; the same command tries them again. "

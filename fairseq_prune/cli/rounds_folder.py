@@ -2,12 +2,10 @@
 
 import json
 import os
-import re
-import shutil
 from contextlib import contextmanager
 from typing import Any, Dict
 
-from ..checkpoints.folder_lock import folder_lock
+from ..checkpoints.folder_lock import clean_up, folder_lock
 from ..pruning import PruneError
 
 
@@ -32,7 +30,7 @@ class RoundsFolder:
             PruneError: another process holds it, or the folder cannot be made.
         """
         with folder_lock(self.path, "iterate") as descriptor:
-            self._clean()
+            clean_up(self.path)
             yield descriptor
 
     def done(self) -> int:
@@ -64,12 +62,3 @@ class RoundsFolder:
         with open(self._state + ".tmp", "w", encoding="utf-8") as f:
             json.dump({"plan": self.plan, "done": r}, f, indent=2)
         os.replace(self._state + ".tmp", self._state)
-
-    def _clean(self) -> None:
-        """Remove what a killed process left half-done."""
-        for name in os.listdir(self.path):
-            path = os.path.join(self.path, name)
-            if name.startswith(".fairseq_prune_") and os.path.isdir(path):
-                shutil.rmtree(path, ignore_errors=True)
-            elif re.match(r"mask\d+\.pt\.tmp", name):
-                os.remove(path)

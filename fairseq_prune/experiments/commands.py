@@ -17,13 +17,15 @@ def dense_checkpoint(grid: Grid, point: Point, out: str) -> str:
     """The checkpoint that ``point`` prunes."""
     if grid.dense is not None:
         return grid.dense.format(seed=point.seed)
-    return best_checkpoint(os.path.join(out, Point(point.seed, "dense").folder))
+    dense = Point(point.seed, "dense")
+    return best_checkpoint(grid, dense, os.path.join(out, dense.folder))
 
 
-def best_checkpoint(folder: str) -> str:
-    """The best checkpoint of a training, or the last where it keeps no best one."""
-    best = os.path.join(folder, "checkpoint_best.pt")
-    return best if os.path.exists(best) else os.path.join(folder, "checkpoint_last.pt")
+def best_checkpoint(grid: Grid, point: Point, folder: str) -> str:
+    """The best checkpoint of a training in ``folder``, or the last where it keeps no best one."""
+    options = grid.train["all"] + grid.train[point.kind]
+    best = not {"--no-best-checkpoints", "--disable-validation"}.intersection(options)
+    return os.path.join(folder, f"checkpoint_{'best' if best else 'last'}.pt")
 
 
 def mask_file(point: Point, out: str) -> str:
@@ -35,8 +37,16 @@ def prune_command(grid: Grid, point: Point, out: str, to: str) -> List[str]:
     """What writes the dense checkpoint pruned."""
     return [
         "fairseq-prune", "prune", dense_checkpoint(grid, point, out), to,
-        "--scheme", point.scheme, "--sparsity", f"{point.sparsity:g}",
+        *request(grid, point, "--"),
     ]  # fmt: skip
+
+
+def request(grid: Grid, point: Point, flags: str) -> List[str]:
+    """The options that say what to prune, their names beginning with ``flags``."""
+    words = [f"{flags}scheme", point.scheme, f"{flags}sparsity", repr(point.sparsity)]
+    for name, patterns in (("include", grid.include), ("exclude", grid.exclude)):
+        words += [word for pattern in patterns for word in (f"{flags}{name}", pattern)]
+    return words
 
 
 def training_command(grid: Grid, point: Point, out: str) -> List[str]:
@@ -45,17 +55,15 @@ def training_command(grid: Grid, point: Point, out: str) -> List[str]:
     options = [*grid.train["all"], *grid.train[point.kind], "--log-format", "json"]
     seed = point.seed + (NEW_WEIGHTS if point.kind == "from-start" else 0)
     train = [*grid.command, grid.data, *options, "--seed", str(seed)]
-    request = ["--scheme", point.scheme, "--sparsity", f"{point.sparsity:g}"]
     dense = dense_checkpoint(grid, point, out)
     if point.kind == "iterative":
         return [
-            "fairseq-prune", "iterate", "--from", dense, "--out", folder, *request,
-            *grid.iterate, "--", *train,
+            "fairseq-prune", "iterate", "--from", dense, "--out", folder,
+            *request(grid, point, "--"), *grid.iterate, "--", *train,
         ]  # fmt: skip
     train += ["--save-dir", folder]
     if point.kind == "retrained":
-        train += ["--finetune-from-model", dense]
-        train += ["--prune-scheme", point.scheme, "--prune-sparsity", f"{point.sparsity:g}"]
+        train += ["--finetune-from-model", dense, *request(grid, point, "--prune-")]
     elif point.kind == "from-start":
         train += ["--prune-mask-from", mask_file(point, out)]
     return train

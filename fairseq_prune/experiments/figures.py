@@ -79,10 +79,11 @@ def _curves(panels, rows, names):
 def _line(ax, found: List[Dict[str, Any]], metric: str, k: int):
     found = sorted((row for row in found if row[metric]), key=lambda row: row["sparsity"])
     deviations = [row[metric]["deviation"] for row in found]
+    known = [math.nan if deviation is None else deviation for deviation in deviations]
     return ax.errorbar(
         [100 * row["sparsity"] for row in found],
         [row[metric]["mean"] for row in found],
-        yerr=None if None in deviations else deviations,
+        yerr=None if all(d is None for d in deviations) else known,
         color=COLOURS[k], marker=MARKERS[k], linestyle=DASHES[k % 3], markersize=4, capsize=2.5,
         linewidth=1.4,
     )  # fmt: skip

@@ -1,10 +1,15 @@
 """A grid as its YAML file describes it."""
 
+import os
+import re
 import shlex
+import sys
+from argparse import Namespace
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional
 
 import yaml
+from fairseq.utils import import_user_module
 
 from ..pruning import SCHEMES, PruneError
 from .points import KINDS, TRAINED, Point
@@ -16,6 +21,8 @@ KEYS = {
     "dense": False,
     "train": False,
     "iterate": False,
+    "include": False,
+    "exclude": False,
     "evaluate": False,
     "points": True,
 }
@@ -33,7 +40,11 @@ OWN = (
     "--prune-scheme",
     "--prune-sparsity",
     "--prune-mask-from",
+    "--prune-include",
+    "--prune-exclude",
 )
+#: Options of fairseq-prune iterate that the grid sets itself.
+OWN_OF_ITERATE = ("--from", "--out", "--scheme", "--sparsity", "--include", "--exclude", "--")
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,7 @@ class Grid:
         command: what starts a training, as words; "fairseq-train" by default.
         train: "all" and kinds -> options of their trainings, as words.
         iterate: options of ``fairseq-prune iterate``, as words.
+        include, exclude: regular expressions, as of ``fairseq-prune prune``; at most one each.
         evaluate: "valid" and "test" (subsets), "generate" (options of fairseq-generate as
             words; None: no BLEU), "references" (a text file; None: the subset itself).
         points: in order, the dense ones first.
@@ -56,6 +68,8 @@ class Grid:
     command: List[str]
     train: Dict[str, List[str]]
     iterate: List[str]
+    include: List[str]
+    exclude: List[str]
     evaluate: Dict[str, Any]
     points: List[Point]
 
@@ -88,30 +102,36 @@ def _grid(found: Any) -> Grid:
     train = {key: _words(found.get("train"), key, "train") for key in ("command", "all", *TRAINED)}
     command = train.pop("command") or ["fairseq-train"]
     iterate = _words(found, "iterate", "the file") or []
-    for key, words in (*train.items(), ("iterate", iterate)):
-        for word in words or []:
-            if word.split("=")[0] in OWN:
-                raise PruneError(f"{key}: {word.split('=')[0]} is set by the grid; leave it out")
+    _check_own([word for words in train.values() for word in words or []], OWN, "train")
+    _check_own(iterate, OWN_OF_ITERATE, "iterate")
     evaluate = found.get("evaluate") or {}
     _check_keys(evaluate, EVALUATE_KEYS, "evaluate")
+    _import_plugin(train["all"] or [])
     points = _points(found)
-    dense = found.get("dense")
+    dense = _text(found, "dense", None)
+    if dense:
+        try:
+            dense.format(seed=1)
+        except (ValueError, LookupError):
+            raise PruneError(f"dense: {dense}: write {{seed}} where seeds differ") from None
     for kind in dict.fromkeys(point.kind for point in points):
         if kind in TRAINED and train[kind] is None and not (kind == "dense" and dense):
             raise PruneError(f"train: {kind} is missing, the options of those trainings")
     if any(point.kind == "iterative" for point in points) and not iterate:
         raise PruneError("iterate is missing, the options of fairseq-prune iterate: --rounds N")
     return Grid(
-        data=str(found["data"]),
+        data=_text(found, "data", None),
         dense=dense,
         command=command,
         train={key: words or [] for key, words in train.items()},
         iterate=iterate,
+        include=_patterns(found, "include"),
+        exclude=_patterns(found, "exclude"),
         evaluate={
-            "valid": evaluate.get("valid", "valid"),
-            "test": evaluate.get("test", "test"),
+            "valid": _text(evaluate, "valid", "valid"),
+            "test": _text(evaluate, "test", "test"),
             "generate": _words(evaluate, "generate", "evaluate"),
-            "references": evaluate.get("references"),
+            "references": _text(evaluate, "references", None),
         },
         points=points,
     )
@@ -125,14 +145,49 @@ def _check_keys(found: Any, known, where: str) -> None:
             raise PruneError(f"{where}: {key} is unknown; choose from {', '.join(known)}")
 
 
+def _text(found: Mapping, key: str, default: Optional[str]) -> Optional[str]:
+    value = found.get(key, default)
+    if value is not None and not isinstance(value, str):
+        raise PruneError(f"{key} must be a text, not {value!r}; write it in quotes")
+    return value
+
+
+def _patterns(found: Mapping, key: str) -> List[str]:
+    pattern = _text(found, key, None)
+    if pattern is None:
+        return []
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise PruneError(f"{key}: {pattern!r} is no regular expression: {error}") from error
+    return [pattern]
+
+
+def _check_own(words: List[str], own, where: str) -> None:
+    for word in words:
+        if word.split("=")[0] in own:
+            raise PruneError(f"{where}: {word.split('=')[0]} is set by the grid; leave it out")
+
+
+def _import_plugin(words: List[str]) -> None:
+    """Import the ``--user-dir`` of the trainings: schemes, tasks and models of the user's own."""
+    folder = words[words.index("--user-dir") + 1] if "--user-dir" in words[:-1] else None
+    if folder and os.path.basename(os.path.normpath(folder)) not in sys.modules:
+        try:
+            import_user_module(Namespace(user_dir=folder))
+        except FileNotFoundError as error:
+            raise PruneError(f"train: --user-dir {folder} does not exist") from error
+
+
 def _words(found: Optional[Mapping], key: str, where: str) -> Optional[List[str]]:
     """An option line, split as a shell would."""
     if where == "train" and found is not None:
         _check_keys(found, TRAIN_KEYS, where)
-    if not found or found.get(key) is None:
+    line = _text(found or {}, key, None)
+    if line is None:
         return None
     try:
-        return shlex.split(str(found[key]))
+        return shlex.split(line)
     except ValueError as error:
         raise PruneError(f"{where}: {key} cannot be split into words: {error}") from error
 
@@ -151,7 +206,7 @@ def _points(found: Mapping[str, Any]) -> List[Point]:
                 raise PruneError(f"points: {key} must be a list")
         for key, known in (("kinds", KINDS[1:]), ("schemes", SCHEMES)):
             for value in entry[key]:
-                if value not in known:
+                if not isinstance(value, str) or value not in known:
                     raise PruneError(
                         f"points: {key}: {value} is unknown; choose from {', '.join(known)}"
                     )

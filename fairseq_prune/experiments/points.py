@@ -36,5 +36,5 @@ class Point:
     @property
     def folder(self) -> str:
         """Where its training goes, below the grid's folder."""
-        name = f"{self.scheme}-{self.sparsity:g}" if self.scheme else ""
+        name = f"{self.scheme}-{self.sparsity!r}" if self.scheme else ""
         return os.path.join(f"seed{self.seed}", self.kind, name).rstrip(os.sep)

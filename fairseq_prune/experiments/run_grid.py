@@ -6,6 +6,7 @@ import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Callable, Dict, List, Set
 
+from ..checkpoints.folder_lock import clean_up
 from ..checkpoints.prune_file import prune_checkpoint
 from ..pruning import PruneError
 from . import commands
@@ -50,11 +51,7 @@ class GridRun:
         """
         self._lock = lock
         left = [point for point in self.grid.points if not self._is_made(point)]
-        made = [
-            (record["kind"], record["seconds"])
-            for record in self.results.of(self.grid.points)
-            if Point(*(record[n] for n in ("seed", "kind", "scheme", "sparsity"))) not in left
-        ]
+        made = [(record["kind"], record["seconds"]) for record in self.records()]
         self._progress = Progress([point.kind for point in left], made, self.jobs)
         if made:
             self.say(f"{len(made)} of {self._progress.total} points were made before")
@@ -67,7 +64,12 @@ class GridRun:
             if point.kind == "pruned":
                 by_seed.setdefault(point.seed, []).append(point)
         trained = [[p] for p in left if p.kind not in ("dense", "pruned")]
-        return self._all(self._work, [*by_seed.values(), *trained])
+        first = self.jobs - 1  # trainings take longest, and scoring goes one by one
+        return self._all(self._work, [*trained[:first], *by_seed.values(), *trained[first:]])
+
+    def records(self) -> List[Dict[str, Any]]:
+        """Results of the points that are made, by this grid's evaluation and no other."""
+        return self.results.of([point for point in self.grid.points if self._is_made(point)])
 
     def _is_made(self, point: Point) -> bool:
         record = self.results.get(point)
@@ -84,8 +86,9 @@ class GridRun:
         """Do ``tasks``, ``jobs`` at a time; what went wrong."""
         failed: List[str] = []
         with ThreadPoolExecutor(self.jobs) as pool:
-            waiting: Set[Future] = {pool.submit(work, task) for task in tasks}
+            waiting: Set[Future] = set()
             try:
+                waiting.update(pool.submit(work, task) for task in tasks)
                 while waiting:
                     done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                     for future in done:
@@ -124,24 +127,24 @@ class GridRun:
             scorer = Scorer(checkpoint, self.grid, self._cpu)
             for point in points:
                 started = time.monotonic()
-                scores = scorer.score_pruned(point.scheme, point.sparsity, self._stop.is_set)
+                try:
+                    scores = scorer.score_pruned(point.scheme, point.sparsity, self._stop.is_set)
+                except PruneError as error:
+                    raise PruneError(f"{point}: {error}") from error
                 self._check_stop()
                 self._add(point, scores, started)
 
     def _trained(self, point: Point) -> None:
-        self._check_stop()
         folder = os.path.join(self.out, point.folder)
         command = commands.training_command(self.grid, point, self.out)
         valid = self.grid.evaluate["valid"]
         training = Training(folder, command, str(point), valid, self.more)
         mask = commands.mask_file(point, self.out)
-        if point.kind == "from-start" and not training.state()["finished"]:
-            os.makedirs(folder, exist_ok=True)
-            dense = commands.dense_checkpoint(self.grid, point, self.out)
-            if not os.path.exists(mask):
-                prune_checkpoint(dense, mask, point.scheme, point.sparsity)
         self._trainings.add(training)
         try:
+            self._check_stop()
+            if point.kind == "from-start" and not training.state()["finished"]:
+                self._make_mask(point, mask)
             seconds = training.run(self.say, self._lock)
         except PruneError:
             self._check_stop()
@@ -153,13 +156,22 @@ class GridRun:
         found = {"history": training.history()} if point.kind != "iterative" else {}
         self._score(point, self._checkpoint(point), found, time.monotonic() - seconds)
 
+    def _make_mask(self, point: Point, mask: str) -> None:
+        folder = os.path.dirname(mask)
+        os.makedirs(folder, exist_ok=True)
+        clean_up(folder)
+        if not os.path.exists(mask):
+            dense = commands.dense_checkpoint(self.grid, point, self.out)
+            chosen = self.grid.include, self.grid.exclude
+            prune_checkpoint(dense, mask, point.scheme, point.sparsity, *chosen)
+
     def _checkpoint(self, point: Point) -> str:
         folder = os.path.join(self.out, point.folder)
         if point.kind == "iterative":
             rounds = [name for name in os.listdir(folder) if name.startswith("round")]
             numbers = [int(name[5:]) for name in rounds if name[5:].isdigit()]
             folder = os.path.join(folder, f"round{max(numbers)}")
-        return commands.best_checkpoint(folder)
+        return commands.best_checkpoint(self.grid, point, folder)
 
     def _score(self, point: Point, checkpoint: str, found: Dict[str, Any], started: float) -> None:
         with self._scoring:

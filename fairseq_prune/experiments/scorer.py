@@ -10,7 +10,8 @@ from ..analysis.loading import batches_of, load_model
 from ..analysis.perplexity import perplexity
 from ..checkpoints.safe_io import read_checkpoint
 from ..checkpoints.weights import find_record
-from ..models.weight_classes import fairseq_classes, fairseq_prunable
+from ..models.weight_classes import fairseq_classes, fairseq_prunable, is_copy
+from ..models.weight_norm import check_weight_norm
 from ..pruning import PruneError, apply_, masks_of, prune
 from .grid import Grid
 from .storage import storage
@@ -35,14 +36,19 @@ class Scorer:
         self.model, task = load_model(checkpoint, grid.data, list(dict.fromkeys(subsets)))
         if torch.cuda.is_available() and not cpu:
             self.model.cuda()
-        named = dict(self.model.named_parameters())
-        self._weights = {name: w.data for name, w in fairseq_prunable(named).items()}
-        self._masks = masks_of(record, named) if record and record["masks"] else {}
+        self._named = dict(self.model.named_parameters())
+        chosen = fairseq_prunable(self._named, grid.include, grid.exclude)
+        self._weights = {name: weight.data for name, weight in chosen.items()}
+        self._masks = masks_of(record, self._named) if record and record["masks"] else {}
         self._batches = batches_of(self.model, task, plan["valid"])
         self._translator: Optional[Translator] = None
         if translates:
             self._translator = Translator(self.model, task, plan["test"], plan["generate"])
-            self._references = _references(plan["references"], self._translator)
+            self._references = (
+                read_references(plan["references"])
+                if plan["references"]
+                else self._translator.references()
+            )
 
     def score(self, stop: Callable[[], bool] = lambda: False) -> Optional[Scores]:
         """Scores of the checkpoint as it is; None if ``stop`` said so meanwhile."""
@@ -64,6 +70,7 @@ class Scorer:
     def _pruned(self, scheme: str, sparsity: float):
         classes = fairseq_classes(self._weights)
         masks = prune(self._weights, classes, scheme, sparsity, self._masks or None).masks
+        check_weight_norm(masks, self._named, "sparsities: ")
         saved = {name: self._weights[name].clone() for name in masks}
         try:
             for name, mask in masks.items():
@@ -81,7 +88,7 @@ class Scorer:
         scores: Scores = {
             "weights": weights,
             "kept": kept,
-            "bytes": storage(self.model.parameters(), masks),
+            "bytes": storage((w for n, w in self._named.items() if not is_copy(n)), masks),
             "perplexity": perplexity(self.model, self._batches),
             "bleu": None,
             "signature": None,
@@ -94,11 +101,11 @@ class Scorer:
         return scores
 
 
-def _references(path: Optional[str], translator: Translator) -> List[str]:
-    if path is None:
-        return translator.references()
+def read_references(path: str) -> List[str]:
+    """The lines of ``path``."""
     try:
-        with open(path, encoding="utf-8") as f:
-            return f.read().splitlines()
+        # lines end where they do for sacrebleu, not at every character that Unicode breaks at
+        with open(path, encoding="utf-8", newline="\n") as f:
+            return [line.rstrip("\r\n") for line in f]
     except (OSError, UnicodeDecodeError) as error:
         raise PruneError(f"evaluate: references: {path} cannot be read: {error}") from error

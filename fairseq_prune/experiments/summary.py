@@ -1,5 +1,6 @@
 """A grid's results over its seeds."""
 
+import math
 import statistics
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -15,7 +16,8 @@ def summarise(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     Returns:
         rows of "kind", "scheme", "sparsity", "seeds" (how many), "weights", "kept" (mean),
         "bytes" (means) and, for each metric, a dictionary of "mean" and "deviation" (standard
-        deviation of a sample; None for one seed), or None where it was not measured.
+        deviation of a sample; None for one seed or an infinite value), or None where it was
+        not measured.
     """
     groups: Dict[Tuple, List[Dict[str, Any]]] = {}
     for record in records:
@@ -42,5 +44,6 @@ def summarise(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
 def _spread(values: List[Optional[float]]) -> Optional[Dict[str, Optional[float]]]:
     if any(value is None for value in values):
         return None
-    deviation = statistics.stdev(values) if len(values) > 1 else None
+    several = len(values) > 1 and all(map(math.isfinite, values))
+    deviation = statistics.stdev(values) if several else None
     return {"mean": statistics.mean(values), "deviation": deviation}

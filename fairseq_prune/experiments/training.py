@@ -1,11 +1,14 @@
 """One training of a grid: started, gone on with, and remembered as done."""
 
+import contextlib
+import glob
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from typing import Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Sequence
 
 from ..pruning import PruneError
 from .history import history
@@ -37,19 +40,22 @@ class Training:
         self._process = None
         self._stopped = False
 
-    def state(self) -> Dict:
+    def state(self) -> Dict[str, Any]:
         """
         Raises:
             PruneError: what is in the folder was made by another command.
         """
+        new = {"command": self.command, "seconds": 0.0, "finished": False}
         if not os.path.exists(self._state_path):
-            return {"command": self.command, "seconds": 0.0, "finished": False}
+            return new
         try:
             with open(self._state_path, encoding="utf-8") as f:
                 found = json.load(f)
             was = found["command"]
         except (ValueError, KeyError, TypeError) as error:
             raise PruneError(f"{self._state_path} is damaged; remove {self.folder}") from error
+        if was != self.command and not self._has_checkpoints():
+            return new
         if was != self.command:
             changed = [word for word in self.command if word not in was]
             changed = changed or [word for word in was if word not in self.command]
@@ -70,44 +76,69 @@ class Training:
             PruneError: it failed.
         """
         state = self.state()
-        if state["finished"]:
-            return state["seconds"]
-        os.makedirs(self.folder, exist_ok=True)
-        self._write(state)
+        if not state["finished"]:
+            os.makedirs(self.folder, exist_ok=True)
+            self._write(state)
+            if not self._is_over():
+                try:
+                    self._train(state, say, lock)
+                except BaseException:
+                    self.stop()
+                    raise
+            self._write({**state, "finished": True})
+        return state["seconds"]
+
+    def _train(self, state: Dict[str, Any], say: Callable[[str], None], lock: int) -> None:
         before, started = state["seconds"], time.monotonic()
         with open(self.log, "a", encoding="utf-8") as log:
             seen = log.tell()
+            if self._stopped:
+                raise PruneError(f"{self.name}: stopped")
             try:
+                # a session of its own, so that all it starts can be ended with it
                 self._process = subprocess.Popen(
-                    _program(self.command + self._more), stdout=log, stderr=log, pass_fds=(lock,)
-                )
+                    _program(self.command + self._more), stdout=log, stderr=log,
+                    pass_fds=(lock,), start_new_session=True,
+                    env={"WANDB_NAME": self.name, **os.environ},
+                )  # fmt: skip
             except OSError as error:
                 raise PruneError(f"{self.command[0]} cannot be run: {error.strerror}") from error
         if self._stopped:
             self.stop()
-        while True:
+        status = None
+        while status is None:
             try:
                 status = self._process.wait(POLL)
             except subprocess.TimeoutExpired:
-                status = None
+                pass
             seen = self._tell(say, seen)
             state["seconds"] = before + time.monotonic() - started
             self._write(state)
-            if status is not None:
-                break
         if status:
             raise PruneError(
                 f"{self.name}: the training failed (exit status {status}): {self._last_words()}; "
                 f"all it said is in {self.log}"
             )
-        self._write({**state, "finished": True})
-        return state["seconds"]
 
     def stop(self) -> None:
         """End the training if it runs; the next ``run`` goes on from its last checkpoint."""
         self._stopped = True
         if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGTERM)
+
+    def _is_over(self) -> bool:
+        """Whether the training came to its end while no one was waiting for it.
+
+        fairseq would make one more update if it were started again.
+        """
+        if self.command[0] == "fairseq-prune" or not os.path.exists(self.log):
+            return False
+        return "| done training in " in self._last_words() and self._has_checkpoints()
+
+    def _has_checkpoints(self) -> bool:
+        pattern = os.path.join(glob.escape(self.folder), "**", "checkpoint*.pt")
+        return any(glob.iglob(pattern, recursive=True))
 
     def history(self) -> List[Dict[str, float]]:
         """Its validations so far (see ``history``)."""
@@ -130,7 +161,7 @@ class Training:
             say(f"{self.name}: {valid['updates']} updates, {valid['loss']:.3f} bits a token")
         return seen + len(new)
 
-    def _write(self, state: Dict) -> None:
+    def _write(self, state: Dict[str, Any]) -> None:
         with open(self._state_path + ".tmp", "w", encoding="utf-8") as f:
             json.dump(state, f, indent=1)
         os.replace(self._state_path + ".tmp", self._state_path)

@@ -8,7 +8,6 @@ from fairseq.logging import metrics
 from fairseq.logging.meters import AverageMeter
 from fairseq.tasks import TASK_DATACLASS_REGISTRY, TASK_REGISTRY, register_task
 
-from ..checkpoints.safe_io import copy_whole_files
 from ..optim.placement import unwrap
 from ..pruning import PruneError
 from .exact_resume import ExactResumeMixin, resume_exactly
@@ -73,7 +72,6 @@ class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
         if starts_pruning:
             prior = says_it_in_a_sentence(check_start)(self.prune_cfg, model)
             self._pruner = Pruner(self.prune_cfg, prior)
-            copy_whole_files()
             resume_exactly()
         return model
 

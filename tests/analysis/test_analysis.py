@@ -78,7 +78,11 @@ def test_redundancy_adds_up_by_hand(state):
         kept = torch.cat([masks[n].flatten() for n in lstm if kind in n])
         (row,) = [r for r in found["inputs"] if r["input"] == label]
         assert row["density"] == pytest.approx(float(kept.float().mean()))
-    assert len(found["layers"]) == 2 * 4 * 2
+    assert len(found["blocks"]) == 2 * 4 * 2 and len(found["layers"]) == 2 * 2
+    (row,) = [
+        r for r in found["layers"] if r["class"] == "target layer 1" and r["input"] == "recurrent"
+    ]
+    assert row["kept"] == int(masks["decoder.lstm.weight_hh_l0"].sum())
     order = sorted(found["gates"], key=lambda r: -r["density"])
     assert found["gate_order"] == [r["gate"] for r in order]
 
@@ -89,6 +93,10 @@ def test_words_pruned_whole_are_listed(state):
     assert found["decoder.fc_out.weight"]["pruned_rows"] == [4]
     assert found["decoder.embed_tokens.weight"]["pruned_rows"] == []
     assert found["encoder.embed_tokens.weight"]["words"] == 11
+    # 11 words in 10 parts: the first has two
+    keep = by_hand(state, 0.5)["encoder.embed_tokens.weight"].float()
+    expected = [float(keep[:2].mean()), *(float(row.mean()) for row in keep[2:])]
+    assert found["encoder.embed_tokens.weight"]["by_frequency"] == pytest.approx(expected)
 
 
 def test_diagonals(state):

@@ -88,11 +88,12 @@ def test_the_page_stands_alone(data, dense, tmp_path):
     report(dense, data, "--out", tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text()
     assert not re.search(r"(src|href)='(?!data:)", page)
-    assert page.count("<img ") == 6
+    assert page.count("<img ") == 7
     for name in (
         "remaining",
         "densities",
         "distributions",
+        "frequency",
         "diagonals",
         "breakdown",
         "largest_deleted",

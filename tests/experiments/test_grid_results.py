@@ -69,6 +69,8 @@ def test_summary_over_seeds():
     assert pruned["perplexity"]["mean"] == 4.0
     assert retrained["bleu"] == {"mean": 7.0, "deviation": None}
     assert summarise([record(1, None, 50)])[0]["bleu"] is None
+    (row,) = summarise([record(1, 5.0, 50), record(2, math.inf, 50)])
+    assert row["bleu"] == {"mean": math.inf, "deviation": None}
 
 
 def line(updates, loss, tag="valid", **more):
