@@ -106,7 +106,7 @@ def breakdown(rows: List[Dict[str, Any]], sparsity: float):
     for s, scheme in enumerate(schemes):
         found = {row["class"]: row["increase"] for row in rows if row["scheme"] == scheme}
         places = [k + (s - (len(schemes) - 1) / 2) * width for k in range(len(classes))]
-        heights = [max(found[name], 0.0) for name in classes]
+        heights = [max(found[name] or 0.0, 0.0) for name in classes]
         ax.bar(places, heights, width, color=COLOURS[s], label=scheme)
     ax.set_yscale("symlog", linthresh=1.0)
     ax.set_ylim(bottom=0)
@@ -119,7 +119,13 @@ def breakdown(rows: List[Dict[str, Any]], sparsity: float):
 
 def largest_deleted(rows: List[Dict[str, Any]]):
     """Largest deleted weight against perplexity increase, class-uniform (Figure 5)."""
-    rows = [r for r in rows if r["scheme"] == "class-uniform" and r["largest_pruned"] is not None]
+    rows = [
+        row
+        for row in rows
+        if row["scheme"] == "class-uniform"
+        and row["largest_pruned"]
+        and row["increase"] is not None
+    ]
     figure, ax = plt.subplots(figsize=(6, 4))
     ax.scatter(
         [row["largest_pruned"] for row in rows], [row["increase"] for row in rows],

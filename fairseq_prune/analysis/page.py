@@ -76,7 +76,10 @@ def _sensitivity(found: Dict[str, Any]) -> str:
     for row in found["rows"]:
         largest = "-" if row["largest_pruned"] is None else f"{row['largest_pruned']:.4f}"
         cells = [row["scheme"], row["class"], f"{row['pruned']:,}", largest]
-        body.append([*cells, f"{row['perplexity']:.2f}", f"{row['increase']:+.2f}"])
+        if row["perplexity"] is None:
+            body.append([*cells, "-", "a whole norm pruned"])
+        else:
+            body.append([*cells, f"{row['perplexity']:.2f}", f"{row['increase']:+.2f}"])
     return (
         f"<h2>Each class pruned alone, as at {100 * found['sparsity']:g}%</h2>"
         f"<p>Perplexity on {html.escape(found['subset'])}, unpruned: {found['perplexity']:.2f}.</p>"

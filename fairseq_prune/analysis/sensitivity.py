@@ -1,11 +1,12 @@
 """What pruning each weight class alone costs (See et al. 2016, Figures 4 and 5)."""
 
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..models.weight_classes import fairseq_classes, fairseq_prunable
-from ..pruning import SCHEMES, apply_, members, prune
+from ..models.weight_norm import check_weight_norm
+from ..pruning import SCHEMES, PruneError, apply_, members, prune
 
 
 def sensitivity(
@@ -20,10 +21,11 @@ def sensitivity(
         evaluate: gives the perplexity of ``model`` as it is.
     Returns:
         the perplexity unpruned, and rows of "scheme", "class", "weights", "pruned",
-        "largest_pruned" (magnitude; None where nothing is), "perplexity", "increase".
+        "largest_pruned" (magnitude; None where nothing is), "perplexity", "increase" (both
+        None where all weights of a norm would go, so that there is no such model).
     """
-    weights = fairseq_prunable(dict(model.named_parameters()))
-    weights = {name: weight.data for name, weight in weights.items()}
+    named = {name: parameter.data for name, parameter in model.named_parameters()}
+    weights = fairseq_prunable(named)
     classes = fairseq_classes(weights)
     of_class = members(classes)
     before = evaluate()
@@ -31,13 +33,8 @@ def sensitivity(
     for scheme in SCHEMES:
         result = prune(weights, classes, scheme, sparsity)
         for summary in result.classes:
-            names = of_class[summary.name]
-            saved = {name: weights[name].clone() for name in names}
-            for name in names:
-                apply_(weights[name], result.masks[name])
-            after = evaluate()
-            for name in names:
-                weights[name].copy_(saved[name])
+            masks = {name: result.masks[name] for name in of_class[summary.name]}
+            after = _evaluate_pruned(named, masks, evaluate)
             rows.append(
                 {
                     "scheme": scheme,
@@ -46,7 +43,24 @@ def sensitivity(
                     "pruned": summary.pruned,
                     "largest_pruned": summary.largest_pruned,
                     "perplexity": after,
-                    "increase": after - before,
+                    "increase": None if after is None else after - before,
                 }
             )
     return before, rows
+
+
+def _evaluate_pruned(
+    named: Dict[str, Tensor], masks: Dict[str, Tensor], evaluate: Callable[[], float]
+) -> Optional[float]:
+    try:
+        check_weight_norm(masks, named, "--breakdown-")
+    except PruneError:
+        return None
+    saved = {name: named[name].clone() for name in masks}
+    for name, mask in masks.items():
+        apply_(named[name], mask)
+    try:
+        return evaluate()
+    finally:
+        for name, weight in saved.items():
+            named[name].copy_(weight)
