@@ -105,7 +105,8 @@ def losses(records: List[Dict[str, Any]]):
     dense = next((r for r in found if r["kind"] == "dense"), None)
     history = (dense or {}).get("history") or []
     end = history[-1]["updates"] if history else 0
-    best = math.log2(dense["perplexity"]) if dense else None
+    # as the trainings validate, which may leave out sentences that the scores have
+    best = min((v["loss"] for v in history), default=_bits(dense and dense["perplexity"]))
     figure, ax = plt.subplots(figsize=(7, 3.6))
     if history:
         ax.plot(*_places(history), color=COLOURS[-1], label="dense")

@@ -76,7 +76,7 @@ def test_losses():
     assert drawn["dense"] == ([10, 20], [5.0, 3.0])
     # from the pruned model's log2 of 64 on, after the dense model's updates
     assert drawn["retrained 80%"] == ([20, 30, 40], [6.0, 3.5, 3.25])
-    assert drawn["best dense"][1] == [3.0, 3.0]  # log2 of 8
+    assert drawn["best dense"][1] == [3.0, 3.0]
     assert "bits" in ax.get_ylabel() and ax.get_xlabel() == "updates"
 
 
