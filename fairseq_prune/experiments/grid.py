@@ -1,8 +1,6 @@
 """A grid as its YAML file describes it."""
 
 import os
-import re
-import shlex
 import sys
 from argparse import Namespace
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from fairseq.utils import import_user_module
 
 from ..pruning import SCHEMES, PruneError
 from .points import KINDS, TRAINED, Point
+from .values import check_keys, patterns, text, words
 
 #: key -> whether it must be there.
 KEYS = {
@@ -95,20 +94,22 @@ def read_grid(path: str) -> Grid:
 
 
 def _grid(found: Any) -> Grid:
-    _check_keys(found, KEYS, "the file")
+    check_keys(found, KEYS, "the file")
     for key, needed in KEYS.items():
-        if needed and key not in found:
+        if needed and found.get(key) is None:
             raise PruneError(f"{key} is missing")
-    train = {key: _words(found.get("train"), key, "train") for key in ("command", "all", *TRAINED)}
+    if found.get("train") is not None:
+        check_keys(found["train"], TRAIN_KEYS, "train")
+    train = {key: words(found.get("train"), key, "train") for key in ("command", "all", *TRAINED)}
     command = train.pop("command") or ["fairseq-train"]
-    iterate = _words(found, "iterate", "the file") or []
+    iterate = words(found, "iterate", "the file") or []
     _check_own([word for words in train.values() for word in words or []], OWN, "train")
     _check_own(iterate, OWN_OF_ITERATE, "iterate")
     evaluate = found.get("evaluate") or {}
-    _check_keys(evaluate, EVALUATE_KEYS, "evaluate")
+    check_keys(evaluate, EVALUATE_KEYS, "evaluate")
     _import_plugin(train["all"] or [])
     points = _points(found)
-    dense = _text(found, "dense", None)
+    dense = text(found, "dense", None)
     if dense:
         try:
             dense.format(seed=1)
@@ -120,47 +121,21 @@ def _grid(found: Any) -> Grid:
     if any(point.kind == "iterative" for point in points) and not iterate:
         raise PruneError("iterate is missing, the options of fairseq-prune iterate: --rounds N")
     return Grid(
-        data=_text(found, "data", None),
+        data=text(found, "data", None),
         dense=dense,
         command=command,
         train={key: words or [] for key, words in train.items()},
         iterate=iterate,
-        include=_patterns(found, "include"),
-        exclude=_patterns(found, "exclude"),
+        include=patterns(found, "include"),
+        exclude=patterns(found, "exclude"),
         evaluate={
-            "valid": _text(evaluate, "valid", "valid"),
-            "test": _text(evaluate, "test", "test"),
-            "generate": _words(evaluate, "generate", "evaluate"),
-            "references": _text(evaluate, "references", None),
+            "valid": text(evaluate, "valid", "valid"),
+            "test": text(evaluate, "test", "test"),
+            "generate": words(evaluate, "generate", "evaluate"),
+            "references": text(evaluate, "references", None),
         },
         points=points,
     )
-
-
-def _check_keys(found: Any, known, where: str) -> None:
-    if not isinstance(found, Mapping):
-        raise PruneError(f"{where} must hold keys and values: {', '.join(known)}")
-    for key in found:
-        if key not in known:
-            raise PruneError(f"{where}: {key} is unknown; choose from {', '.join(known)}")
-
-
-def _text(found: Mapping, key: str, default: Optional[str]) -> Optional[str]:
-    value = found.get(key, default)
-    if value is not None and not isinstance(value, str):
-        raise PruneError(f"{key} must be a text, not {value!r}; write it in quotes")
-    return value
-
-
-def _patterns(found: Mapping, key: str) -> List[str]:
-    pattern = _text(found, key, None)
-    if pattern is None:
-        return []
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise PruneError(f"{key}: {pattern!r} is no regular expression: {error}") from error
-    return [pattern]
 
 
 def _check_own(words: List[str], own, where: str) -> None:
@@ -179,19 +154,6 @@ def _import_plugin(words: List[str]) -> None:
             raise PruneError(f"train: --user-dir {folder} does not exist") from error
 
 
-def _words(found: Optional[Mapping], key: str, where: str) -> Optional[List[str]]:
-    """An option line, split as a shell would."""
-    if where == "train" and found is not None:
-        _check_keys(found, TRAIN_KEYS, where)
-    line = _text(found or {}, key, None)
-    if line is None:
-        return None
-    try:
-        return shlex.split(line)
-    except ValueError as error:
-        raise PruneError(f"{where}: {key} cannot be split into words: {error}") from error
-
-
 def _points(found: Mapping[str, Any]) -> List[Point]:
     seeds = found.get("seeds", [1])
     if not isinstance(seeds, list) or not seeds or any(type(s) is not int or s < 1 for s in seeds):
@@ -200,7 +162,7 @@ def _points(found: Mapping[str, Any]) -> List[Point]:
         raise PruneError(f"points must be a list of {', '.join(POINT_KEYS)}")
     points = [Point(seed, "dense") for seed in seeds]
     for entry in found["points"]:
-        _check_keys(entry, POINT_KEYS, "points")
+        check_keys(entry, POINT_KEYS, "points")
         for key in POINT_KEYS:
             if not isinstance(entry.get(key), list) or not entry[key]:
                 raise PruneError(f"points: {key} must be a list")

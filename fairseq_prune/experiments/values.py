@@ -1,0 +1,44 @@
+"""Values of a grid's file: of the right kind, or refused with their key."""
+
+import re
+import shlex
+from typing import Any, List, Mapping, Optional
+
+from ..pruning import PruneError
+
+
+def check_keys(found: Any, known, where: str) -> None:
+    if not isinstance(found, Mapping):
+        raise PruneError(f"{where} must hold keys and values: {', '.join(known)}")
+    for key in found:
+        if key not in known:
+            raise PruneError(f"{where}: {key} is unknown; choose from {', '.join(known)}")
+
+
+def text(found: Mapping, key: str, default: Optional[str]) -> Optional[str]:
+    value = found.get(key, default)
+    if value is not None and not isinstance(value, str):
+        raise PruneError(f"{key} must be a text, not {value!r}; write it in quotes")
+    return value
+
+
+def patterns(found: Mapping, key: str) -> List[str]:
+    pattern = text(found, key, None)
+    if pattern is None:
+        return []
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise PruneError(f"{key}: {pattern!r} is no regular expression: {error}") from error
+    return [pattern]
+
+
+def words(found: Optional[Mapping], key: str, where: str) -> Optional[List[str]]:
+    """An option line, split as a shell would."""
+    line = text(found or {}, key, None)
+    if line is None:
+        return None
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise PruneError(f"{where}: {key} cannot be split into words: {error}") from error
