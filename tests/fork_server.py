@@ -37,6 +37,9 @@ def serve(path):
     for module in MODULES.values():
         if module.startswith("fairseq_cli"):
             importlib.import_module(module)
+    for module in ("sacrebleu", "matplotlib.pyplot"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     os.rename(path + ".starting", path)
     while True:
