@@ -47,8 +47,9 @@ def _curves(panels, rows, names):
     dense = next((row for row in rows if row["kind"] == "dense"), None)
     metrics = [m for m in ("bleu", "perplexity") if any(row[m] for row in rows)]
     figure, axes = plt.subplots(
-        len(panels), len(metrics), figsize=(4.6 * len(metrics), 3.1 * len(panels)), squeeze=False
-    )
+        len(panels), len(metrics), figsize=(4.6 * len(metrics), 3.1 * len(panels)),
+        sharex="all", sharey="col", squeeze=False,
+    )  # fmt: skip
     names_in_order = [KIND_NAMES[kind] for kind in KINDS[1:]]
     order = names_in_order if panels[0][0] else list(SCHEMES)
     shown: Dict[str, Any] = {}
