@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# two processes, a file's tests in the same one: most time goes into short trainings
+PYTEST_OPTIONS ?= -n 2 --dist loadfile
+
 .PHONY: demo test bench report grid lint setup clean
 
 setup: $(READY)
@@ -16,7 +19,7 @@ demo: $(READY)
 	$(BIN)/python scripts/demo.py --out demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(PYTEST_OPTIONS)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

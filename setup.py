@@ -25,7 +25,14 @@ setup(
         "pyyaml>=5.1",
     ],
     extras_require={
-        "dev": ["pytest>=7", "hypothesis>=6", "ruff", "num2words>=0.5.12", "babel>=2.10"],
+        "dev": [
+            "pytest>=7",
+            "pytest-xdist>=3",
+            "hypothesis>=6",
+            "ruff",
+            "num2words>=0.5.12",
+            "babel>=2.10",
+        ],
         "plots": ["matplotlib>=3.5"],  # report and grid
     },
     entry_points={"console_scripts": ["fairseq-prune=fairseq_prune.cli.main:main"]},
