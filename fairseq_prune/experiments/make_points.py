@@ -142,7 +142,7 @@ class PointMaker:
         seconds = time.monotonic() - started
         record = {
             **scores,
-            "seconds": round(seconds, 1),
+            "seconds": round(seconds, 3),
             "command": commands.shown(self.grid, point, self.out),
             "data": self.grid.data,
             "evaluate": self.grid.evaluate,
