@@ -4,7 +4,7 @@ import json
 import os
 from typing import Any, Dict, Optional
 
-from ..checkpoints.safe_io import read_checkpoint
+from ..checkpoints.safe_io import read_checkpoint, write_text
 from ..checkpoints.weights import find_record, prunable_weights
 from ..models.weight_classes import fairseq_classes
 from ..pruning import PruneError, check_request
@@ -93,14 +93,8 @@ def report(
                 drawn["largest_deleted"] = figures.largest_deleted(rows)
             for name, figure in drawn.items():
                 save(figure, os.path.join(out, name))
-        _write(os.path.join(out, "report.json"), json.dumps(content, indent=1))
-        _write(os.path.join(out, "report.html"), page(content, out, list(drawn)))
+        write_text(os.path.join(out, "report.json"), json.dumps(content, indent=1))
+        write_text(os.path.join(out, "report.html"), page(content, out, list(drawn)))
     except OSError as error:
         raise PruneError(f"--out {out} cannot be written: {error.strerror or error}") from error
     return content
-
-
-def _write(path: str, text: str) -> None:
-    with open(path + ".tmp", "w", encoding="utf-8") as f:
-        f.write(text)
-    os.replace(path + ".tmp", path)

@@ -5,8 +5,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from torch import Tensor, nn
 
 from ..models.weight_classes import fairseq_classes, fairseq_prunable
-from ..models.weight_norm import check_weight_norm
-from ..pruning import SCHEMES, PruneError, apply_, members, prune
+from ..pruning import SCHEMES, PruneError, members, prune
+from .pruned_for_a_while import pruned_for_a_while
 
 
 def sensitivity(
@@ -53,14 +53,7 @@ def _evaluate_pruned(
     named: Dict[str, Tensor], masks: Dict[str, Tensor], evaluate: Callable[[], float]
 ) -> Optional[float]:
     try:
-        check_weight_norm(masks, named, "--breakdown-")
+        with pruned_for_a_while(named, masks, "--breakdown-"):
+            return evaluate()
     except PruneError:
         return None
-    saved = {name: named[name].clone() for name in masks}
-    for name, mask in masks.items():
-        apply_(named[name], mask)
-    try:
-        return evaluate()
-    finally:
-        for name, weight in saved.items():
-            named[name].copy_(weight)

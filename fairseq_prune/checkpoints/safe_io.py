@@ -146,6 +146,13 @@ def write_checkpoint(state: Dict[str, Any], path: str) -> None:
             os.remove(partial)
 
 
+def write_text(path: str, text: str) -> None:
+    """Write ``text`` at ``path``, whole or not at all."""
+    with open(path + ".tmp", "w", encoding="utf-8") as f:
+        f.write(text)
+    os.replace(path + ".tmp", path)
+
+
 @contextmanager
 def scratch_tensors(beside: str) -> Iterator:
     """A function that makes tensors whose memory is a file, for results larger than RAM.

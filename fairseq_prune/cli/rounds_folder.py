@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Dict
 
 from ..checkpoints.folder_lock import clean_up, folder_lock
+from ..checkpoints.safe_io import write_text
 from ..pruning import PruneError
 
 
@@ -59,6 +60,4 @@ class RoundsFolder:
 
     def finish(self, r: int) -> None:
         """Note that ``r`` rounds are done."""
-        with open(self._state + ".tmp", "w", encoding="utf-8") as f:
-            json.dump({"plan": self.plan, "done": r}, f, indent=2)
-        os.replace(self._state + ".tmp", self._state)
+        write_text(self._state, json.dumps({"plan": self.plan, "done": r}, indent=2))

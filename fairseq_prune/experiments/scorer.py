@@ -8,11 +8,11 @@ import torch
 from ..analysis.bleu import Translator, bleu
 from ..analysis.loading import batches_of, load_model
 from ..analysis.perplexity import perplexity
+from ..analysis.pruned_for_a_while import pruned_for_a_while
 from ..checkpoints.safe_io import read_checkpoint
 from ..checkpoints.weights import find_record
 from ..models.weight_classes import fairseq_classes, fairseq_prunable, is_copy
-from ..models.weight_norm import check_weight_norm
-from ..pruning import PruneError, apply_, masks_of, prune
+from ..pruning import PruneError, masks_of, prune
 from .grid import Grid
 from .storage import storage
 
@@ -36,9 +36,8 @@ class Scorer:
         self.model, task = load_model(checkpoint, grid.data, list(dict.fromkeys(subsets)))
         if torch.cuda.is_available() and not cpu:
             self.model.cuda()
-        self._named = dict(self.model.named_parameters())
-        chosen = fairseq_prunable(self._named, grid.include, grid.exclude)
-        self._weights = {name: weight.data for name, weight in chosen.items()}
+        self._named = {name: weight.data for name, weight in self.model.named_parameters()}
+        self._weights = fairseq_prunable(self._named, grid.include, grid.exclude)
         self._masks = masks_of(record, self._named) if record and record["masks"] else {}
         self._batches = batches_of(self.model, task, plan["valid"])
         self._translator: Optional[Translator] = None
@@ -70,15 +69,8 @@ class Scorer:
     def _pruned(self, scheme: str, sparsity: float):
         classes = fairseq_classes(self._weights)
         masks = prune(self._weights, classes, scheme, sparsity, self._masks or None).masks
-        check_weight_norm(masks, self._named, "sparsities: ")
-        saved = {name: self._weights[name].clone() for name in masks}
-        try:
-            for name, mask in masks.items():
-                apply_(self._weights[name], mask)
+        with pruned_for_a_while(self._named, masks, flags=""):
             yield masks
-        finally:
-            for name, weight in saved.items():
-                self._weights[name].copy_(weight)
 
     def _score(self, masks: Dict[str, torch.Tensor], stop) -> Optional[Scores]:
         weights = sum(weight.numel() for weight in self._weights.values())

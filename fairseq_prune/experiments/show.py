@@ -4,6 +4,7 @@ import json
 import os
 from typing import Any, Dict, List
 
+from ..checkpoints.safe_io import write_text
 from ..pruning import PruneError
 from .grid import Grid
 from .page import page
@@ -43,8 +44,8 @@ def show(records: List[Dict[str, Any]], grid: Grid, out: str) -> List[str]:
         "signature": records[-1]["signature"],
         "versions": records[-1]["versions"],
     }
-    write(os.path.join(out, "grid.json"), json.dumps({**about, "rows": rows}, indent=1))
-    write(os.path.join(out, "grid.html"), page(rows, about, out, list(drawn)))
+    write_text(os.path.join(out, "grid.json"), json.dumps({**about, "rows": rows}, indent=1))
+    write_text(os.path.join(out, "grid.html"), page(rows, about, out, list(drawn)))
     return list(drawn)
 
 
@@ -71,10 +72,3 @@ def track(project: str, out: str, figures: List[str]) -> None:
             f"--wandb-project {project}: {error}; the results are in {out}, and the same command "
             f"sends them again"
         ) from error
-
-
-def write(path: str, text: str) -> None:
-    """Write ``text`` whole or not at all."""
-    with open(path + ".tmp", "w", encoding="utf-8") as f:
-        f.write(text)
-    os.replace(path + ".tmp", path)

@@ -10,6 +10,7 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, Sequence
 
+from ..checkpoints.safe_io import write_text
 from ..pruning import PruneError
 from .history import history
 
@@ -162,9 +163,7 @@ class Training:
         return seen + len(new)
 
     def _write(self, state: Dict[str, Any]) -> None:
-        with open(self._state_path + ".tmp", "w", encoding="utf-8") as f:
-            json.dump(state, f, indent=1)
-        os.replace(self._state_path + ".tmp", self._state_path)
+        write_text(self._state_path, json.dumps(state, indent=1))
 
 
 def _program(command: List[str]) -> List[str]:

@@ -1,69 +1,18 @@
-"""``fairseq-prune grid``: its numbers against the stock commands, interruption, mistakes."""
+"""``fairseq-prune grid``: its numbers against the stock commands, and mistakes."""
 
 import json
 import math
-import os
 import re
-import shlex
 import statistics
 
 import pytest
-import yaml
-from commands import BIN, FORKED, PLUGIN, run, server, state_of
+from commands import PLUGIN, run, state_of
+from grids import GENERATE, POINT, PRUNED, config, grid, records, same
 
 from fairseq_prune.models.weight_classes import is_copy
 from fairseq_prune.pruning import unpack
 
 pytest.importorskip("matplotlib")
-
-ALL = f"""
-    --user-dir {PLUGIN} --arch pruned_lstm_nmt_tiny --init-range 0.5 --max-tokens 400 --cpu
-    --required-batch-size-multiple 1 --num-workers 0 --clip-norm 5 --log-interval 1
-    --no-epoch-checkpoints --lr 0.02
-"""
-PRUNED = "--task pruned_translation --optimizer pruned_adam"
-MODULE = ("python", "-m", "fairseq_prune.cli.main")
-POINT = ("seed", "kind", "scheme", "sparsity")
-GENERATE = "--beam 2 --batch-size 7 --max-len-b 15"
-
-
-def config(data, **changes):
-    return {
-        "data": str(data),
-        "seeds": [1, 2],
-        "train": {
-            "command": " ".join([*FORKED, "fairseq-train"]),
-            "all": ALL,
-            "dense": "--task translation --optimizer adam --max-epoch 8",
-            "retrained": f"{PRUNED} --max-epoch 2",
-            "from-start": f"{PRUNED} --max-epoch 8",
-            "iterative": f"{PRUNED} --max-epoch 1",
-        },
-        "iterate": "--rounds 2",
-        "evaluate": {"generate": GENERATE},
-        "points": [
-            {
-                "kinds": ["pruned"],
-                "schemes": ["class-blind", "class-uniform", "class-distribution"],
-                "sparsities": [0.3, 0.7],
-            },
-            {"kinds": ["retrained"], "schemes": ["class-blind"], "sparsities": [0.7]},
-        ],
-        **changes,
-    }
-
-
-def grid(folder, content, *options, name="out", command=("fairseq-prune",), **kwargs):
-    path = folder / "grid.yaml"
-    path.write_text(yaml.safe_dump(content))
-    env = {"FORK_SERVER": server(), **kwargs.pop("env", {})}
-    return run(*command, "grid", path, "--out", folder / name, *options, env=env, **kwargs)
-
-
-def records(folder, name="out"):
-    with open(folder / name / "results.jsonl", encoding="utf-8") as f:
-        found = [json.loads(line) for line in f]
-    return {tuple(r[k] for k in POINT): r for r in found}
 
 
 @pytest.fixture(scope="module")
@@ -202,11 +151,6 @@ def test_what_is_made_is_not_made_again(done):
     assert "[20/20]" in said and same(json.loads(again), json.loads(lines[k]))
 
 
-def same(a, b):
-    """Whether two records are of the same result, their times apart."""
-    return {**a, "seconds": 0} == {**b, "seconds": 0}
-
-
 def test_other_options_in_the_same_folder_are_refused(done):
     folder, content, _ = done
     other = {**content, "train": {**content["train"], "retrained": f"{PRUNED} --max-epoch 3"}}
@@ -214,85 +158,6 @@ def test_other_options_in_the_same_folder_are_refused(done):
     said = grid(folder, other, ok=False)
     assert "made by another command" in said and "--out" in said and "Traceback" not in said
     assert (folder / "out" / "grid.json").read_text() == before
-
-
-@pytest.fixture(scope="module")
-def small(data, dense, tmp_path_factory):
-    """A grid of four points of a given dense model, and its results."""
-    content = config(data, seeds=[1], dense=str(dense))
-    content["points"][0]["schemes"] = ["class-blind"]
-    folder = tmp_path_factory.mktemp("small")
-    grid(folder, content)
-    return content, records(folder), str(folder)
-
-
-@pytest.mark.parametrize("event", ["update 9", "result 4"])
-def test_killed_and_gone_on_with(small, tmp_path, event):
-    """SIGKILL in a retraining, and while a result is noted."""
-    content, whole, folder = small
-    if event.startswith("result"):
-        grid(tmp_path, content, ok=-9, prepare=("kill", "at", *event.split()))
-    else:  # only the training is killed; the grid says so
-        said = grid(tmp_path, content, ok=False, env={"KILL": event})
-        assert "training failed" in said and "train.log" in said and "Traceback" not in said
-        assert len(records(tmp_path)) == 3
-    grid(tmp_path, content)
-    gone_on = records(tmp_path)
-    assert whole.keys() == gone_on.keys() and len(whole) == 4
-    for point, record in whole.items():
-        found = json.loads(json.dumps(gone_on[point]).replace(str(tmp_path), folder))
-        assert same(found, record), point
-
-
-def test_interrupted_by_hand(data, tmp_path):
-    """SIGINT ends the training, whose own process would go on, and nothing is lost."""
-    content = config(data, seeds=[1])
-    content["points"] = content["points"][1:]  # a dense training and a retraining
-    # the shell tells its process, which the training then is
-    shell = f'echo $$ > {tmp_path}/pid; exec {BIN}/fairseq-train "$@"'
-    content["train"]["command"] = f"sh -c {shlex.quote(shell)} sh"
-    content["train"]["dense"] += " --max-update 100000 --max-epoch 100000"
-    said = grid(tmp_path, content, ok=False, prepare=("kill", "at", "interrupt", 3))
-    assert f"interrupted; the same command goes on in {tmp_path / 'out'}" in said
-    assert "Traceback" not in said
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
-    assert not (tmp_path / "out" / "results.jsonl").exists()
-
-
-def test_dense_training_killed_and_gone_on_with(data, tmp_path):
-    """With half of a checkpoint copied, in fairseq's own task."""
-    content = config(data, seeds=[1])
-    content["points"] = content["points"][1:]
-    said = grid(tmp_path, content, ok=False, env={"KILL": "copy 1"})
-    assert "seed 1 dense: the training failed" in said
-    assert "[2/2]" in grid(tmp_path, content)
-
-
-def test_a_training_that_ended_unseen_is_not_gone_on_with(data, dense, tmp_path):
-    """fairseq makes one more update when it is started again after --max-update."""
-    content = config(data, seeds=[1])
-    content["train"]["dense"] = "--task translation --optimizer adam --max-update 7"
-    content["points"] = content["points"][:1]
-    content["points"][0].update(schemes=["class-blind"], sparsities=[0.5])
-    grid(tmp_path, content)
-    first = records(tmp_path)
-    noted = tmp_path / "out" / "seed1" / "dense" / "training.json"
-    state = json.loads(noted.read_text())
-    noted.write_text(json.dumps({**state, "finished": False}))
-    (tmp_path / "out" / "results.jsonl").unlink()
-    grid(tmp_path, content)
-    checkpoint = state_of(noted.parent / "checkpoint_last.pt")
-    assert checkpoint["optimizer_history"][-1]["num_updates"] == 7
-    assert all(same(first[point], record) for point, record in records(tmp_path).items())
-
-
-def test_mended_options_start_a_training_anew(data, tmp_path):
-    content = config(data, seeds=[1])
-    content["points"] = content["points"][1:]
-    wrong = {**content, "train": {**content["train"], "dense": "--task nothing"}}
-    assert "training failed" in grid(tmp_path, wrong, ok=False)
-    assert "[2/2]" in grid(tmp_path, content)
 
 
 def test_a_language_model_is_scored_by_perplexity_alone(text, tmp_path):
@@ -364,22 +229,3 @@ def test_mistakes(data, dense, tmp_path):
     )
     assert "1 references for 30 translations" in output
     assert "--jobs 0" in grid(tmp_path, good, "--jobs", "0", ok=False)
-
-
-def test_figures_and_results_go_to_wandb(small, tmp_path):
-    content, found, _ = small
-    content = {**content, "points": content["points"][:1]}
-    env = {"WANDB_MODE": "offline", "WANDB_DIR": str(tmp_path), "WANDB_SILENT": "true"}
-    # not in a fork of a process that has imported wandb, whose temporary folder is gone there
-    grid(tmp_path, content, "--wandb-project", "pruning", env=env, command=MODULE)
-    (folder,) = (tmp_path / "wandb").glob("offline-run-*")
-    media = folder / "files" / "media"
-    sent = {path.name.split("_")[0]: path for path in (media / "images").iterdir()}
-    assert sent["schemes"].read_bytes() == (tmp_path / "out" / "schemes.png").read_bytes()
-    (table,) = (media / "table").iterdir()
-    table = json.loads(table.read_text())
-    rows = [dict(zip(table["columns"], row)) for row in table["data"]]
-    assert len(rows) == 3
-    for row in rows:
-        record = found[1, row["kind"], row["scheme"], row["sparsity"]]
-        assert row["bleu"] == record["bleu"] and row["perplexity"] == record["perplexity"]

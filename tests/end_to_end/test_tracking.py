@@ -6,6 +6,7 @@ import re
 
 import pytest
 from commands import state_of, train
+from grids import MODULE, config, grid, records
 
 from fairseq_prune.pruning import unpack
 
@@ -144,3 +145,25 @@ def test_tensorboard(tracked):
     assert values["sparsity"][-1] == pytest.approx(0.8, abs=1e-3)
     assert values["prunes"][0] == 1 and values["prunes"][-1] == 2
     assert values["sparsity_softmax"][-1] == pytest.approx(0.8, abs=1e-3)
+
+
+def test_figures_and_results_of_a_grid_go_to_wandb(data, dense, tmp_path):
+    pytest.importorskip("matplotlib")
+    content = config(data, seeds=[1], dense=str(dense))
+    content["points"] = content["points"][:1]
+    content["points"][0]["schemes"] = ["class-blind"]
+    env = {"WANDB_MODE": "offline", "WANDB_DIR": str(tmp_path), "WANDB_SILENT": "true"}
+    # not in a fork of a process that has imported wandb, whose temporary folder is gone there
+    grid(tmp_path, content, "--wandb-project", "pruning", env=env, command=MODULE)
+    found = records(tmp_path)
+    (folder,) = (tmp_path / "wandb").glob("offline-run-*")
+    media = folder / "files" / "media"
+    sent = {path.name.split("_")[0]: path for path in (media / "images").iterdir()}
+    assert sent["schemes"].read_bytes() == (tmp_path / "out" / "schemes.png").read_bytes()
+    (table,) = (media / "table").iterdir()
+    table = json.loads(table.read_text())
+    rows = [dict(zip(table["columns"], row)) for row in table["data"]]
+    assert len(rows) == 3
+    for row in rows:
+        record = found[1, row["kind"], row["scheme"], row["sparsity"]]
+        assert row["bleu"] == record["bleu"] and row["perplexity"] == record["perplexity"]
