@@ -47,6 +47,8 @@ def serve(path):
         if os.fork() == 0:
             listener.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            # tests started in the background of a shell would hand on that it is ignored
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             os._exit(answer(connection))
         connection.close()
 
