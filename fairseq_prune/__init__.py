@@ -3,8 +3,9 @@
 from . import models, optim, tasks  # noqa: F401
 from .mends import mend_all
 from .optim import register_pruned_optimizer
+from .runtime.load_packed import load_packed
 from .tasks import register_pruned_task
 
-__all__ = ["register_pruned_optimizer", "register_pruned_task"]
+__all__ = ["load_packed", "register_pruned_optimizer", "register_pruned_task"]
 
 mend_all()

@@ -15,12 +15,14 @@ from fairseq.optim.amp_optimizer import AMPOptimizer
 from fairseq.optim.lr_scheduler.reduce_lr_on_plateau import ReduceLROnPlateauLRSchedule
 from fairseq.trainer import Trainer
 
+from .checkpoints.in_fairseq import read_packed_files
 from .checkpoints.safe_io import TAKES_SAFE_TYPES, allow_in_fairseq, copy_whole_files
 
 
 def mend_all() -> None:
     allow_in_fairseq()
     copy_whole_files()
+    read_packed_files()
     broadcast_checkpoints()
     save_state_under_amp()
     save_plateau_counters()

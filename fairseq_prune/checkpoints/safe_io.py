@@ -12,6 +12,8 @@ import torch
 from fairseq.file_io import PathManager
 
 from ..pruning import PruneError
+from .packed.container import is_packed
+from .packed.packed_model import PackedModel
 
 #: What fairseq checkpoints hold besides tensors and plain containers.
 SAFE_TYPES = (argparse.Namespace,)
@@ -30,7 +32,7 @@ def allow_in_fairseq() -> None:
 
 
 def read_checkpoint(path: str) -> Dict[str, Any]:
-    """A fairseq checkpoint on the CPU, memory-mapped on torch >= 2.4.
+    """A fairseq checkpoint on the CPU, memory-mapped on torch >= 2.4; or a packed one, decoded.
 
     Tensors may share memory with the file: do not write into them.
 
@@ -40,6 +42,9 @@ def read_checkpoint(path: str) -> Dict[str, Any]:
     """
     if not os.path.isfile(path):
         raise PruneError(f"checkpoint {path} does not exist")
+    if is_packed(path):
+        packed = PackedModel(path)
+        return packed.state(packed.decode())
     try:
         state = _load(path)
     except MemoryError:
@@ -68,7 +73,7 @@ def _load(path: str):
     # for good, not in torch's context manager: that one's exit also takes back
     # what was allowed before it
     allow_in_fairseq()
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip(path))
 
 
 def _load_restricted(path: str):
@@ -85,7 +90,8 @@ def _load_restricted(path: str):
         return inner._legacy_load(f, "cpu", _RestrictedPickle, encoding="utf-8")
 
 
-def _is_zip(path: str) -> bool:
+def is_zip(path: str) -> bool:
+    """Whether a checkpoint is in torch's format since 1.6, which can be mapped."""
     with open(path, "rb") as f:
         return f.read(2) == b"PK"
 

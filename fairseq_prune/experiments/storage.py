@@ -1,9 +1,10 @@
 """Bytes of a model's weights, stored densely and sparsely."""
 
-import math
 from typing import Dict, Iterable, Mapping
 
 from torch import Tensor
+
+from ..checkpoints.packed.bound import bound as bound_of
 
 #: Bytes of an fp32 value and of an int32 index.
 VALUE = INDEX = 4
@@ -26,12 +27,5 @@ def storage(parameters: Iterable[Tensor], masks: Mapping[str, Tensor]) -> Dict[s
         weights, kept = mask.numel(), int(mask.count_nonzero())
         rows = mask.shape[0] if mask.dim() else 1
         csr += kept * (VALUE + INDEX) + (rows + 1) * INDEX - VALUE * weights
-        bound += kept * VALUE + weights * entropy(kept / weights) / 8 - VALUE * weights
+        bound += bound_of(weights, kept, VALUE) - VALUE * weights
     return {"dense": dense, "csr": csr, "bound": bound}
-
-
-def entropy(p: float) -> float:
-    """Bits a position of a mask that keeps each with probability ``p``."""
-    if p in (0.0, 1.0):
-        return 0.0
-    return -p * math.log2(p) - (1 - p) * math.log2(1 - p)

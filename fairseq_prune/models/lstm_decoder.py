@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from .attention import GlobalDotAttention
 from .init import uniform_embedding, uniform_init_, uniform_linear
 from .lstm_encoder import LSTMEncoderOut
+from .stepped_lstm import SteppedLSTM
 
 State = Dict[str, Optional[Tensor]]
 
@@ -45,7 +46,7 @@ class PrunedLSTMDecoder(FairseqIncrementalDecoder):
             if embed_tokens is None
             else embed_tokens
         )
-        self.lstm = nn.LSTM(
+        self.lstm = SteppedLSTM(
             2 * hidden_size if input_feed else hidden_size,
             hidden_size,
             num_layers,
@@ -113,11 +114,11 @@ class PrunedLSTMDecoder(FairseqIncrementalDecoder):
         """
         if self.input_feed:
             x = torch.cat((x, state["feed"]), dim=1)
-        for layer, parameters in enumerate(self.lstm.all_weights):
+        for layer in range(self.lstm.num_layers):
             if layer > 0:
                 x = self.dropout(x)
-            x, state["cell"][layer] = torch.lstm_cell(
-                x, (state["hidden"][layer], state["cell"][layer]), *parameters
+            x, state["cell"][layer] = self.lstm.cell(
+                layer, x, (state["hidden"][layer], state["cell"][layer])
             )
             state["hidden"][layer] = x
         output, weights = self._attend(x.unsqueeze(1), encoder_out)

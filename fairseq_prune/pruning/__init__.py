@@ -11,7 +11,7 @@ from .errors import PruneError
 from .mask import apply_, keep_bits, pack, sparsity, unpack, zero_pruned_
 from .prunable import find_prunable
 from .prune import ClassSummary, Pruned, check_request, prune
-from .record import empty_record, make_record, masks_of
+from .record import check_record, empty_record, make_record, masks_of
 from .schedule import (
     SCHEDULES,
     SPACINGS,
@@ -37,6 +37,7 @@ __all__ = [
     "Scheme",
     "Step",
     "apply_",
+    "check_record",
     "check_request",
     "check_schedule",
     "classify",

@@ -66,10 +66,15 @@ def unpack(packed: Tensor, shape) -> Tensor:
     Raises:
         ValueError: ``packed`` has not the length that ``shape`` needs.
     """
+    check_packed(packed, shape)
     count = torch.Size(shape).numel()
-    if packed.dtype != torch.uint8 or packed.numel() != (count + 7) // 8:
-        raise ValueError(f"{packed.numel()} bytes are no mask of shape {tuple(shape)}")
     bits = torch.empty(packed.numel(), 8, dtype=torch.bool, device=packed.device)
     for bit in range(8):
         bits[:, bit] = (packed >> bit) & 1
     return bits.view(-1)[:count].reshape(shape).clone()
+
+
+def check_packed(packed: Tensor, shape) -> None:
+    """Raise ValueError unless ``packed`` has the type and length of a mask of ``shape``."""
+    if packed.dtype != torch.uint8 or packed.numel() != (torch.Size(shape).numel() + 7) // 8:
+        raise ValueError(f"{packed.numel()} bytes are no mask of shape {tuple(shape)}")

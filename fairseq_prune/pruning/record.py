@@ -5,7 +5,7 @@ from typing import Any, Dict, Mapping
 from torch import Tensor
 
 from .errors import PruneError
-from .mask import pack, unpack
+from .mask import check_packed, pack, unpack
 from .prune import Pruned
 
 #: Raised when a record can no longer be read by the version before.
@@ -41,19 +41,14 @@ def empty_record(scheme: str) -> Dict[str, Any]:
     }
 
 
-def masks_of(record: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Dict[str, Tensor]:
-    """The masks of a record, on the devices of the ``weights`` they are for.
-
-    Raises:
-        PruneError: the record does not fit ``weights``; the first misfit is named.
-    """
+def check_record(record: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
+    """Raise PruneError unless the record can be read and fits ``weights``."""
     try:
         if record["version"] != VERSION:
             raise PruneError(
                 f"the mask was recorded in version {record['version']}, this is {VERSION}; "
                 f"install a fairseq_prune that reads it"
             )
-        masks = {}
         for name, packed in record["masks"].items():
             shape = tuple(record["shapes"][name])
             if name not in weights:
@@ -63,12 +58,24 @@ def masks_of(record: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Dict[s
                     f"the mask of {name} is {_size(shape)}, "
                     f"the parameter is {_size(weights[name].shape)}"
                 )
-            masks[name] = unpack(packed, shape).to(weights[name].device)
-        return masks
+            check_packed(packed, shape)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, PruneError):
             raise
         raise PruneError(f"the recorded mask is damaged ({error!r})") from error
+
+
+def masks_of(record: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Dict[str, Tensor]:
+    """The masks of a record, on the devices of the ``weights`` they are for.
+
+    Raises:
+        PruneError: the record does not fit ``weights``; the first misfit is named.
+    """
+    check_record(record, weights)
+    return {
+        name: unpack(packed, tuple(weights[name].shape)).to(weights[name].device)
+        for name, packed in record["masks"].items()
+    }
 
 
 def _size(shape) -> str:

@@ -68,6 +68,15 @@ OPTIONS = (
     ),
 )
 
+RUNTIME = (
+    "prune_runtime",
+    str,
+    "dense",
+    "what fairseq-generate and fairseq-interactive multiply weights with, on a CPU: dense; sparse, "
+    "only the weights that are kept; int8, rounded to 8 bits (translations can change); auto, "
+    "the fastest of these for each layer, by trying",
+)
+
 #: Options of fairseq's own that decide what the run starts from, what it would keep and what
 #: pruning cannot work with. They have no help, so fairseq adds no second flag for them and
 #: fills them in from the options they name.
@@ -102,7 +111,7 @@ def with_prune_options(base: type) -> type:
     """A config dataclass with the fields of ``base`` and the pruning options."""
     fields = [
         (name, kind, field(default=default, metadata={"help": text}))
-        for name, kind, default, text in OPTIONS
+        for name, kind, default, text in (*OPTIONS, RUNTIME)
     ]
     taken = getattr(base, "__dataclass_fields__", {})
     fields += [

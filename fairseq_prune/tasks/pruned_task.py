@@ -1,7 +1,6 @@
 """``pruned_<task>``: any fairseq task, with pruning and masked retraining."""
 
 import functools
-import inspect
 import logging
 
 from fairseq.logging import metrics
@@ -10,6 +9,7 @@ from fairseq.tasks import TASK_DATACLASS_REGISTRY, TASK_REGISTRY, register_task
 
 from ..optim.placement import unwrap
 from ..pruning import PruneError
+from ..runtime.task import RuntimeMixin
 from .exact_resume import ExactResumeMixin, resume_exactly
 from .options import is_asked, with_prune_options
 from .pruner import Pruner
@@ -33,7 +33,7 @@ def says_it_in_a_sentence(method):
     return wrapped
 
 
-class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
+class PrunedTaskMixin(RuntimeMixin, ExactResumeMixin, ReplaceUnkMixin):
     """Put before a FairseqTask: ``class PrunedX(PrunedTaskMixin, X)``.
 
     With ``--prune-scheme`` or ``--prune-mask-from``, a ``Pruner`` prunes the model when it
@@ -64,11 +64,7 @@ class PrunedTaskMixin(ExactResumeMixin, ReplaceUnkMixin):
         starts_pruning = is_asked(self.prune_cfg) and not from_checkpoint
         if starts_pruning:
             says_it_in_a_sentence(check_options)(self.prune_cfg)
-        build = super().build_model
-        if "from_checkpoint" in inspect.signature(build).parameters:
-            model = build(cfg, from_checkpoint=from_checkpoint)
-        else:
-            model = build(cfg)
+        model = super().build_model(cfg, from_checkpoint=from_checkpoint)
         if starts_pruning:
             prior = says_it_in_a_sentence(check_start)(self.prune_cfg, model)
             self._pruner = Pruner(self.prune_cfg, prior)

@@ -1,0 +1,99 @@
+"""Packed files wherever fairseq takes a checkpoint: ``--path``, ``--finetune-from-model``, ..."""
+
+import functools
+import types
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator
+
+import torch
+from fairseq import checkpoint_utils
+
+from ..pruning import PruneError
+from .lazy import LazyTensor, MappedTensor
+from .packed.container import is_packed
+from .packed.dictionaries import check_dictionaries
+from .packed.packed_model import PackedModel
+from .safe_io import TAKES_SAFE_TYPES, is_zip, read_checkpoint
+
+
+class _Torch(types.ModuleType):
+    """torch as fairseq's checkpoint_utils sees it: ``load`` also reads packed files."""
+
+    #: whether other checkpoints are mapped rather than read
+    maps = False
+
+    def __getattr__(self, name):
+        return getattr(torch, name)
+
+    def load(self, file, *args, **kwargs):
+        path = getattr(file, "name", file)
+        try:
+            if isinstance(path, str) and is_packed(path):
+                return lazy_state(PackedModel(path))
+            if self.maps and isinstance(path, str):
+                return mapped_state(path)
+        except PruneError as error:
+            raise SystemExit(f"fairseq_prune: error: {error}") from error
+        return torch.load(file, *args, **kwargs)
+
+
+def read_packed_files() -> None:
+    """Let fairseq load packed files in this process, with the dictionaries they belong to."""
+    if isinstance(checkpoint_utils.torch, _Torch):
+        return
+    checkpoint_utils.torch = _Torch("torch")
+    load = checkpoint_utils.load_model_ensemble_and_task
+
+    @functools.wraps(load)
+    def load_and_check(filenames, arg_overrides=None, task=None, *args, **kwargs):
+        packed = [path for path in filenames if is_packed(path)]
+        try:
+            expected = {path: PackedModel(path).dictionaries for path in packed}
+            if task is not None:
+                for path in packed:
+                    check_dictionaries(path, expected[path], task)
+            models, cfg, task = load(filenames, arg_overrides, task, *args, **kwargs)
+            for path in packed:
+                check_dictionaries(path, expected[path], task)
+        except PruneError as error:
+            raise SystemExit(f"fairseq_prune: error: {error}") from error
+        return models, cfg, task
+
+    checkpoint_utils.load_model_ensemble_and_task = load_and_check
+
+
+def map_checkpoints() -> None:
+    """Let fairseq map checkpoints in this process, and read each tensor as it is used."""
+    read_packed_files()
+    checkpoint_utils.torch.maps = TAKES_SAFE_TYPES  # torch < 2.4 cannot
+
+
+@contextmanager
+def mapped_checkpoints() -> Iterator[None]:
+    """The same for a while."""
+    before = checkpoint_utils.torch.maps
+    map_checkpoints()
+    try:
+        yield
+    finally:
+        checkpoint_utils.torch.maps = before
+
+
+def lazy_state(packed: PackedModel) -> Dict[str, Any]:
+    """The packed checkpoint, whose tensors are decoded as they are used."""
+    return packed.state({name: LazyTensor(tensor) for name, tensor in packed.tensors.items()})
+
+
+def mapped_state(path: str) -> Dict[str, Any]:
+    """The checkpoint, whose matrices are read as they are used."""
+    state = read_checkpoint(path)
+    state["model"] = {
+        name: LazyTensor(MappedTensor(tensor)) if _is_mapped(tensor, path) else tensor
+        for name, tensor in state["model"].items()
+    }
+    return state
+
+
+def _is_mapped(tensor: Any, path: str) -> bool:
+    """What is not a plain piece of the file must stay in memory."""
+    return torch.is_tensor(tensor) and tensor.dim() >= 2 and tensor.is_contiguous() and is_zip(path)

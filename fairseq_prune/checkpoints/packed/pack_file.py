@@ -1,0 +1,117 @@
+"""``fairseq-prune pack``: a checkpoint's model in few bytes."""
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+import torch
+from torch import Tensor
+
+from ...optim.pruned_optimizer import RECORD_KEY
+from ...pruning import PruneError, check_record
+from ..safe_io import check_writable, read_checkpoint
+from ..weights import find_record, tied
+from .container import Entry, write_container
+from .limit import check_claim
+from .plain import bits, to_json
+from .values_code import VALUES
+from .write_tensor import describe, write_tensor
+
+#: Not the model's: what training needs to go on, and averages as large as the model.
+OPTIMIZER, AVERAGES = "last_optimizer_state", ("ema", "ema_fp32_params")
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What became of a checkpoint.
+
+    Attributes:
+        parameters: of the model, tied ones once.
+        dense_bytes: of the model's tensors, tied ones once.
+        bound_bytes: the sum over tensors of the entropy of the mask and the kept values.
+        file_bytes: of the packed file.
+        left_out: what is in the checkpoint and not in the file.
+    """
+
+    parameters: int
+    dense_bytes: int
+    bound_bytes: float
+    file_bytes: int
+    left_out: List[str]
+
+
+def pack_checkpoint(
+    source: str,
+    target: str,
+    values: str = "exact",
+    dictionaries: Optional[Mapping[str, str]] = None,
+) -> Packed:
+    """Write the model in ``source``, its mask and configuration to ``target``.
+
+    The optimizer's state and averages (``--store-ema``) are left out.
+
+    Args:
+        values: a key of ``VALUES``; "exact" keeps every bit.
+        dictionaries: name -> fingerprint of the dictionaries the model belongs to.
+    Raises:
+        PruneError: ``source`` cannot be read, or holds what cannot be packed; ``target`` cannot
+            be written.
+    """
+    if values not in VALUES:
+        raise PruneError(f"--values {values}: choose one of {', '.join(VALUES)}")
+    check_writable(target)
+    state = read_checkpoint(source)
+    model, record = state["model"], find_record(state)
+    if record is not None:
+        check_record(record, model)
+    copies = _copies(model)
+    entries: List[Entry] = []
+    tensors: Dict[str, Any] = {}
+    bound = 0.0
+    for name, tensor in model.items():
+        if name in copies:
+            tensors[name] = {"same_as": copies[name]}
+            continue
+        mask = record["masks"].get(name) if record is not None else None
+        tensors[name], made, least = write_tensor(name, tensor, mask, values)
+        entries, bound = entries + made, bound + least
+    rest, loose, left_out = _rest(state)
+    for k, tensor in enumerate(loose):
+        entries += write_tensor(f"state:{k}", tensor, None, "exact")[1]
+    content = {
+        "tensors": tensors,
+        "record": None if record is None else _without_masks(record),
+        "state": rest,
+        "loose": [describe(tensor) for tensor in loose],
+        "dictionaries": dict(dictionaries or {}),
+    }
+    kept = [tensor for name, tensor in model.items() if name not in copies]
+    dense = sum(tensor.numel() * tensor.element_size() for tensor in kept)
+    check_claim(dense, sum(entry.size for entry in entries), target)
+    size = write_container(target, content, entries)
+    return Packed(sum(tensor.numel() for tensor in kept), dense, bound, size, left_out)
+
+
+def _without_masks(record: Mapping[str, Any]) -> Any:
+    return to_json({k: v for k, v in record.items() if k not in ("masks", "shapes")}, [])
+
+
+def _copies(model: Mapping[str, Tensor]) -> Dict[str, str]:
+    """Name -> an earlier name of a tensor that is the same bit by bit."""
+    return {
+        other: first
+        for first, others in tied(model).items()
+        for other in others
+        if torch.equal(bits(model[first]), bits(model[other]))
+    }
+
+
+def _rest(state: Mapping[str, Any]) -> Tuple[Any, List[Tensor], List[str]]:
+    """All but the model, as JSON; its loose tensors; names of what was left out."""
+    rest = {k: v for k, v in state.items() if k not in ("model", OPTIMIZER, RECORD_KEY)}
+    left_out = ["the optimizer's state"] if state.get(OPTIMIZER) else []
+    extra = rest.get("extra_state")
+    if extra:
+        left_out += ["the average of --store-ema"] if any(k in extra for k in AVERAGES) else []
+        rest["extra_state"] = {k: v for k, v in extra.items() if k not in AVERAGES}
+    loose: List[Tensor] = []
+    return to_json(rest, loose), loose, left_out

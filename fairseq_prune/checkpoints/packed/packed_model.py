@@ -1,0 +1,76 @@
+"""A packed file, opened: what the checkpoint held, each tensor decoded when it is wanted."""
+
+from typing import Any, Dict, Mapping
+
+import torch
+
+from ...optim.pruned_optimizer import RECORD_KEY
+from ...pruning import PruneError
+from .container import ITEM_SIZES, Container, count_of
+from .limit import check_claim
+from .plain import from_json
+from .read_tensor import PackedTensor
+
+
+class PackedModel:
+    """A packed file that is whole.
+
+    Attributes:
+        tensors: name -> ``PackedTensor``, the very same one for tied weights.
+        dictionaries: name -> fingerprint.
+    """
+
+    def __init__(self, path: str):
+        """
+        Raises:
+            PruneError: the file is missing, damaged, foreign, of another version, or claims to
+                be larger than it can be.
+        """
+        self._container = container = Container(path)
+        try:
+            self._read(container)
+        except PruneError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            raise PruneError(f"{path} is damaged: its description is not complete") from error
+
+    def _read(self, container: Container) -> None:
+        content = container.content
+        self.dictionaries: Dict[str, str] = dict(content["dictionaries"])
+        self.tensors: Dict[str, PackedTensor] = {}
+        claimed = 0
+        for name, said in content["tensors"].items():
+            if "same_as" in said:
+                self.tensors[name] = self.tensors[said["same_as"]]
+                continue
+            self.tensors[name] = tensor = PackedTensor(container, name, said)
+            claimed += count_of(tensor.shape) * ITEM_SIZES[said["dtype"]]
+        check_claim(claimed, container.size, container.path)
+        loose = [
+            PackedTensor(container, f"state:{k}", said).decode()
+            for k, said in enumerate(content["loose"])
+        ]
+        self._state = from_json(content["state"], loose)
+        record = content["record"]
+        self._record = None if record is None else from_json(record, loose)
+        if not isinstance(self._state, dict):
+            raise TypeError("state")
+
+    def state(self, model: Mapping[str, Any]) -> Dict[str, Any]:
+        """The checkpoint without the optimizer, with ``model`` for its weights."""
+        state = {**self._state, "model": model}
+        if self._record is not None:
+            masked = {n: t for n, t in self.tensors.items() if t.recorded and n == t.name}
+            state[RECORD_KEY] = {
+                **self._record,
+                "shapes": {name: list(tensor.shape) for name, tensor in masked.items()},
+                "masks": {name: tensor.packed_mask() for name, tensor in masked.items()},
+            }
+        return state
+
+    def decode(self) -> Dict[str, torch.Tensor]:
+        """All tensors, dense; tied weights share memory."""
+        done: Dict[str, torch.Tensor] = {}
+        for name, tensor in self.tensors.items():
+            done[name] = done[tensor.name] if tensor.name in done else tensor.decode()
+        return done

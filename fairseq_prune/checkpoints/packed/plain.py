@@ -1,0 +1,84 @@
+"""What a checkpoint holds besides weights, as JSON and back: nothing that could run."""
+
+import math
+from argparse import Namespace
+from collections import OrderedDict
+from typing import Any, List
+
+import torch
+from torch import Tensor
+
+from ...pruning import PruneError
+
+#: Marks a value that JSON has no notion of: {MARK: kind, "is": ...}.
+MARK = "!"
+
+
+def to_json(value: Any, tensors: List[Tensor]) -> Any:
+    """``value`` in what JSON can hold; its tensors are appended to ``tensors``.
+
+    Raises:
+        PruneError: it holds something other than plain containers, numbers, strings, tensors
+            and ``argparse.Namespace``.
+    """
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _marked("float", repr(value))
+    if isinstance(value, Tensor):
+        tensors.append(value)
+        return _marked("tensor", len(tensors) - 1)
+    if isinstance(value, list):
+        return [to_json(item, tensors) for item in value]
+    if isinstance(value, Namespace):
+        return _marked("namespace", to_json(vars(value), tensors))
+    for kind, of in (("tuple", tuple), ("set", (set, frozenset))):
+        if isinstance(value, of):
+            return _marked(kind, [to_json(item, tensors) for item in value])
+    if isinstance(value, dict):
+        if all(isinstance(key, str) for key in value) and MARK not in value:
+            plain = {key: to_json(item, tensors) for key, item in value.items()}
+            return _marked("ordered", plain) if isinstance(value, OrderedDict) else plain
+        pairs = [[to_json(part, tensors) for part in item] for item in value.items()]
+        return _marked("pairs", pairs)
+    raise PruneError(f"the checkpoint holds a {type(value).__name__}, which cannot be packed")
+
+
+def from_json(value: Any, tensors: List[Tensor]) -> Any:
+    """What ``to_json`` was given.
+
+    Raises:
+        PruneError: ``value`` is damaged.
+    """
+    if isinstance(value, list):
+        return [from_json(item, tensors) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if MARK not in value:
+        return {key: from_json(item, tensors) for key, item in value.items()}
+    try:
+        return _READERS[value[MARK]](value["is"], tensors)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise PruneError("what it holds besides weights is damaged") from error
+
+
+def _marked(kind: str, content: Any) -> Any:
+    return {MARK: kind, "is": content}
+
+
+_READERS = {
+    "float": lambda value, tensors: float(value),
+    "tensor": lambda value, tensors: tensors[value],
+    "namespace": lambda value, tensors: Namespace(**from_json(value, tensors)),
+    "tuple": lambda value, tensors: tuple(from_json(value, tensors)),
+    "set": lambda value, tensors: set(from_json(value, tensors)),
+    "ordered": lambda value, tensors: OrderedDict(from_json(value, tensors)),
+    "pairs": lambda value, tensors: dict(map(tuple, from_json(value, tensors))),
+}
+
+
+def bits(tensor: Tensor) -> Tensor:
+    """The same memory, flat, as integers: what is equal in every bit is equal."""
+    kinds = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    flat = tensor.detach().contiguous().reshape(-1)
+    return flat.view(kinds[flat.element_size()])

@@ -1,0 +1,96 @@
+"""``fairseq-prune pack`` and ``unpack``: small files."""
+
+import json
+from dataclasses import asdict
+from typing import Dict, Optional
+
+from ..checkpoints.in_fairseq import mapped_checkpoints
+from ..checkpoints.packed.dictionaries import fingerprints
+from ..checkpoints.packed.pack_file import Packed, pack_checkpoint
+from ..checkpoints.packed.unpack_file import unpack_file
+from ..checkpoints.packed.values_code import VALUES
+from ..checkpoints.safe_io import read_checkpoint
+from ..checkpoints.task_of import config_of, set_up
+from ..pruning import PruneError
+from .quiet import quiet_libraries
+
+
+def add_to(verbs) -> None:
+    pack = verbs.add_parser(
+        "pack",
+        help="store a model in few bytes",
+        description="Write the model in CKPT to OUT: the mask compressed, the weights that are "
+        "kept, the configuration. No bit is lost unless --values says so. fairseq-generate "
+        "--path takes OUT as it is, with --user-dir fairseq_prune.",
+    )
+    pack.add_argument("source", metavar="CKPT", help="fairseq checkpoint to read")
+    pack.add_argument("target", metavar="OUT", help="packed file to write")
+    pack.add_argument(
+        "--values",
+        default="exact",
+        help="exact: every bit (default); fp16; int8, with a scale for each output channel. "
+        "Of matrices; biases and norms stay as they are",
+    )
+    pack.add_argument(
+        "--data",
+        metavar="DIR",
+        help="folder with the dictionaries, to be recognised later (default: the one trained on)",
+    )
+    pack.add_argument("--json", action="store_true", help="print JSON")
+    pack.set_defaults(run=run_pack)
+    unpack = verbs.add_parser(
+        "unpack",
+        help="make a checkpoint of a packed model",
+        description="Write the model packed in IN to OUT as an ordinary checkpoint, which fairseq "
+        "loads without this plugin, without optimizer state.",
+    )
+    unpack.add_argument("source", metavar="IN", help="packed file to read")
+    unpack.add_argument("target", metavar="OUT", help="checkpoint to write")
+    unpack.set_defaults(run=run_unpack)
+
+
+def run_pack(args) -> None:
+    if args.values not in VALUES:
+        raise PruneError(f"--values {args.values}: choose one of {', '.join(VALUES)}")
+    quiet_libraries()
+    dictionaries, problem = _dictionaries(args.source, args.data)
+    packed = pack_checkpoint(args.source, args.target, args.values, dictionaries)
+    if args.json:
+        print(json.dumps(asdict(packed), indent=2))
+        return
+    print(_sizes(packed))
+    for what in packed.left_out:
+        print(f"left out: {what}")
+    if problem is not None:
+        print(f"the dictionaries are not noted: {problem}; give --data")
+    print(f"wrote {args.target}")
+
+
+def _dictionaries(source: str, data: Optional[str]):
+    """Fingerprints, and why there are none."""
+    found: Dict[str, str] = {}
+    read_checkpoint(source)  # says what is wrong with it
+    try:
+        with mapped_checkpoints():
+            cfg = config_of(source, data)
+        found = fingerprints(set_up(cfg, source))
+    except PruneError as error:
+        if data is not None:
+            raise
+        return found, str(error)
+    return found, None
+
+
+def _sizes(packed: Packed) -> str:
+    share = 100 * packed.file_bytes / packed.dense_bytes
+    over = 100 * (packed.file_bytes / packed.bound_bytes - 1)
+    return (
+        f"{packed.file_bytes:,} bytes, {share:.1f}% of the model's {packed.dense_bytes:,}, "
+        f"{8 * packed.file_bytes / packed.parameters:.2f} bits a parameter; "
+        f"{over:.1f}% above the entropy bound"
+    )
+
+
+def run_unpack(args) -> None:
+    unpack_file(args.source, args.target)
+    print(f"wrote {args.target}")

@@ -1,0 +1,59 @@
+"""The fastest product for the shapes in use, by trying."""
+
+import logging
+import statistics
+import time
+from typing import Dict, List, Optional
+
+from torch import Tensor
+
+from .csr import Weight
+from .products import KINDS, Product
+
+logger = logging.getLogger("fairseq_prune")
+
+#: Seconds to spend on each kind at most, and calls of each at least.
+SECONDS, ROUNDS = 0.05, 3
+
+
+class Auto:
+    """A product that becomes the fastest kind at its first call, for as many columns.
+
+    Until then nothing of the matrix need be in memory; from then on one kind is.
+    """
+
+    def __init__(self, weights: List[Weight], name: str):
+        self._weights, self._name = weights, name
+        self._product: Optional[Product] = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self._product is None:
+            self._choose(x)
+        return self._product(x)
+
+    def dense(self) -> Tensor:
+        return (self._product or KINDS["dense"](self._weights)).dense()
+
+    def _choose(self, x: Tensor) -> None:
+        products = {kind: make(self._weights) for kind, make in KINDS.items()}
+        seconds = time_in_turn(products, x)
+        best = min(seconds, key=seconds.__getitem__)
+        self._product = products[best]
+        shape = f"{self._weights[0].shape[0]} x {sum(w.shape[1] for w in self._weights)}"
+        times = ", ".join(f"{kind} {1000 * s:.3f} ms" for kind, s in seconds.items())
+        logger.info(f"{self._name} ({shape}, {len(x)} columns): {best} of {times}")
+        self._weights = []
+
+
+def time_in_turn(products: Dict[str, Product], x: Tensor) -> Dict[str, float]:
+    """Median seconds of each product, taken in turn so that each finds the caches as cold."""
+    times: Dict[str, list] = {kind: [] for kind in products}
+    for product in products.values():
+        product(x)  # the first call sets things up
+    end = time.perf_counter() + SECONDS * len(products)
+    while time.perf_counter() < end or len(times["dense"]) < ROUNDS:
+        for kind, product in products.items():
+            started = time.perf_counter()
+            product(x)
+            times[kind].append(time.perf_counter() - started)
+    return {kind: statistics.median(seconds) for kind, seconds in times.items()}

@@ -1,0 +1,181 @@
+"""Linear layers and LSTMs whose weights are products instead of parameters.
+
+They take the place of torch's modules before a state dict is loaded and take their weights
+from it under the same names, one at a time: a dense copy of the model never exists.
+"""
+
+from typing import Callable, Dict, List, Optional, Tuple, Union
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from .csr import Weight
+from .products import Product
+
+#: From weights that are multiplied together, and their name, to their product.
+Maker = Callable[[List[Weight], str], Product]
+State = Tuple[Tensor, Tensor]
+
+
+class ProductModule(nn.Module):
+    """For inference. Takes matrices from a state dict as products and vectors as they are."""
+
+    def __init__(self, make: Maker, like: nn.Module, groups: List[Tuple[str, ...]]):
+        """
+        Args:
+            like: the module whose place this takes.
+            groups: names of its matrices; those of a group are multiplied together.
+        """
+        super().__init__()
+        self.products: Dict[str, Product] = {}
+        self._make, self._groups = make, groups
+        self._shapes = {name: tuple(p.shape) for name, p in like.named_parameters()}
+        for name, shape in self._shapes.items():
+            if len(shape) == 1:
+                self.register_buffer(name, torch.empty(shape))
+
+    def _load_from_state_dict(self, state_dict, prefix, metadata, strict, missing, extra, errors):
+        bad = False
+        for name, shape in self._shapes.items():
+            value = state_dict.get(prefix + name)
+            if value is None:
+                missing.append(prefix + name)
+            elif tuple(value.shape) != shape:
+                errors.append(f"{prefix}{name} is {tuple(value.shape)}, the model's is {shape}")
+            else:
+                if len(shape) == 1:
+                    getattr(self, name).copy_(value)
+                continue
+            bad = True
+        if not bad:
+            for names in self._groups:
+                weights = [state_dict[prefix + name] for name in names]
+                self.products[names[0]] = self._make(weights, prefix + " and ".join(names))
+
+    def _biased(self, y: Tensor, *biases: str) -> Tensor:
+        for bias in biases:
+            if bias in self._shapes:
+                y = y + getattr(self, bias)
+        return y
+
+
+class ProductLinear(ProductModule):
+    """For ``nn.Linear``."""
+
+    def __init__(self, make: Maker, like: nn.Linear):
+        super().__init__(make, like, [("weight",)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self._biased(self.products["weight"](x.reshape(-1, x.shape[-1])), "bias")
+        return y.reshape(*x.shape[:-1], -1)
+
+    @property
+    def weight(self) -> Tensor:
+        """Dense, made anew: for code that multiplies it itself."""
+        return self.products["weight"].dense()
+
+
+def lstm_step(gates: Tensor, c: Tensor) -> State:
+    """h and c (B, H) of an LSTM from its gates i, f, g, o before their nonlinearities (B, 4H)."""
+    i, f, g, o = gates.chunk(4, dim=1)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
+class _Steps(ProductModule):
+    """Time steps of an LSTM whose input is known step by step: both matrices in one product."""
+
+    def _step(self, suffix: str, x: Tensor, state: State) -> State:
+        gates = self.products[f"weight_ih{suffix}"](torch.cat((x, state[0]), dim=1))
+        return lstm_step(self._biased(gates, f"bias_ih{suffix}", f"bias_hh{suffix}"), state[1])
+
+
+class ProductLSTMCell(_Steps):
+    """For ``nn.LSTMCell``."""
+
+    def __init__(self, make: Maker, like: nn.LSTMCell):
+        super().__init__(make, like, [("weight_ih", "weight_hh")])
+        self.hidden_size = like.hidden_size
+
+    def forward(self, x: Tensor, state: Optional[State] = None) -> State:
+        return self._step("", x, state or (x.new_zeros(len(x), self.hidden_size),) * 2)
+
+
+class ProductSteppedLSTM(_Steps):
+    """For ``SteppedLSTM``, of a decoder."""
+
+    def __init__(self, make: Maker, like: nn.LSTM):
+        layers = range(like.num_layers)
+        super().__init__(make, like, [(f"weight_ih_l{k}", f"weight_hh_l{k}") for k in layers])
+        self.num_layers = like.num_layers
+
+    def cell(self, layer: int, x: Tensor, state: State) -> State:
+        """As ``SteppedLSTM.cell``."""
+        return self._step(f"_l{layer}", x, state)
+
+    def forward(self, x: Tensor, state: State) -> Tuple[Tensor, State]:
+        """Output (T, B, H) and (h, c), as ``nn.LSTM``, of x (T, B, I)."""
+        h, c = (list(part.unbind(0)) for part in state)
+        outputs = []
+        for step in x.unbind(0):
+            for layer in range(self.num_layers):
+                h[layer], c[layer] = self.cell(layer, step, (h[layer], c[layer]))
+                step = h[layer]
+            outputs.append(step)
+        return torch.stack(outputs), (torch.stack(h), torch.stack(c))
+
+
+class ProductLSTM(ProductModule):
+    """For ``nn.LSTM`` with time first and no projections, of an encoder: a layer's inputs are
+    all known at once, and multiplied at once.
+    """
+
+    def __init__(self, make: Maker, like: nn.LSTM):
+        self_names = [name for name, p in like.named_parameters() if p.dim() == 2]
+        super().__init__(make, like, [(name,) for name in self_names])
+        self.hidden_size, self.num_layers = like.hidden_size, like.num_layers
+        self._directions: List[str] = ["", "_reverse"] if like.bidirectional else [""]
+
+    def forward(self, x: Union[Tensor, PackedSequence], state: Optional[State] = None):
+        """Output and (h, c), as ``nn.LSTM``; x is (T, B, I) or packed."""
+        if isinstance(x, PackedSequence):
+            data, batch_sizes, order, back = x
+            sizes = batch_sizes.tolist()
+        else:
+            data, order, back = x.reshape(-1, x.shape[-1]), None, None
+            sizes = [x.shape[1]] * x.shape[0]
+        runs = self.num_layers * len(self._directions)
+        if state is None:
+            state = (data.new_zeros(runs, sizes[0], self.hidden_size),) * 2
+        elif order is not None:
+            state = tuple(part.index_select(1, order) for part in state)
+        finals: List[State] = []
+        for layer in range(self.num_layers):
+            outputs = []
+            for direction in self._directions:
+                first = tuple(part[len(finals)] for part in state)
+                output, final = self._run(f"_l{layer}{direction}", data, sizes, first)
+                outputs.append(output)
+                finals.append(final)
+            data = torch.cat(outputs, dim=1)
+        h, c = (torch.stack(part) for part in zip(*finals))
+        if back is not None:
+            h, c = h.index_select(1, back), c.index_select(1, back)
+        if isinstance(x, PackedSequence):
+            return PackedSequence(data, x.batch_sizes, order, back), (h, c)
+        return data.reshape(*x.shape[:2], -1), (h, c)
+
+    def _run(self, suffix: str, data: Tensor, sizes: List[int], state: State):
+        """One layer in one direction over packed ``data`` (N, I), ``sizes[t]`` rows at time t."""
+        inputs = self.products[f"weight_ih{suffix}"](data)
+        inputs = self._biased(inputs, f"bias_ih{suffix}", f"bias_hh{suffix}")
+        recurrent = self.products[f"weight_hh{suffix}"]
+        h, c = (part.clone() for part in state)
+        output = data.new_empty(len(data), self.hidden_size)
+        parts = list(zip(sizes, inputs.split(sizes), output.split(sizes)))
+        for size, step, out in reversed(parts) if suffix.endswith("_reverse") else parts:
+            # sequences that have ended, or not begun from their end yet, keep their states
+            h[:size], c[:size] = lstm_step(step + recurrent(h[:size]), c[:size])
+            out.copy_(h[:size])
+        return output, (h, c)

@@ -1,0 +1,91 @@
+"""A weight matrix times a few vectors: dense, sparse or int8, by the kernels of torch.
+
+A product holds one matrix W (M, K), or several beside each other, and turns x (N, K) into
+x W^T (N, M).
+"""
+
+from typing import Callable, Dict, List, Union
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .csr import Weight, csr, source_of
+
+#: Vectors that MKL's product of a CSR matrix and a dense one takes at once: five take about
+#: twice as long as eight.
+COLUMNS = 8
+
+#: Denser than this, CSR takes more memory than the matrix.
+SPARSE_BELOW = 0.5
+
+
+class Dense:
+    """float32, as ``F.linear``."""
+
+    def __init__(self, weights: List[Weight]):
+        # float() of what is decoded is no further copy, nor is cat of one
+        decoded = [source_of(weight).decode().float() for weight in weights]
+        self.weight = torch.cat(decoded, dim=1) if len(decoded) > 1 else decoded[0]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight)
+
+    def dense(self) -> Tensor:
+        return self.weight
+
+
+class Sparse:
+    """float32 in compressed sparse rows: only what is kept is stored and multiplied."""
+
+    def __init__(self, weights: List[Weight]):
+        self.weight = csr(weights).tensor()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        count, width = x.shape
+        if count <= 2:  # too few to be worth the padding
+            return torch.stack([torch.mv(self.weight, row) for row in x])
+        padded = x.new_zeros(width, -(-count // COLUMNS) * COLUMNS)
+        padded[:, :count] = x.t()
+        # what follows is faster on contiguous numbers than the copy is slow
+        return (self.weight @ padded)[:, :count].t().contiguous()
+
+    def dense(self) -> Tensor:
+        return self.weight.to_dense()
+
+
+class Int8:
+    """int8 weights with a scale for each output channel; x is quantized anew in each call.
+
+    Rounding as ``fairseq-prune pack --values int8``, so such a file loses nothing further.
+    """
+
+    def __init__(self, weights: List[Weight]):
+        dense = Dense(weights).weight
+        # rows of zeros need a scale, too
+        scales = torch.maximum(dense.amax(dim=1), -dense.amin(dim=1)).double().clamp_(min=1e-12)
+        zeros = torch.zeros(len(scales), dtype=torch.int64)
+        quantized = torch.quantize_per_channel(dense, scales / 127, zeros, 0, torch.qint8)
+        self.packed = torch.ops.quantized.linear_prepack(quantized, None)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        # seven bits of x: with eight, processors without VNNI overflow
+        return torch.ops.quantized.linear_dynamic(x, self.packed, reduce_range=True)
+
+    def dense(self) -> Tensor:
+        return torch.ops.quantized.linear_unpack(self.packed)[0].dequantize()
+
+
+Product = Union[Dense, Sparse, Int8]
+KINDS: Dict[str, Callable[[List[Weight]], Product]] = {
+    "dense": Dense,
+    "sparse": Sparse,
+    "int8": Int8,
+}
+
+
+def sparse_where_smaller(weights: List[Weight]) -> Product:
+    """Sparse, or dense where more than half is kept."""
+    kept = sum(source_of(weight).kept() for weight in weights)
+    total = sum(weight.shape.numel() for weight in weights)
+    return (Sparse if kept < SPARSE_BELOW * total else Dense)(weights)
