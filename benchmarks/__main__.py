@@ -7,15 +7,28 @@ import argparse
 import platform
 import sys
 
+import fairseq
+import numpy
 import torch
 
-from . import masked_step, pruning, training
+from . import decoding, masked_step, packing, pruning, training
 
 BENCHMARKS = {
     "pruning": pruning.rows,
     "masked-step": masked_step.rows,
     "training": training.rows,
+    "packing": packing.rows,
+    "decoding": decoding.rows,
 }
+
+
+def processor() -> str:
+    """What the system calls its processor."""
+    try:
+        with open("/proc/cpuinfo") as f:
+            return next(line.split(":")[1].strip() for line in f if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()
 
 
 def main(argv=None) -> None:
@@ -26,14 +39,15 @@ def main(argv=None) -> None:
     )
     args = parser.parse_args(argv)
     print(
-        f"{platform.machine()}, {torch.get_num_threads()} threads, Python "
-        f"{platform.python_version()}, torch {torch.__version__}; medians; ours / peer\n"
+        f"{processor()}, {torch.get_num_threads()} threads, Python {platform.python_version()}, "
+        f"torch {torch.__version__}, fairseq {fairseq.__version__}, numpy {numpy.__version__}; "
+        f"medians; ratio = ours / peer, of rates and of sizes and seconds alike\n"
     )
-    print(f"{'what':<44} {'ours':>14} {'peer':>14} {'ratio':>8}  goal", flush=True)
+    print(f"{'what':<56} {'ours':>14} {'peer':>14} {'ratio':>8}  goal", flush=True)
     for name, rows in BENCHMARKS.items():
         if args.only in (None, name):
             for what, ours, peer, ratio, goal in rows(args):
-                print(f"{what:<44} {ours:>14} {peer:>14} {ratio:>8}  {goal}", flush=True)
+                print(f"{what:<56} {ours:>14} {peer:>14} {ratio:>8}  {goal}", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def rows(args):
             model.train()
             optimizer = models.optimizer("pruned_sgd", model)
             steps.append(lambda m=model, o=optimizer: models.step(m, o, criterion, sample))
-        plain, feeding, stock = models.in_turn(steps, rounds=9)
+        plain, feeding, stock = models.in_turn(steps, rounds=5)
         words = sample["ntokens"]
         for what, ours, goal in (
             ("no input feeding", plain, "at least 1.2"),

@@ -3,6 +3,7 @@
 import atexit
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ SMALL = """
     --log-interval 1 --no-epoch-checkpoints
 """.split()
 
+DECODE = ("--required-batch-size-multiple", "1", "--cpu", "--num-workers", "0")
 
 _server = []
 
@@ -138,3 +140,9 @@ RETRAIN = """
     --lr 0.5 --lr-scheduler luong --lr-decay-start 1 --lr-decay-every 0.3
     --prune-scheme class-blind --prune-sparsity 0.8
 """.split()
+
+
+def lines(output, kind):
+    """{sentence: last tab-separated field} of fairseq-generate's lines "KIND-sentence"."""
+    found = re.findall(rf"^{kind}-(\d+)\t(.*)$", output, re.MULTILINE)
+    return {int(number): text.split("\t")[-1] for number, text in found}

@@ -30,6 +30,7 @@ class Translator:
             PruneError: an option is unknown, or is not one for this.
         """
         self.model, self.task, self.subset = model, task, subset
+        self.scores: List[float] = []
         cfg = generation_config(words)
         size = cfg.dataset.batch_size
         tokens = cfg.dataset.max_tokens or (None if size else 4000)
@@ -57,17 +58,29 @@ class Translator:
     def translate(self, stop: Callable[[], bool] = lambda: False) -> Optional[List[str]]:
         """The best translation of each sentence, in the order of the subset.
 
+        ``scores`` then has the score of each (log-probability over length, fairseq's H lines).
+
         Args:
             stop: asked before each batch; None is returned once it says so.
         """
-        found = {}
+        found, scores = {}, {}
         for batch in self._batches:
             if stop():
                 return None
-            hypotheses = self.task.inference_step(self._generator, [self.model], batch)
-            for index, best in zip(batch["id"].tolist(), hypotheses):
-                found[index] = self._text(best[0]["tokens"].int().cpu())
+            for index, best in self._best(batch):
+                found[index] = self._text(best["tokens"].int().cpu())
+                scores[index] = float(best["score"])
+        self.scores = [scores[index] for index in sorted(scores)]
         return self._ordered(found)
+
+    @torch.no_grad()
+    def warm_up(self) -> None:
+        """Translate the first batch and forget it."""
+        self._best(self._batches[0])
+
+    def _best(self, batch):
+        hypotheses = self.task.inference_step(self._generator, [self.model], batch)
+        return [(index, best[0]) for index, best in zip(batch["id"].tolist(), hypotheses)]
 
     def _text(self, tokens: torch.Tensor, escape_unk: bool = False) -> str:
         dictionary = self.task.target_dictionary

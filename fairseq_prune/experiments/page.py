@@ -14,7 +14,9 @@ CAPTIONS = {
     "losses": "Validation loss through training, pruning and retraining (as Figure 7).",
 }
 RESULTS_HEAD = ("", "scheme", "sparsity", "seeds", "BLEU", "perplexity")
-STORAGE_HEAD = ("sparsity", "weights kept", "dense MB", "CSR MB", "bound MB", "bound / dense")
+STORAGE_HEAD = (
+    "sparsity", "weights kept", "dense MB", "CSR MB", "packed MB", "bound MB", "bound / dense",
+)  # fmt: skip
 
 
 def results_rows(rows: List[Dict[str, Any]]) -> Iterator[Sequence[str]]:
@@ -40,7 +42,11 @@ def storage_rows(rows: List[Dict[str, Any]]) -> Iterator[Sequence[str]]:
         yield (
             f"{100 * sparsity:g}%",
             f"{row['kept']:,.0f}",
-            *(f"{sizes[name] / 1e6:.2f}" for name in ("dense", "csr", "bound")),
+            # results of before there were packed files have no size of one
+            *(
+                f"{sizes[name] / 1e6:.2f}" if name in sizes else "-"
+                for name in ("dense", "csr", "packed", "bound")
+            ),
             f"{100 * sizes['bound'] / sizes['dense']:.1f}%",
         )
 
@@ -71,8 +77,9 @@ def page(rows: List[Dict[str, Any]], about: Dict[str, Any], out: str, figures: L
         "<h2>Results</h2><p>± standard deviation over seeds.</p>",
         table(RESULTS_HEAD, results_rows(rows)),
         "<h2>Storage</h2><p>All of the model's parameters in fp32. CSR: compressed sparse rows, an "
-        "int32 column beside each kept value. Bound: the entropy of the masks and the kept values; "
-        "no lossless code of independent positions is smaller.</p>",
+        "int32 column beside each kept value. Packed: as <code>fairseq-prune pack</code>. Bound: "
+        "the entropy of the masks and the kept values; no lossless code of independent positions "
+        "is smaller.</p>",
         table(STORAGE_HEAD, storage_rows(rows)),
     ]
     return document("Pruning experiments", parts)

@@ -34,6 +34,7 @@ def summarise(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
             "bytes": {
                 name: statistics.mean(record["bytes"][name] for record in found)
                 for name in found[0]["bytes"]
+                if all(name in record["bytes"] for record in found)
             },
             **{metric: _spread([record[metric] for record in found]) for metric in METRICS},
         }

@@ -86,11 +86,11 @@ def uninitialised() -> Iterator[None]:
             setattr(torch.Tensor, name, method)
 
 
-def check_runtime(runtime: str) -> None:
+def check_runtime(runtime: str, flag: str = "--prune-runtime") -> None:
     """Raise PruneError unless ``runtime`` is one, and torch has its kernels here."""
     choices = ["dense", *RUNTIMES]
     if runtime not in choices:
-        raise PruneError(f"--prune-runtime {runtime}: choose one of {', '.join(choices)}")
+        raise PruneError(f"{flag} {runtime}: choose one of {', '.join(choices)}")
     kinds = {"dense": [], "auto": list(KINDS)}.get(runtime, [runtime])
     for kind in kinds:
         try:
@@ -98,8 +98,8 @@ def check_runtime(runtime: str) -> None:
         except (RuntimeError, AttributeError, NotImplementedError) as error:
             reason = str(error).strip().split("\n")[0]
             raise PruneError(
-                f"--prune-runtime {runtime} needs kernels that this torch does not have here "
-                f"({reason}); use --prune-runtime dense"
+                f"{flag} {runtime} needs kernels that this torch does not have here "
+                f"({reason}); use dense"
             ) from error
 
 

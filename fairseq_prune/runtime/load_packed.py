@@ -2,14 +2,10 @@
 
 from typing import Optional
 
-from fairseq import checkpoint_utils
 from fairseq.hub_utils import GeneratorHubInterface
 
-from ..checkpoints.packed.dictionaries import check_dictionaries
 from ..checkpoints.packed.packed_model import PackedModel
-from ..checkpoints.task_of import config_of, set_up
-from ..pruning import PruneError
-from .convert import check_runtime
+from .load import load
 
 
 def load_packed(
@@ -28,19 +24,6 @@ def load_packed(
     Raises:
         PruneError: the file is damaged, or the data are not there or have other dictionaries.
     """
-    check_runtime(runtime)
-    packed = PackedModel(path)
-    cfg = config_of(path, data)
-    changes = {}
-    if runtime != "dense":
-        name = str(cfg.task._name)
-        pruned = name if name.startswith("pruned_") else f"pruned_{name}"
-        changes = {"_name": pruned, "prune_runtime": runtime}
-    task = set_up(cfg, path, changes)
-    check_dictionaries(path, packed.dictionaries, task)
-    try:
-        models, cfg, task = checkpoint_utils.load_model_ensemble_and_task([path], task=task)
-    except (RuntimeError, KeyError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise PruneError(f"{path} cannot be decoded with: {reason}") from error
-    return GeneratorHubInterface(cfg, task, models).eval()
+    PackedModel(path)  # nothing but packed files
+    model, cfg, task = load(path, data, runtime)
+    return GeneratorHubInterface(cfg, task, [model]).eval()

@@ -4,6 +4,7 @@ A product holds one matrix W (M, K), or several beside each other, and turns x (
 x W^T (N, M).
 """
 
+import warnings
 from typing import Callable, Dict, List, Union
 
 import torch
@@ -65,7 +66,10 @@ class Int8:
         # rows of zeros need a scale, too
         scales = torch.maximum(dense.amax(dim=1), -dense.amin(dim=1)).double().clamp_(min=1e-12)
         zeros = torch.zeros(len(scales), dtype=torch.int64)
-        quantized = torch.quantize_per_channel(dense, scales / 127, zeros, 0, torch.qint8)
+        with warnings.catch_warnings():
+            # torch 2.13 means to take quantized tensors away, and has nothing in their place yet
+            warnings.simplefilter("ignore")
+            quantized = torch.quantize_per_channel(dense, scales / 127, zeros, 0, torch.qint8)
         self.packed = torch.ops.quantized.linear_prepack(quantized, None)
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -10,21 +10,12 @@ class TwoStepBeamSearch(BeamSearch):
     is added up or copied.
     """
 
-    def step(
-        self,
-        step,
-        lprobs,
-        scores,
-        prev_output_tokens=None,
-        original_batch_idxs=None,
-        candidate_multiple=2,
-    ):
+    def step(self, step, lprobs, scores, *rest):
         """Scores, words and hypotheses (B, candidates), best first, from lprobs (B, beam, V)."""
-        count = candidate_multiple * lprobs.size(1)
-        if step == 0 or lprobs.size(2) <= count:
-            return super().step(
-                step, lprobs, scores, prev_output_tokens, original_batch_idxs, candidate_multiple
-            )
+        count = 2 * lprobs.size(1)
+        # a sixth argument would be another number of candidates
+        if step == 0 or lprobs.size(2) <= count or len(rest) > 2:
+            return super().step(step, lprobs, scores, *rest)
         best, words = torch.topk(lprobs, count, dim=2)
         totals = (best + scores[:, :, step - 1].unsqueeze(-1)).flatten(1)
         totals, places = torch.topk(totals, count, dim=1)

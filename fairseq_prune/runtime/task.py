@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import logging
 
 import torch
 from fairseq.search import BeamSearch
@@ -11,6 +12,8 @@ from ..checkpoints.in_fairseq import map_checkpoints
 from ..pruning import PruneError
 from .convert import check_runtime, convert_, has_products, uninitialised
 from .search import TwoStepBeamSearch
+
+logger = logging.getLogger("fairseq_prune")
 
 
 class RuntimeMixin:
@@ -51,6 +54,11 @@ class RuntimeMixin:
         if any(has_products(model) for model in models):
             if type(getattr(generator, "search", None)) is BeamSearch:
                 generator.search = TwoStepBeamSearch(self.target_dictionary)
+            if self.prune_cfg.prune_runtime in ("int8", "auto"):
+                logger.info(
+                    "int8 rounds weights, and auto may choose it: translations can change; "
+                    "fairseq-prune compare says how many do, and what BLEU"
+                )
         return generator
 
 

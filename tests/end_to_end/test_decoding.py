@@ -4,17 +4,9 @@ import re
 
 import pytest
 import sacrebleu
-from commands import PLUGIN, RETRAIN, SMALL, python, run, state_of, train
+from commands import DECODE, PLUGIN, RETRAIN, SMALL, lines, python, run, state_of, train
 
 from fairseq_prune.checkpoints.weights import prunable_weights
-
-DECODE = ("--required-batch-size-multiple", "1", "--cpu", "--num-workers", "0")
-
-
-def lines(output, kind):
-    """{sentence: last tab-separated field} of the lines that start with "KIND-"."""
-    found = re.findall(rf"^{kind}-(\d+)\t(.*)$", output, re.MULTILINE)
-    return {int(number): text.split("\t")[-1] for number, text in found}
 
 
 def generate(data, path, *args):

@@ -115,6 +115,9 @@ def test_paper_scale_bits_a_weight():
         mask = torch.arange(10000).view(100, 100) >= sparsity * 10000
         found = storage([torch.zeros(100, 100)], {"w": mask})
         assert found["bound"] * 8 / 10000 == pytest.approx(bits, abs=0.005)
+        shuffled = mask.reshape(-1)[torch.randperm(10000)].view(100, 100)
+        packed = storage([torch.zeros(100, 100)], {"w": shuffled})["packed"]
+        assert 0.99 * found["bound"] < packed < 1.03 * found["bound"]
 
 
 def test_estimate():

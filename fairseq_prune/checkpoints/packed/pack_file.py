@@ -63,7 +63,7 @@ def pack_checkpoint(
     model, record = state["model"], find_record(state)
     if record is not None:
         check_record(record, model)
-    copies = _copies(model)
+    copies = _copies(model, {} if record is None else record["masks"])
     entries: List[Entry] = []
     tensors: Dict[str, Any] = {}
     bound = 0.0
@@ -95,13 +95,13 @@ def _without_masks(record: Mapping[str, Any]) -> Any:
     return to_json({k: v for k, v in record.items() if k not in ("masks", "shapes")}, [])
 
 
-def _copies(model: Mapping[str, Tensor]) -> Dict[str, str]:
-    """Name -> an earlier name of a tensor that is the same bit by bit."""
+def _copies(model: Mapping[str, Tensor], masks: Mapping[str, Any]) -> Dict[str, str]:
+    """Name -> an earlier name of a tensor that is the same bit by bit, and has no other mask."""
     return {
         other: first
         for first, others in tied(model).items()
         for other in others
-        if torch.equal(bits(model[first]), bits(model[other]))
+        if other not in masks and torch.equal(bits(model[first]), bits(model[other]))
     }
 
 

@@ -6,7 +6,7 @@ import torch
 
 from ...optim.pruned_optimizer import RECORD_KEY
 from ...pruning import PruneError
-from .container import ITEM_SIZES, Container, count_of
+from .container import Container
 from .limit import check_claim
 from .plain import from_json
 from .read_tensor import PackedTensor
@@ -38,23 +38,23 @@ class PackedModel:
         content = container.content
         self.dictionaries: Dict[str, str] = dict(content["dictionaries"])
         self.tensors: Dict[str, PackedTensor] = {}
-        claimed = 0
         for name, said in content["tensors"].items():
             if "same_as" in said:
                 self.tensors[name] = self.tensors[said["same_as"]]
                 continue
-            self.tensors[name] = tensor = PackedTensor(container, name, said)
-            claimed += count_of(tensor.shape) * ITEM_SIZES[said["dtype"]]
-        check_claim(claimed, container.size, container.path)
-        loose = [
-            PackedTensor(container, f"state:{k}", said).decode()
-            for k, said in enumerate(content["loose"])
+            self.tensors[name] = PackedTensor(container, name, said)
+        beside = [
+            PackedTensor(container, f"state:{k}", said) for k, said in enumerate(content["loose"])
         ]
+        different = {tensor.name: tensor for tensor in self.tensors.values()}.values()
+        claimed = sum(tensor.nbytes for tensor in (*different, *beside))
+        check_claim(claimed, container.size, container.path)
+        loose = [tensor.decode() for tensor in beside]
         self._state = from_json(content["state"], loose)
         record = content["record"]
         self._record = None if record is None else from_json(record, loose)
-        if not isinstance(self._state, dict):
-            raise TypeError("state")
+        if not isinstance(self._state, dict) or not isinstance(self._record, (dict, type(None))):
+            raise TypeError("state or record")
 
     def state(self, model: Mapping[str, Any]) -> Dict[str, Any]:
         """The checkpoint without the optimizer, with ``model`` for its weights."""

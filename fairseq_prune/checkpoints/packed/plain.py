@@ -32,13 +32,14 @@ def to_json(value: Any, tensors: List[Tensor]) -> Any:
         return [to_json(item, tensors) for item in value]
     if isinstance(value, Namespace):
         return _marked("namespace", to_json(vars(value), tensors))
-    for kind, of in (("tuple", tuple), ("set", (set, frozenset))):
+    for kind, of in (("tuple", tuple), ("set", set), ("frozenset", frozenset)):
         if isinstance(value, of):
             return _marked(kind, [to_json(item, tensors) for item in value])
+    if isinstance(value, OrderedDict):
+        return _marked("ordered", to_json(dict(value.items()), tensors))
     if isinstance(value, dict):
         if all(isinstance(key, str) for key in value) and MARK not in value:
-            plain = {key: to_json(item, tensors) for key, item in value.items()}
-            return _marked("ordered", plain) if isinstance(value, OrderedDict) else plain
+            return {key: to_json(item, tensors) for key, item in value.items()}
         pairs = [[to_json(part, tensors) for part in item] for item in value.items()]
         return _marked("pairs", pairs)
     raise PruneError(f"the checkpoint holds a {type(value).__name__}, which cannot be packed")
@@ -58,7 +59,7 @@ def from_json(value: Any, tensors: List[Tensor]) -> Any:
         return {key: from_json(item, tensors) for key, item in value.items()}
     try:
         return _READERS[value[MARK]](value["is"], tensors)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise PruneError("what it holds besides weights is damaged") from error
 
 
@@ -66,14 +67,25 @@ def _marked(kind: str, content: Any) -> Any:
     return {MARK: kind, "is": content}
 
 
+def _of(kind: type, value: Any, tensors: List[Tensor]) -> Any:
+    """A list or a dict, and no tensor, each element of which would become an object."""
+    inner = from_json(value, tensors)
+    if not isinstance(inner, kind):
+        raise TypeError(type(inner))
+    return inner
+
+
 _READERS = {
     "float": lambda value, tensors: float(value),
     "tensor": lambda value, tensors: tensors[value],
-    "namespace": lambda value, tensors: Namespace(**from_json(value, tensors)),
-    "tuple": lambda value, tensors: tuple(from_json(value, tensors)),
-    "set": lambda value, tensors: set(from_json(value, tensors)),
-    "ordered": lambda value, tensors: OrderedDict(from_json(value, tensors)),
-    "pairs": lambda value, tensors: dict(map(tuple, from_json(value, tensors))),
+    "namespace": lambda value, tensors: Namespace(**_of(dict, value, tensors)),
+    "tuple": lambda value, tensors: tuple(_of(list, value, tensors)),
+    "set": lambda value, tensors: set(_of(list, value, tensors)),
+    "frozenset": lambda value, tensors: frozenset(_of(list, value, tensors)),
+    "ordered": lambda value, tensors: OrderedDict(_of(dict, value, tensors)),
+    "pairs": lambda value, tensors: {
+        from_json(key, tensors): from_json(item, tensors) for key, item in value
+    },
 }
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ...pruning import PruneError
-from .container import Container, count_of
+from .container import ITEM_SIZES, Container, count_of
 from .mask_code import BLOCK, MaskCode
 from .plain import bits
 from .values_code import VALUES, dequantize
@@ -26,6 +26,7 @@ class PackedTensor:
     Attributes:
         shape: as unpacked.
         dtype: as unpacked.
+        nbytes: as unpacked.
         recorded: whether the mask is that of a pruning.
     """
 
@@ -35,22 +36,28 @@ class PackedTensor:
             PruneError: what is said does not fit what the file has.
         """
         try:
-            self.shape = torch.Size(said["shape"])
+            # a tensor without memory: refuses what no tensor can be
+            self.shape = torch.empty(tuple(said["shape"]), device="meta").shape
             self.dtype, self._stored = _TORCH[said["dtype"]], said["dtype"]
             self._lossy: Optional[str] = said.get("values")
             self.recorded: bool = bool(said.get("recorded"))
             if self._lossy is not None:
                 self._stored = VALUES[self._lossy]
+                if len(self.shape) < 2:
+                    raise ValueError(self._lossy)
         except (KeyError, TypeError, RuntimeError, ValueError, OverflowError) as error:
             raise PruneError(f"{container.path} is damaged: {name} is described wrongly") from error
         self.name, self._container = name, container
         self._count = count_of(self.shape)
+        self.nbytes = self._count * ITEM_SIZES[said["dtype"]]
         self.is_sparse = f"{name}:mask" in container.entries
         self._values = f"{name}:values" if self.is_sparse else name
         self._scales: Optional[np.ndarray] = None
         if self._lossy == "int8":
-            self._expect(f"{name}:scales", "F16", (self.shape[0],) if self.shape else ())
-        if not self.is_sparse:
+            self._expect(f"{name}:scales", "F16", (self.shape[0],))
+        if self.is_sparse:
+            self._expect(f"{name}:mask", "U8", container.entries[f"{name}:mask"][1])
+        else:
             self._expect(self._values, self._stored, tuple(self.shape))
 
     def _expect(self, entry: str, dtype: str, shape: Tuple[int, ...]) -> None:

@@ -1,0 +1,71 @@
+"""Checkpoints of random models, pruned, with a corpus of random words to decode."""
+
+import os
+from argparse import Namespace
+
+import torch
+from fairseq import options, tasks
+from fairseq.data import Dictionary
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from omegaconf import OmegaConf
+
+import fairseq_prune  # noqa: F401  (registers)
+from fairseq_prune.models.weight_classes import fairseq_classes, fairseq_prunable
+from fairseq_prune.optim.pruned_optimizer import RECORD_KEY
+from fairseq_prune.pruning import apply_, make_record, prune
+
+#: Millions of weights -> hidden size, layers, vocabulary; 216 is the paper's model.
+SIZES = {10: (256, 2, 10_000), 50: (500, 4, 22_300), 216: (1000, 4, 50_000)}
+
+#: Sentences to decode, one at a time and in batches, of LENGTHS words.
+SUBSETS = {"few": 5, "many": 64}
+LENGTHS = (18, 23)
+
+
+def make_data(folder: str, million: int) -> None:
+    """Dictionaries and subsets, as raw text."""
+    generator = torch.Generator().manual_seed(1)
+    dictionary = Dictionary()
+    for k in range(SIZES[million][2] - len(dictionary)):
+        dictionary.add_symbol(f"w{k}")
+    os.makedirs(folder, exist_ok=True)
+    for side in ("src", "tgt"):
+        dictionary.save(f"{folder}/dict.{side}.txt")
+        for subset, sentences in SUBSETS.items():
+            with open(f"{folder}/{subset}.src-tgt.{side}", "w") as f:
+                for _ in range(sentences):
+                    length = int(torch.randint(*LENGTHS, (1,), generator=generator))
+                    words = torch.randint(len(dictionary) - 4, (length,), generator=generator)
+                    f.write(" ".join(f"w{k}" for k in words.tolist()) + "\n")
+
+
+def make_checkpoint(folder: str, million: int, sparsity: float) -> str:
+    """A model of ``million`` weights on the data in ``folder``, pruned class-blind; its path."""
+    size, layers, _ = SIZES[million]
+    words = (
+        f"{folder} --task translation --source-lang src --target-lang tgt --dataset-impl raw "
+        f"--arch pruned_lstm_nmt --hidden-size {size} --num-layers {layers} --cpu --max-tokens 1000"
+    )
+    args: Namespace = options.parse_args_and_arch(options.get_training_parser(), words.split())
+    cfg = convert_namespace_to_omegaconf(args)
+    torch.manual_seed(1)
+    model = tasks.setup_task(cfg.task).build_model(cfg.model)
+    state = {
+        "args": None,
+        "cfg": OmegaConf.to_container(cfg),
+        "model": model.state_dict(),
+        "optimizer_history": [
+            {"criterion_name": "", "optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 1}
+        ],
+        "task_state": {},
+        "extra_state": {"train_iterator": {"epoch": 1}},
+    }
+    if sparsity:
+        weights = fairseq_prunable(dict(model.named_parameters()))
+        pruned = prune(weights, fairseq_classes(weights), "class-blind", sparsity)
+        for name, mask in pruned.masks.items():
+            apply_(weights[name], mask)
+        state[RECORD_KEY] = make_record(pruned, sparsity)
+    path = f"{folder}/{sparsity:g}.pt"
+    torch.save(state, path)
+    return path

@@ -1,0 +1,75 @@
+"""``fairseq-prune compare``: what each runtime does to speed and BLEU."""
+
+import json
+import shlex
+from dataclasses import asdict
+
+from ..analysis.runtimes import TIE, compare
+from ..pruning import PruneError, table
+from ..runtime.convert import check_runtime
+from .quiet import quiet_libraries
+
+RUNTIMES = "dense,sparse,int8,auto"
+
+
+def add_to(verbs) -> None:
+    verb = verbs.add_parser(
+        "compare",
+        help="decode with each runtime",
+        description="Translate a subset of DATA with each --prune-runtime and say how fast each "
+        "is, its BLEU, and how many translations differ from those of the first.",
+    )
+    verb.add_argument("source", metavar="CKPT", help="checkpoint or packed file")
+    verb.add_argument("data", metavar="DATA", help="folder made by fairseq-preprocess")
+    verb.add_argument("--subset", default="test", help="what to translate (default: %(default)s)")
+    verb.add_argument(
+        "--runtimes",
+        default=RUNTIMES,
+        help="which, with commas; the first is what others are held against (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--generate",
+        default="--beam 5 --batch-size 1",
+        metavar="OPTIONS",
+        help="options of fairseq-generate, e.g. '--beam 5 --batch-size 1 --remove-bpe' (default: "
+        "%(default)s)",
+    )
+    verb.add_argument("--json", action="store_true", help="print JSON")
+    verb.set_defaults(run=run_compare)
+
+
+def run_compare(args) -> None:
+    runtimes = args.runtimes.split(",")
+    for runtime in runtimes:
+        check_runtime(runtime, flag="--runtimes")
+    try:
+        words = shlex.split(args.generate)
+    except ValueError as error:
+        raise PruneError(f"--generate {args.generate}: {error}") from error
+    quiet_libraries()
+    found = []
+    for decoded in compare(args.source, args.data, args.subset, words, runtimes):
+        found.append(decoded)
+        if not args.json:
+            # a line at once: each takes minutes on a real test set
+            print(f"{decoded.runtime}: {decoded.sentences_per_second:.2f} sentences/s", flush=True)
+    if args.json:
+        print(json.dumps([asdict(decoded) for decoded in found], indent=2))
+        return
+    first = found[0]
+    rows = [("runtime", "sentences/s", "ratio", "BLEU", "change", "identical", "ties", "different")]
+    for d in found:
+        rows.append(
+            (
+                d.runtime,
+                f"{d.sentences_per_second:.2f}",
+                f"{d.sentences_per_second / first.sentences_per_second:.2f}",
+                f"{d.bleu:.2f}",
+                f"{d.bleu - first.bleu:+.2f}",
+                str(d.identical),
+                str(d.ties),
+                str(d.different),
+            )
+        )
+    print("\n".join(["", *table(rows), ""]))
+    print(f"{first.sentences} sentences, {first.signature}; a tie: scores within {TIE:g}")

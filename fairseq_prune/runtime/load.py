@@ -1,0 +1,46 @@
+"""A model of a checkpoint or packed file with the products to decode with."""
+
+from typing import Any, Optional, Tuple
+
+from fairseq import checkpoint_utils
+from fairseq.tasks import FairseqTask
+from torch import nn
+
+from ..checkpoints.packed.container import is_packed
+from ..checkpoints.packed.dictionaries import check_dictionaries
+from ..checkpoints.packed.packed_model import PackedModel
+from ..checkpoints.safe_io import read_checkpoint
+from ..checkpoints.task_of import config_of, set_up
+from ..pruning import PruneError
+from .convert import check_runtime
+
+
+def load(path: str, data: Optional[str], runtime: str) -> Tuple[nn.Module, Any, FairseqTask]:
+    """The model at ``path``, on the CPU, its configuration and its task.
+
+    Args:
+        data: folder with the dictionaries; None for the one it was trained on.
+        runtime: as ``--prune-runtime``.
+    Raises:
+        PruneError: the file is damaged, the data are not there or have other dictionaries.
+    """
+    check_runtime(runtime)
+    dictionaries = {}
+    if is_packed(path):
+        dictionaries = PackedModel(path).dictionaries
+    else:
+        read_checkpoint(path)  # says what is wrong with it
+    cfg = config_of(path, data)
+    changes = {}
+    if runtime != "dense":
+        name = str(cfg.task._name)
+        pruned = name if name.startswith("pruned_") else f"pruned_{name}"
+        changes = {"_name": pruned, "prune_runtime": runtime}
+    task = set_up(cfg, path, changes)
+    check_dictionaries(path, dictionaries, task)
+    try:
+        models, cfg, task = checkpoint_utils.load_model_ensemble_and_task([path], task=task)
+    except (RuntimeError, KeyError, AssertionError) as error:
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise PruneError(f"{path} cannot be decoded with: {reason}") from error
+    return models[0].eval(), cfg, task

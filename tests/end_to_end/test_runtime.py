@@ -1,0 +1,159 @@
+"""``--prune-runtime``, ``load_packed`` and ``fairseq-prune compare`` on real commands."""
+
+import json
+import re
+
+import pytest
+import sacrebleu
+from commands import DECODE, PLUGIN, RETRAIN, SMALL, lines, run, train
+
+import fairseq_prune
+
+OPTIONS = ("--beam", "3", "--max-len-b", "12", "--batch-size", "4")
+TINY = {
+    "input-feeding": "--arch pruned_lstm_nmt_tiny --init-range 0.5 --decoder-input-feed "
+    "--lstm-bias --share-decoder-input-output-embed",
+    "no-attention": "--arch pruned_lstm_nmt_tiny --init-range 0.5 --no-attention",
+    "lstm": "--arch lstm --encoder-embed-dim 16 --decoder-embed-dim 16 --encoder-bidirectional "
+    "--encoder-layers 2 --decoder-layers 2 --decoder-out-embed-dim 16 --encoder-hidden-size 16 "
+    "--decoder-hidden-size 16",
+    "transformer": "--arch transformer --encoder-embed-dim 16 --decoder-embed-dim 16 "
+    "--encoder-ffn-embed-dim 32 --decoder-ffn-embed-dim 32 --encoder-layers 2 --decoder-layers 2 "
+    "--encoder-attention-heads 2 --decoder-attention-heads 2 --share-decoder-input-output-embed",
+}
+
+
+def generate(data, path, runtime, *args, ok=True):
+    return run(
+        "fairseq-generate", data, "--user-dir", PLUGIN, "--task", "pruned_translation", "--path",
+        path, "--prune-runtime", runtime, *DECODE, *(args or OPTIONS), ok=ok,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def packed(retrained, tmp_path_factory):
+    path = tmp_path_factory.mktemp("packed") / "model.packed"
+    run("fairseq-prune", "pack", retrained[0] / "checkpoint_best.pt", path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(data, retrained):
+    """The translations of fairseq's own task, without this runtime."""
+    output = run(
+        "fairseq-generate", data, "--user-dir", PLUGIN, "--task", "translation", "--path",
+        retrained[0] / "checkpoint_best.pt", *DECODE, *OPTIONS,
+    )  # fmt: skip
+    assert len(set(lines(output, "H").values())) > 3, "a model that says different things"
+    return lines(output, "H")
+
+
+@pytest.mark.parametrize("runtime", ["dense", "sparse"])
+def test_same_translations(runtime, data, retrained, packed, expected):
+    for path in (retrained[0] / "checkpoint_best.pt", packed):
+        assert lines(generate(data, path, runtime), "H") == expected
+
+
+def test_int8_and_auto_translate_about_the_same(data, packed, expected):
+    for runtime in ("int8", "auto"):
+        output = generate(data, packed, runtime)
+        found = lines(output, "H")
+        score = sacrebleu.corpus_bleu(
+            [found[k] for k in range(30)], [[expected[k] for k in range(30)]]
+        ).score
+        assert score > 60, runtime
+        assert "fairseq-prune compare" in output, "says that translations can change"
+    assert re.search(r"decoder\.fc_out\.weight \(\d+ x 32, \d+ columns\): \w+ of dense", output)
+
+
+def test_interactive(data, packed, expected):
+    output = run(
+        "fairseq-interactive", data, "--user-dir", PLUGIN, "--path", packed, "--beam", "3",
+        "--max-len-b", "12", "--cpu", "--task", "pruned_translation", "--prune-runtime", "sparse",
+        "--buffer-size", "30", "--batch-size", "4",
+        stdin=(data.parent / "test.en").read_text(),
+    )  # fmt: skip
+    assert lines(output, "H") == expected
+
+
+@pytest.mark.parametrize("name", list(TINY))
+def test_other_architectures(name, data, tmp_path):
+    base = [a for a in SMALL if a not in ("--init-range", "0.5", "pruned_lstm_nmt_tiny", "--arch")]
+    model = TINY[name].split()
+    train(
+        data, tmp_path / "dense", *model, "--task", "translation", "--optimizer", "adam",
+        "--lr", "0.02", "--max-update", "25", base=base,
+    )  # fmt: skip
+    path = tmp_path / "pruned.pt"
+    run("fairseq-prune", "prune", tmp_path / "dense/checkpoint_best.pt", path, "--sparsity", "0.7")
+    # one at a time: padded, stock 0.12.2's transformer fails on torch 1.13, dense or pruned
+    options = ("--beam", "3", "--max-len-b", "12", "--batch-size", "1")
+    dense = lines(generate(data, path, "dense", *options), "H")
+    assert lines(generate(data, path, "sparse", *options), "H") == dense
+    assert len(lines(generate(data, path, "auto", *options), "H")) == 30
+
+
+def test_load_packed(data, packed, expected):
+    # it belongs to the test's folder, so DATA need not be given
+    for runtime in ("dense", "sparse"):
+        model = fairseq_prune.load_packed(str(packed), runtime=runtime)
+        sources = (data.parent / "test.en").read_text().splitlines()
+        found = model.translate(sources, beam=3, max_len_b=12, max_len_a=0)
+        assert found == [expected[k] for k in range(30)]
+
+
+def test_compare(data, packed, expected, tmp_path):
+    options = " ".join(OPTIONS)
+    output = run("fairseq-prune", "compare", packed, data, "--generate", options, "--json")
+    found = {row["runtime"]: row for row in json.loads(output[output.index("[\n") :])}
+    assert list(found) == ["dense", "sparse", "int8", "auto"]
+    references = (data.parent / "test.de").read_text().splitlines()
+    bleu = sacrebleu.corpus_bleu([expected[k] for k in range(30)], [references]).score
+    assert found["dense"]["bleu"] == pytest.approx(bleu, abs=0.01)
+    assert found["sparse"]["bleu"] == found["dense"]["bleu"]
+    for runtime, row in found.items():
+        assert row["identical"] + row["ties"] + row["different"] == row["sentences"] == 30
+        said = lines(generate(data, packed, runtime), "H")
+        same = sum(said[k] == expected[k] for k in range(30))
+        if runtime != "auto":  # which may choose otherwise in another process
+            assert row["identical"] == same, runtime
+    shown = run("fairseq-prune", "compare", packed, data, "--runtimes", "sparse,int8")
+    assert re.search(r"^sparse +[\d.]+ +1\.00 +[\d.]+ +\+0\.00 +30 +0 +0$", shown, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "args, sentence",
+    [
+        (["--prune-runtime", "fast"], "--prune-runtime fast: choose one of dense, sparse, int8"),
+        (["--prune-runtime", "sparse", "--fp16"], "sparse takes no --fp16"),
+    ],
+)
+def test_mistakes(args, sentence, data, packed):
+    output = run(
+        "fairseq-generate", data, "--user-dir", PLUGIN, "--task", "pruned_translation", "--path",
+        packed, *DECODE, *OPTIONS, *args, ok=1,
+    )  # fmt: skip
+    assert sentence in output.splitlines()[-1]
+    assert "Traceback" not in output
+
+
+def test_not_for_training(data, dense, tmp_path):
+    output = train(
+        data, tmp_path / "run", *RETRAIN, "--finetune-from-model", dense, "--max-update", "2",
+        "--prune-runtime", "sparse", ok=1,
+    )  # fmt: skip
+    assert "--prune-runtime is for decoding" in output.splitlines()[-1]
+    assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())
+
+
+def test_compare_mistakes(data, packed, tmp_path):
+    for args, sentence in (
+        ([packed, data, "--runtimes", "dense,fast"], "--runtimes fast: choose one of"),
+        ([packed, data, "--subset", "nowhere"], "nowhere"),
+        ([packed, tmp_path], "no data for"),
+        ([packed, data, "--generate", "--bean 5"], "--bean"),
+        ([tmp_path / "none.packed", data], "does not exist"),
+    ):
+        output = run("fairseq-prune", "compare", *args, ok=1)
+        assert sentence in output.splitlines()[-1], output
+        assert "Traceback" not in output

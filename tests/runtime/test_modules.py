@@ -1,0 +1,99 @@
+"""Modules made of products against torch's own with the same state dict."""
+
+import pytest
+import torch
+from matrices import sparse_matrix
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from fairseq_prune.models.stepped_lstm import SteppedLSTM
+from fairseq_prune.runtime.modules import (
+    ProductLinear,
+    ProductLSTM,
+    ProductLSTMCell,
+    ProductSteppedLSTM,
+)
+from fairseq_prune.runtime.products import KINDS
+
+
+def pruned(module):
+    for k, parameter in enumerate(module.parameters()):
+        if parameter.dim() == 2:
+            parameter.data = sparse_matrix(*parameter.shape, 0.6, seed=k) / 4
+    return module
+
+
+def like(module, kind, product_class, stored):
+    """``module`` with products of ``kind`` for its weights, loaded from its state dict."""
+    made = product_class(lambda weights, name: KINDS[kind](weights), module)
+    parent = nn.ModuleDict({"m": made})
+    parent.load_state_dict(stored({f"m.{n}": t for n, t in module.state_dict().items()}))
+    return made
+
+
+def close(a, b):
+    assert a.shape == b.shape
+    assert torch.allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+@pytest.mark.parametrize("bias", [True, False])
+@torch.no_grad()
+def test_linear(kind, bias, stored):
+    module = pruned(nn.Linear(20, 30, bias=bias))
+    made = like(module, kind, ProductLinear, stored)
+    x = torch.randn(4, 3, 20)
+    close(made(x), module(x))
+    assert torch.equal(made.weight, module.weight)
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+@pytest.mark.parametrize("bias", [True, False])
+@torch.no_grad()
+def test_lstm_cell(kind, bias, stored):
+    module = pruned(nn.LSTMCell(12, 16, bias=bias))
+    made = like(module, kind, ProductLSTMCell, stored)
+    x, state = torch.randn(5, 12), (torch.randn(5, 16), torch.randn(5, 16))
+    for mine, expected in zip(made(x, state), module(x, state)):
+        close(mine, expected)
+    for mine, expected in zip(made(x), module(x)):
+        close(mine, expected)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("lengths", [None, [7, 5, 5, 1], [2, 7, 1, 4]])
+@torch.no_grad()
+def test_lstm(bidirectional, lengths, stored):
+    module = pruned(nn.LSTM(12, 16, 3, bidirectional=bidirectional)).eval()
+    made = like(module, "sparse", ProductLSTM, stored)
+    x = torch.randn(7, 4, 12)
+    first = tuple(torch.randn(6 if bidirectional else 3, 4, 16) for _ in range(2))
+    for state in (None, first):
+        if lengths is not None:
+            packed = pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=False)
+            (mine, my_state), (expected, its_state) = made(packed, state), module(packed, state)
+            close(pad_packed_sequence(mine)[0], pad_packed_sequence(expected)[0])
+        else:
+            (mine, my_state), (expected, its_state) = made(x, state), module(x, state)
+            close(mine, expected)
+        for a, b in zip(my_state, its_state):
+            close(a, b)
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+@torch.no_grad()
+def test_stepped_lstm(kind, stored):
+    module = pruned(SteppedLSTM(12, 12, 2, bias=False)).eval()
+    made = like(module, kind, ProductSteppedLSTM, stored)
+    x, state = torch.randn(6, 3, 12), tuple(torch.randn(2, 3, 12) for _ in range(2))
+    (mine, my_state), (expected, its_state) = made(x, state), module(x, state)
+    for a, b in zip((mine, *my_state), (expected, *its_state)):
+        close(a, b)
+
+
+def test_what_does_not_fit_is_named():
+    made = ProductLinear(lambda weights, name: KINDS["dense"](weights), nn.Linear(3, 4))
+    with pytest.raises(RuntimeError, match=r"weight is \(4, 5\), the model's is \(4, 3\)"):
+        made.load_state_dict({"weight": torch.zeros(4, 5), "bias": torch.zeros(4)})
+    with pytest.raises(RuntimeError, match="Missing key.*bias"):
+        made.load_state_dict({"weight": torch.zeros(4, 3)})
