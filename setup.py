@@ -32,6 +32,8 @@ setup(
             "ruff",
             "num2words>=0.5.12",
             "babel>=2.10",
+            "safetensors>=0.3",
+            "zstandard>=0.18",
         ],
         "plots": ["matplotlib>=3.5"],  # report and grid
     },

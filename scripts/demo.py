@@ -87,8 +87,12 @@ def train(out: Path, name: str, options: str, *more) -> Path:
     return folder / "checkpoint_best.pt"
 
 
-def score(out: Path, name: str, checkpoint: Path) -> dict:
-    """Perplexity on the validation set, BLEU on the test set, and the checkpoint's sparsity."""
+def score(out: Path, name: str, checkpoint: Path, *decode: str) -> dict:
+    """Perplexity on the validation set, BLEU on the test set, and the checkpoint's sparsity.
+
+    Args:
+        decode: further options of fairseq-generate.
+    """
     validated = out / f"{name}.valid.txt"
     Step(f"perplexity: {name}", validated, validated).run(
         BIN / "fairseq-validate", out / "data", "--user-dir", "fairseq_prune",
@@ -99,7 +103,7 @@ def score(out: Path, name: str, checkpoint: Path) -> dict:
     generated = out / f"{name}.test.txt"
     Step(f"translating: {name}", generated, generated).run(
         BIN / "fairseq-generate", out / "data", "--path", checkpoint, *GENERATE.split(),
-        keep_output=True,
+        *decode, keep_output=True,
     )  # fmt: skip
     hypotheses = write_hypotheses(generated, out / f"{name}.test.de")
     bleu = out / f"{name}.bleu.json"
@@ -172,10 +176,14 @@ def main(argv=None) -> None:
         out, "retrained", RETRAIN, "--finetune-from-model", dense,
         "--prune-scheme", "class-blind", "--prune-sparsity", SPARSITY,
     )  # fmt: skip
-    rows = [
-        score(out, name, path)
-        for name, path in (("dense", dense), ("pruned", pruned), ("retrained", retrained))
-    ]
+    packed = out / "retrained.packed"
+    Step("packing what is left", packed, out / "packed.log").run(
+        BIN / "fairseq-prune", "pack", retrained, packed
+    )
+    models = (("dense", dense), ("pruned", pruned), ("retrained", retrained))
+    rows = [score(out, name, path) for name, path in models]
+    sparse = ("--task", "pruned_translation", "--prune-runtime", "sparse")
+    rows.append(score(out, "packed", packed, *sparse))
     print(
         f"\n{'model':<10} {'sparsity':>8} {'nonzero':>9} {'valid ppl':>9} {'BLEU':>6} {'bytes':>10}"
     )
@@ -185,7 +193,8 @@ def main(argv=None) -> None:
             f"{row['perplexity']:>9.2f} {row['bleu']:>6.2f} {row['bytes']:>10,}"
         )
     print(f"BLEU on {out}/data/text/test.de, {rows[0]['signature']}")
-    print("bytes: of the checkpoint file; those of training hold Adam's two moments as well")
+    print("bytes: of the file; the checkpoints of training hold Adam's two moments as well")
+    print("packed: the retrained model in a packed file, decoded with --prune-runtime sparse")
     print(f"{time.time() - started:.0f} s in all")
 
 
