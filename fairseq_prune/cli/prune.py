@@ -22,7 +22,8 @@ def add_request(parser) -> None:
     parser.add_argument(
         "--scheme",
         default="class-blind",
-        help=f"how pruning is distributed over the weight classes: {', '.join(SCHEMES)} "
+        help=f"how pruning is distributed over the weight classes: {', '.join(SCHEMES)}; "
+        "or n:m, e.g. 2:4: the n largest of each m neighbours in a row are kept "
         "(default: %(default)s)",
     )
     parser.add_argument(

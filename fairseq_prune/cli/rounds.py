@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List
 from ..checkpoints.prune_file import prune_checkpoint
 from ..checkpoints.safe_io import read_checkpoint
 from ..checkpoints.weights import find_record
-from ..pruning import PruneError, check_request, masks_of, round_sparsities, sparsity
+from ..pruning import PruneError, check_request, find_scheme, masks_of, round_sparsities, sparsity
 from .rounds_folder import RoundsFolder
 
 REWINDS = ("learning-rate", "weights", "none")
@@ -52,6 +52,11 @@ class Rounds:
         check_request(args.scheme, args.sparsity, flags="--")
         if args.rounds < 1:
             raise PruneError(f"--rounds {args.rounds} is out of range; give 1 or more")
+        if args.rounds > 1 and find_scheme(args.scheme).sparsity is not None:
+            raise PruneError(
+                f"--rounds {args.rounds} prunes to other sparsities on the way, and --scheme "
+                f"{args.scheme} has one; give --rounds 1"
+            )
         if not args.command:
             raise PruneError("give the training command of a round after --, e.g. -- fairseq-train")
         if any("hydra" in os.path.basename(word) and "train" in word for word in args.command[:3]):

@@ -10,6 +10,11 @@ from .points import KIND_NAMES, KINDS
 LABELS = {"bleu": "BLEU on {test}", "perplexity": "perplexity on {valid}"}
 
 
+def _schemes(rows: List[Dict[str, Any]]) -> List[str]:
+    """The schemes in their order, then those of ``rows`` that are not listed (n:m)."""
+    return list(dict.fromkeys([*SCHEMES, *(row["scheme"] for row in rows if row["scheme"])]))
+
+
 def schemes(rows: List[Dict[str, Any]], names: Dict[str, str]):
     """Each scheme's BLEU and perplexity by sparsity, pruned and not retrained (Figure 3).
 
@@ -21,7 +26,7 @@ def schemes(rows: List[Dict[str, Any]], names: Dict[str, str]):
     """
     lines = {
         scheme: [row for row in rows if row["kind"] == "pruned" and row["scheme"] == scheme]
-        for scheme in SCHEMES
+        for scheme in _schemes(rows)
     }
     return _curves([("", {name: found for name, found in lines.items() if found})], rows, names)
 
@@ -29,7 +34,7 @@ def schemes(rows: List[Dict[str, Any]], names: Dict[str, str]):
 def ways(rows: List[Dict[str, Any]], names: Dict[str, str]):
     """Pruned, retrained and sparse from the start, by sparsity (Figure 6); a row a scheme."""
     panels = []
-    for scheme in SCHEMES:
+    for scheme in _schemes(rows):
         lines = {
             KIND_NAMES[kind]: [r for r in rows if r["kind"] == kind and r["scheme"] == scheme]
             for kind in KINDS[1:]
@@ -51,7 +56,7 @@ def _curves(panels, rows, names):
         sharex="all", sharey="col", squeeze=False,
     )  # fmt: skip
     names_in_order = [KIND_NAMES[kind] for kind in KINDS[1:]]
-    order = names_in_order if panels[0][0] else list(SCHEMES)
+    order = names_in_order if panels[0][0] else _schemes(rows)
     shown: Dict[str, Any] = {}
     for (title, lines), line_axes in zip(panels, axes):
         for metric, ax in zip(metrics, line_axes):
@@ -85,8 +90,8 @@ def _line(ax, found: List[Dict[str, Any]], metric: str, k: int):
         [100 * row["sparsity"] for row in found],
         [row[metric]["mean"] for row in found],
         yerr=None if all(d is None for d in deviations) else known,
-        color=COLOURS[k], marker=MARKERS[k], linestyle=DASHES[k % 3], markersize=4, capsize=2.5,
-        linewidth=1.4,
+        color=COLOURS[k % 7], marker=MARKERS[k % 8], linestyle=DASHES[k % 3], markersize=4,
+        capsize=2.5, linewidth=1.4,
     )  # fmt: skip
 
 
@@ -115,7 +120,7 @@ def losses(records: List[Dict[str, Any]]):
         ax.axhline(best, color=COLOURS[-1], linewidth=0.8, linestyle=":", label="best dense")
     ax.axvline(end, color="#888888", linewidth=0.8, linestyle="--", label="pruned")
     several = len({r["scheme"] for r in retrained}) > 1
-    order = list(SCHEMES)
+    order = _schemes(retrained)
     retrained.sort(key=lambda r: (order.index(r["scheme"]), r["sparsity"]))
     for k, record in enumerate(retrained):
         x, y = _places(record["history"], end)

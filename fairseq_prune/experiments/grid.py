@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional
 import yaml
 from fairseq.utils import import_user_module
 
-from ..pruning import SCHEMES, PruneError
+from ..pruning import PruneError, check_request, find_scheme
 from .points import KINDS, TRAINED, Point
 from .values import check_keys, patterns, text, words
 
@@ -166,15 +166,16 @@ def _points(found: Mapping[str, Any]) -> List[Point]:
         for key in POINT_KEYS:
             if not isinstance(entry.get(key), list) or not entry[key]:
                 raise PruneError(f"points: {key} must be a list")
-        for key, known in (("kinds", KINDS[1:]), ("schemes", SCHEMES)):
-            for value in entry[key]:
-                if not isinstance(value, str) or value not in known:
-                    raise PruneError(
-                        f"points: {key}: {value} is unknown; choose from {', '.join(known)}"
-                    )
+        for kind in entry["kinds"]:
+            if kind not in KINDS[1:]:
+                raise PruneError(
+                    f"points: kinds: {kind} is unknown; choose from {', '.join(KINDS[1:])}"
+                )
         for x in entry["sparsities"]:
             if type(x) not in (int, float) or not 0 < x < 1:
                 raise PruneError(f"points: sparsities: {x} is out of range; give 0 < x < 1")
+        for scheme in entry["schemes"]:
+            _check_scheme(scheme, entry)
         points += [
             Point(seed, kind, scheme, float(x))
             for seed in seeds
@@ -183,3 +184,18 @@ def _points(found: Mapping[str, Any]) -> List[Point]:
             for x in entry["sparsities"]
         ]
     return list(dict.fromkeys(points))
+
+
+def _check_scheme(scheme: Any, entry: Mapping[str, Any]) -> None:
+    """Raise PruneError unless there is such a scheme, for the ``entry``'s sparsities and kinds."""
+    try:
+        only = find_scheme(str(scheme), flags="").sparsity
+        for x in entry["sparsities"]:
+            check_request(scheme, x, flags="")
+    except PruneError as error:
+        raise PruneError(f"points: {error}") from error
+    if only is not None and "iterative" in entry["kinds"]:
+        raise PruneError(
+            f"points: kinds: iterative prunes to other sparsities on the way, and scheme {scheme} "
+            f"has one; leave it out"
+        )

@@ -37,4 +37,6 @@ class Point:
     def folder(self) -> str:
         """Where its training goes, below the grid's folder."""
         name = f"{self.scheme}-{self.sparsity!r}" if self.scheme else ""
+        # fairseq splits --path at colons
+        name = name.replace(":", "of")
         return os.path.join(f"seed{self.seed}", self.kind, name).rstrip(os.sep)

@@ -10,7 +10,7 @@ from .describe import describe, table, thresholds
 from .errors import PruneError
 from .mask import apply_, keep_bits, pack, sparsity, unpack, zero_pruned_
 from .prunable import find_prunable
-from .prune import ClassSummary, Pruned, check_request, prune
+from .prune import ClassSummary, Pruned, prune
 from .record import check_record, empty_record, make_record, masks_of
 from .schedule import (
     SCHEDULES,
@@ -22,7 +22,15 @@ from .schedule import (
     make_schedule,
     round_sparsities,
 )
-from .schemes import SCHEMES, Scheme, each_class, everything, magnitude
+from .schemes import (
+    SCHEMES,
+    Scheme,
+    check_request,
+    each_class,
+    everything,
+    find_scheme,
+    magnitude,
+)
 from .selection import select_lowest
 from .weight_classes import classify, members
 
@@ -47,6 +55,7 @@ __all__ = [
     "empty_record",
     "everything",
     "find_prunable",
+    "find_scheme",
     "keep_bits",
     "magnitude",
     "make_record",

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from .errors import PruneError
 from .mask import zero_pruned_
-from .schemes import SCHEMES
-from .selection import CHUNK, select_lowest
+from .schemes import check_request, find_scheme
+from .selection import CHUNK
 from .weight_classes import members
 
 
@@ -51,21 +51,6 @@ class Pruned:
         return self.pruned / self.weights if self.weights else 0.0
 
 
-def check_request(scheme: str, sparsity: float, flags: str = "--prune-") -> None:
-    """Raise PruneError, naming the option, unless scheme and sparsity can be asked for.
-
-    Args:
-        flags: what the options' names begin with where the user gave them.
-    """
-    if scheme not in SCHEMES:
-        raise PruneError(f"{flags}scheme {scheme} is unknown; choose from {', '.join(SCHEMES)}")
-    if not 0.0 <= sparsity < 1.0:
-        raise PruneError(
-            f"{flags}sparsity {sparsity:g} is outside [0, 1); it is the fraction of weights "
-            f"to prune, e.g. 0.8"
-        )
-
-
 def prune(
     weights: Mapping[str, Tensor],
     classes: Mapping[str, str],
@@ -78,22 +63,24 @@ def prune(
     Args:
         weights: prunable parameters by name, each memory once (``find_prunable``).
         classes: the weight class of each (``classify``).
-        scheme: a key of ``SCHEMES``.
+        scheme: a key of ``SCHEMES``, or a pattern n:m.
         sparsity: x in [0, 1). Of the N weights of a ranking exactly round(x N) are pruned.
         previous: masks of an earlier pruning. What is pruned there stays pruned, and counts.
     Raises:
         PruneError: unknown scheme, sparsity out of range or below that of ``previous``,
-            masks of other parameters, nothing to prune, or weights that are NaN or infinite.
+            masks of other parameters, nothing to prune, weights that are NaN or infinite, or
+            what ``select_n_of_m`` refuses.
     """
     check_request(scheme, sparsity)
     if not weights:
         raise PruneError("there is nothing to prune: the model has no prunable weight matrices")
+    how = find_scheme(scheme)
     by_class = members({name: classes[name] for name in weights})
     scorers, rankings = {}, {}
     for weight_class, names in by_class.items():
-        scorer = SCHEMES[scheme].score([weights[name] for name in names])
+        scorer = how.score([weights[name] for name in names])
         scorers.update((name, scorer) for name in names)
-        rankings.setdefault(SCHEMES[scheme].scope(weight_class), set()).update(names)
+        rankings.setdefault(how.scope(weight_class), set()).update(names)
 
     _check_previous(previous, weights)
     masks: Dict[str, Tensor] = {}
@@ -110,7 +97,7 @@ def prune(
                     f"already ({pruned / total:.4g}); pruned weights stay pruned, so ask for more"
                 )
             k -= pruned
-        chosen, threshold[ranking] = select_lowest(ranked, scorers, k, previous or None)
+        chosen, threshold[ranking] = how.cut(ranked, scorers, k, previous or None)
         masks.update(chosen)
     masks = {name: masks[name] for name in weights}
     summaries = (

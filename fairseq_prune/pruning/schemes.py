@@ -2,19 +2,29 @@
 
 See et al. 2016, section 3.3. All three are one algorithm: class-blind ranks |w| over
 everything, class-uniform |w| within each class, class-distribution |w| / sigma_c over
-everything, which makes the paper's lambda the threshold and the total exact.
+everything, which makes the paper's lambda the threshold and the total exact. A pattern n:m
+cuts a ranking in another way: in each group of m neighbours.
 """
 
 from dataclasses import dataclass
-from typing import Callable, Dict, List
+from functools import partial
+from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 import torch
 from torch import Tensor
 
-from .selection import CHUNK, Scorer
+from .errors import PruneError
+from .n_of_m import read_pattern, select_n_of_m
+from .selection import CHUNK, Scorer, select_lowest
 
 #: From the parameters of one weight class to the scores of any piece of them.
 Score = Callable[[List[Tensor]], Scorer]
+#: From the weights of a ranking, their scorers, how many to prune and the masks to prune
+#: within (or None) to masks and the threshold: ``select_lowest`` or alike.
+Cut = Callable[
+    [Mapping[str, Tensor], Mapping[str, Scorer], int, Optional[Mapping[str, Tensor]]],
+    Tuple[Dict[str, Tensor], float],
+]
 
 
 def magnitude(weights: List[Tensor]) -> Scorer:
@@ -68,10 +78,14 @@ class Scheme:
         score: what is ranked.
         scope: from a class name to the ranking it belongs to; each ranking is pruned
             to the target sparsity.
+        cut: how a ranking is pruned to it; by default, of its lowest scores.
+        sparsity: the only one that ``cut`` can prune to; None: any.
     """
 
     score: Score
     scope: Callable[[str], str]
+    cut: Cut = select_lowest
+    sparsity: Optional[float] = None
 
 
 #: By the name that ``--prune-scheme`` takes. Add to it to extend.
@@ -80,3 +94,42 @@ SCHEMES: Dict[str, Scheme] = {
     "class-uniform": Scheme(score=magnitude, scope=each_class),
     "class-distribution": Scheme(score=standardized_magnitude, scope=everything),
 }
+
+
+def find_scheme(name: str, flags: str = "--prune-") -> Scheme:
+    """The scheme of that name: one of ``SCHEMES``, or the pattern that "n:m" spells.
+
+    Args:
+        flags: what the options' names begin with where the user gave them.
+    Raises:
+        PruneError: there is none; the option is named.
+    """
+    if name in SCHEMES:
+        return SCHEMES[name]
+    if ":" not in name:
+        raise PruneError(
+            f"{flags}scheme {name} is unknown; choose from {', '.join(SCHEMES)}, "
+            f'n:m (such as "2:4"; in YAML with the quotes)'
+        )
+    n, m = read_pattern(name, flags)
+    cut = partial(select_n_of_m, n=n, m=m)
+    return Scheme(score=magnitude, scope=everything, cut=cut, sparsity=(m - n) / m)
+
+
+def check_request(scheme: str, sparsity: float, flags: str = "--prune-") -> None:
+    """Raise PruneError, naming the option, unless scheme and sparsity can be asked for.
+
+    Args:
+        flags: as of ``find_scheme``.
+    """
+    only = find_scheme(scheme, flags).sparsity
+    if only is not None and not abs(sparsity - only) <= 1e-9:
+        raise PruneError(
+            f"{flags}sparsity {sparsity} is not that of {flags}scheme {scheme}; give "
+            f"{flags}sparsity {only}"
+        )
+    if not 0.0 <= sparsity < 1.0:
+        raise PruneError(
+            f"{flags}sparsity {sparsity:g} is outside [0, 1); it is the fraction of weights "
+            f"to prune, e.g. 0.8"
+        )

@@ -73,6 +73,13 @@ def select_lowest(
     return masks, max(0.0, struct.unpack("<f", struct.pack("<I", max(threshold, 0)))[0])
 
 
+def not_finite(name: str) -> PruneError:
+    """The error for a parameter with scores that cannot be ranked."""
+    return PruneError(
+        f"{name} holds NaN or infinite weights; a model that has diverged cannot be pruned"
+    )
+
+
 def _threshold(weights, scorers, k: int, ranked) -> Tuple[int, int]:
     """Bits of the k-th smallest score, and how many scores equal to it are to go."""
     high = 0
@@ -80,9 +87,7 @@ def _threshold(weights, scorers, k: int, ranked) -> Tuple[int, int]:
         counts = _histogram(weight, scorers[name], ranked[name])
         # no number has a larger bit pattern than NaN and infinity
         if int(counts[_INF_BITS >> 16 :].sum()):
-            raise PruneError(
-                f"{name} holds NaN or infinite weights; a model that has diverged cannot be pruned"
-            )
+            raise not_finite(name)
         high = counts + high
     if k == 0:
         return -1, 0

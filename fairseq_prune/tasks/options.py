@@ -13,7 +13,8 @@ OPTIONS = (
         Optional[str],
         None,
         "prune the trained model that this run starts from, then retrain what is left; how "
-        "pruning is distributed over the weight classes: " + ", ".join(SCHEMES),
+        "pruning is distributed over the weight classes: " + ", ".join(SCHEMES) + "; or n:m, "
+        "e.g. 2:4: the n largest of each m neighbours in a row are kept",
     ),
     (
         "prune_sparsity",

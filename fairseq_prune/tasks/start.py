@@ -9,7 +9,7 @@ from torch import nn
 from ..checkpoints.safe_io import read_checkpoint
 from ..checkpoints.weights import find_record
 from ..models.weight_classes import is_copy
-from ..pruning import PruneError, check_request, check_schedule, masks_of
+from ..pruning import PruneError, check_request, check_schedule, find_scheme, masks_of
 from .options import OPTIONS, schedule_options
 
 #: Ways to train that would not keep pruned weights at zero: option -> what it may be set to.
@@ -87,10 +87,18 @@ def _flag(name: str) -> str:
 
 
 def _check_request(cfg) -> None:
+    only = find_scheme(cfg.prune_scheme).sparsity
     if cfg.prune_sparsity is None:
-        raise PruneError("--prune-scheme needs --prune-sparsity, e.g. --prune-sparsity 0.8")
+        raise PruneError(
+            f"--prune-scheme needs --prune-sparsity, e.g. --prune-sparsity {only or 0.8}"
+        )
     check_request(cfg.prune_scheme, cfg.prune_sparsity)
     check_schedule(cfg.prune_schedule, schedule_options(cfg))
+    if only is not None and cfg.prune_schedule != "one-shot":
+        raise PruneError(
+            f"--prune-schedule {cfg.prune_schedule} prunes to other sparsities on the way, and "
+            f"--prune-scheme {cfg.prune_scheme} has one; use --prune-schedule one-shot"
+        )
     for flag, pattern in (
         ("--prune-include", cfg.prune_include),
         ("--prune-exclude", cfg.prune_exclude),

@@ -69,6 +69,18 @@ def test_ways():
     assert len(figure.legends) == 1
 
 
+def test_patterns_come_after_the_listed_schemes():
+    found = records()
+    for kind in ("pruned", "retrained"):
+        found += [{**r, "scheme": "2:4"} for r in found if r["kind"] == kind]
+    bleu, _ = figures.schemes(summarise(found), NAMES).axes
+    assert len(lines(bleu)) == 3
+    titles = [ax.get_title(loc="left") for ax in figures.ways(summarise(found), NAMES).axes]
+    assert titles[::2] == ["class-blind", "2:4"]
+    labels = [line.get_label() for line in figures.losses(found).axes[0].lines]
+    assert labels[-2:] == ["retrained class-blind 80%", "retrained 2:4 80%"]
+
+
 def test_losses():
     figure = figures.losses(records())
     (ax,) = figure.axes

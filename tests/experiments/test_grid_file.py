@@ -24,6 +24,7 @@ GOOD = {
         {"kinds": ["retrained", "pruned"], "schemes": ["class-blind"], "sparsities": [0.5, 0.9]},
     ],
 }
+TWO_OF_FOUR = {"kinds": ["pruned", "retrained"], "schemes": ["2:4"], "sparsities": [0.5]}
 
 
 def write(folder, content):
@@ -43,6 +44,13 @@ def test_points_are_those_asked_for_once(tmp_path):
     assert grid.train["all"] == ["--arch", "a", "--adam-betas", "(0.9, 0.98)"]
     assert grid.evaluate["generate"] == ["--beam", "5"] and grid.evaluate["test"] == "test"
     assert grid.command == ["fairseq-train"]
+
+
+def test_points_of_a_pattern(tmp_path):
+    points = read_grid(write(tmp_path, {**GOOD, "seeds": [1], "points": [TWO_OF_FOUR]})).points
+    assert points[1:] == [Point(1, kind, "2:4", 0.5) for kind in ("pruned", "retrained")]
+    # fairseq splits what --path names at colons
+    assert points[2].folder == "seed1/retrained/2of4-0.5"
 
 
 def without(*path):
@@ -78,7 +86,11 @@ def put(value, *path):
         (put([0], "seeds"), "seeds must be a list"),
         (put(1, "seeds"), "seeds must be a list"),
         (put(["pruned", "cut"], "points", 0, "kinds"), "kinds: cut is unknown"),
-        (put(["blind"], "points", 0, "schemes"), "schemes: blind is unknown"),
+        (put(["blind"], "points", 0, "schemes"), "points: scheme blind is unknown"),
+        (put([124], "points", 0, "schemes"), 'n:m (such as "2:4"; in YAML with the quotes)'),
+        (put(["4:2"], "points", 0, "schemes"), "points: scheme 4:2 is no pattern n:m"),
+        (put(["1:4"], "points", 0, "schemes"), "points: sparsity 0.5 is not that of scheme 1:4"),
+        (put([{**TWO_OF_FOUR, "kinds": ["iterative"]}], "points"), "kinds: iterative prunes"),
         (put([80], "points", 0, "sparsities"), "sparsities: 80 is out of range"),
         (put(0.8, "points", 0, "sparsities"), "sparsities must be a list"),
         (put(["iterative"], "points", 0, "kinds"), "train: iterative is missing"),
@@ -93,7 +105,7 @@ def put(value, *path):
         (put("runs/{sed}/best.pt", "dense"), "write {seed}"),
         (put("runs/{/best.pt", "dense"), "write {seed}"),
         (put([["class-blind"]], "points", 0, "schemes"), "is unknown"),
-        (put([None], "points", 0, "schemes"), "schemes: None is unknown"),
+        (put([None], "points", 0, "schemes"), "scheme None is unknown"),
         (put("--rounds 2 --sparsity 0.5", "iterate"), "iterate: --sparsity is set by the grid"),
         (put("--prune-exclude x", "train", "retrained"), "--prune-exclude is set by the grid"),
         (put("(", "exclude"), "is no regular expression"),
