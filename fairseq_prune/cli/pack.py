@@ -5,8 +5,10 @@ from dataclasses import asdict
 from typing import Dict, Optional
 
 from ..checkpoints.in_fairseq import mapped_checkpoints
-from ..checkpoints.packed.dictionaries import fingerprints
+from ..checkpoints.packed.container import is_packed
+from ..checkpoints.packed.dictionaries import check_dictionaries, fingerprints
 from ..checkpoints.packed.pack_file import Packed, pack_checkpoint
+from ..checkpoints.packed.packed_model import PackedModel
 from ..checkpoints.packed.unpack_file import unpack_file
 from ..checkpoints.packed.values_code import VALUES
 from ..checkpoints.safe_io import read_checkpoint
@@ -68,17 +70,22 @@ def run_pack(args) -> None:
 
 def _dictionaries(source: str, data: Optional[str]):
     """Fingerprints, and why there are none."""
-    found: Dict[str, str] = {}
+    noted: Dict[str, str] = {}
     read_checkpoint(source)  # says what is wrong with it
+    if is_packed(source):
+        noted = PackedModel(source).dictionaries
+        if noted and data is None:
+            return noted, None
     try:
         with mapped_checkpoints():
             cfg = config_of(source, data)
-        found = fingerprints(set_up(cfg, source))
+        task = set_up(cfg, source)
     except PruneError as error:
         if data is not None:
             raise
-        return found, str(error)
-    return found, None
+        return noted, str(error)
+    check_dictionaries(source, noted, task)
+    return fingerprints(task), None
 
 
 def _sizes(packed: Packed) -> str:

@@ -1,0 +1,133 @@
+"""Packed models in fairseq's own commands, with this plugin; unpacked ones without it."""
+
+import pytest
+import torch
+from commands import DECODE, PLUGIN, RETRAIN, SMALL, equal, lines, python, run, state_of, train
+from forged import taken_apart
+
+import fairseq_prune
+
+OPTIONS = ("--beam", "3", "--max-len-b", "12", "--batch-size", "4")
+TINY = {
+    "lstm": "--encoder-embed-dim 16 --decoder-embed-dim 16 --decoder-out-embed-dim 16 "
+    "--encoder-hidden-size 16 --decoder-hidden-size 16",
+    "transformer": "--encoder-embed-dim 16 --decoder-embed-dim 16 --encoder-ffn-embed-dim 32 "
+    "--decoder-ffn-embed-dim 32 --encoder-layers 2 --decoder-layers 2 --encoder-attention-heads 2 "
+    "--decoder-attention-heads 2 --share-decoder-input-output-embed",
+}
+
+
+def generate(data, path, *args):
+    output = run(
+        "fairseq-generate", data, "--user-dir", PLUGIN, "--path", path, *DECODE, *OPTIONS, *args
+    )  # fmt: skip
+    return lines(output, "H")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(retrained):
+    return retrained[0] / "checkpoint_best.pt"
+
+
+@pytest.fixture(scope="module")
+def packed(checkpoint, tmp_path_factory):
+    path = tmp_path_factory.mktemp("packed") / "model.packed"
+    run("fairseq-prune", "pack", checkpoint, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(data, checkpoint):
+    """The translations of the checkpoint."""
+    found = generate(data, checkpoint)
+    assert len(found) == 30 and len(set(found.values())) > 3, "it says different things"
+    return found
+
+
+@pytest.mark.parametrize("task", ["translation", "pruned_translation"])
+def test_generate(task, data, packed, expected):
+    assert generate(data, packed, "--task", task) == expected
+
+
+def test_an_ensemble_of_both_is_that_of_one(data, checkpoint, packed, expected):
+    assert generate(data, f"{checkpoint}:{packed}") == expected
+
+
+def test_interactive(data, packed, expected):
+    output = run(
+        "fairseq-interactive", data, "--user-dir", PLUGIN, "--path", packed, *OPTIONS, "--cpu",
+        "--buffer-size", "30", stdin=(data.parent / "test.en").read_text(),
+    )  # fmt: skip
+    assert lines(output, "H") == expected
+
+
+def test_validate(data, checkpoint, packed):
+    said = [
+        run("fairseq-validate", data, "--user-dir", PLUGIN, "--path", path, "--cpu", "--task",
+            "translation", "--max-tokens", "400", "--num-workers", "0", "--log-format", "json")
+        for path in (checkpoint, packed)
+    ]  # fmt: skip
+    losses = [output.split('"valid_loss"')[1].split(",")[0] for output in said]
+    assert losses[0] == losses[1]
+
+
+def test_retraining_starts_from_it_as_from_the_checkpoint(data, checkpoint, packed, tmp_path):
+    for name, path in (("whole", checkpoint), ("packed", packed)):
+        options = [*RETRAIN, "--finetune-from-model", path, "--max-update", "2"]
+        train(data, tmp_path / name, *options)
+    whole, packed = (state_of(tmp_path / x / "checkpoint_last.pt") for x in ("whole", "packed"))
+    assert equal(dict(whole["model"]), dict(packed["model"]))
+    assert equal(whole["last_optimizer_state"], packed["last_optimizer_state"])
+
+
+def test_load_packed_generates_the_same(data, packed, expected):
+    model = fairseq_prune.load_packed(str(packed), data=str(data))
+    sources = (data.parent / "test.en").read_text().splitlines()
+    tokens = [model.encode(source) for source in sources]
+    best = [beam[0]["tokens"] for beam in model.generate(tokens, beam=3, max_len_a=0, max_len_b=12)]
+    assert [model.decode(t) for t in best] == [expected[k] for k in range(30)]
+
+
+def stock(data, path):
+    """What fairseq-generate says without this plugin."""
+    # stock fairseq cannot load any Namespace on torch >= 2.6: allow just that there
+    code = """
+import argparse, sys, torch
+if hasattr(torch.serialization, "add_safe_globals"):
+    torch.serialization.add_safe_globals([argparse.Namespace])
+from fairseq_cli.generate import cli_main
+cli_main()
+assert not any(name.startswith("fairseq_prune") for name in sys.modules)
+"""
+    # one at a time: padded, stock 0.12.2's transformer fails on torch 1.13, dense or pruned
+    options = ("--beam", "2", "--max-len-b", "12", "--batch-size", "1")
+    return lines(python("-c", code, data, "--path", path, *DECODE, *options), "H")
+
+
+@pytest.mark.parametrize("arch", list(TINY))
+def test_an_unpacked_stock_model_needs_no_plugin(arch, data, tmp_path):
+    base = [a for a in SMALL if a not in ("--init-range", "0.5", "pruned_lstm_nmt_tiny", "--arch")]
+    options = ("--arch", arch, *TINY[arch].split(), "--lr", "0.02")
+    train(
+        data, tmp_path / "dense", *options, "--task", "translation", "--optimizer", "adam",
+        "--max-update", "25", base=base,
+    )  # fmt: skip
+    train(
+        data, tmp_path / "run", *options, "--task", "pruned_translation", "--optimizer",
+        "pruned_adam", "--prune-scheme", "class-blind", "--prune-sparsity", "0.6",
+        "--finetune-from-model", tmp_path / "dense/checkpoint_last.pt", "--max-update", "3",
+        base=base,
+    )  # fmt: skip
+    checkpoint, unpacked = tmp_path / "run/checkpoint_best.pt", tmp_path / "unpacked.pt"
+    run("fairseq-prune", "pack", checkpoint, tmp_path / "model.packed")
+    run("fairseq-prune", "unpack", tmp_path / "model.packed", unpacked)
+    before, after = state_of(checkpoint)["model"], state_of(unpacked)["model"]
+    assert equal(dict(after), dict(before)) and list(after) == list(before)
+    found = stock(data, unpacked)
+    assert len(found) == 30 and len(set(found.values())) > 1
+    assert found == stock(data, checkpoint)
+    if arch == "transformer":
+        header, _ = taken_apart(tmp_path / "model.packed")
+        assert not [name for name in header if name.startswith("decoder.output_projection")]
+        names = ("decoder.embed_tokens.weight", "decoder.output_projection.weight")
+        assert len({after[name].data_ptr() for name in names}) == 1 and torch.any(after[names[0]])
