@@ -1,6 +1,10 @@
 """Checkpoints of random models, pruned, with a corpus of random words to decode."""
 
+import atexit
+import functools
 import os
+import shutil
+import tempfile
 from argparse import Namespace
 
 import torch
@@ -14,12 +18,29 @@ from fairseq_prune.models.weight_classes import fairseq_classes, fairseq_prunabl
 from fairseq_prune.optim.pruned_optimizer import RECORD_KEY
 from fairseq_prune.pruning import apply_, make_record, prune
 
+from .process import call
+
 #: Millions of weights -> hidden size, layers, vocabulary; 216 is the paper's model.
 SIZES = {10: (256, 2, 10_000), 50: (500, 4, 22_300), 216: (1000, 4, 50_000)}
 
-#: Sentences to decode, one at a time and in batches, of LENGTHS words.
-SUBSETS = {"few": 5, "many": 64}
+#: Sentences to decode, of LENGTHS words: one at a time, in a batch, in two.
+SUBSETS = {"few": 5, "many": 32, "twice": 64}
 LENGTHS = (18, 23)
+
+
+@functools.lru_cache(maxsize=None)
+def folder_of(million: int) -> str:
+    """A folder with data for models of that size, there until this process ends."""
+    folder = tempfile.mkdtemp(prefix="fairseq_prune_bench_")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    make_data(folder, million)
+    return folder
+
+
+@functools.lru_cache(maxsize=None)
+def stored(million: int, sparsity: float) -> str:
+    """A checkpoint in ``folder_of(million)``, made once."""
+    return call("checkpoints:make_checkpoint", folder_of(million), million, sparsity)
 
 
 def make_data(folder: str, million: int) -> None:

@@ -1,17 +1,16 @@
 """Packed files: bytes beside the entropy bound, CSR and general compressors; time and memory."""
 
 import gzip
-import os
 import statistics
 import sys
-import tempfile
 import time
 from dataclasses import asdict
 
 from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
 from fairseq_prune.checkpoints.packed.unpack_file import unpack_file
+from fairseq_prune.checkpoints.packed.values_code import VALUES
 
-from .checkpoints import make_data
+from .checkpoints import stored
 from .process import call, held_kib
 
 _CHUNK = 1 << 24
@@ -22,22 +21,17 @@ PAPER = "paper 0.348 at 80%"
 
 def rows(args):
     for million, sparsities in {216: (0.8, 0.9, 0.95), 50: (0.8,), 10: (0.8,)}.items():
-        with tempfile.TemporaryDirectory() as folder:
-            make_data(folder, million)
-            for sparsity in sparsities:
-                checkpoint = call("checkpoints:make_checkpoint", folder, million, sparsity)
-                what = f"{million} M, {100 * sparsity:g}%"
-                yield from sizes(checkpoint, what, million * 1e6 * (1 - sparsity))
-                if sparsity == 0.8:
-                    yield from times(checkpoint, what, million == 216)
-                if sparsity == 0.8 and million == 216:
-                    yield from compressors(checkpoint, what)
-                os.remove(checkpoint)
+        for sparsity in sparsities:
+            checkpoint = stored(million, sparsity)
+            what = f"{million} M, {100 * sparsity:g}%"
+            yield from sizes(checkpoint, what, million * 1e6 * (1 - sparsity))
+            if sparsity == 0.8:
+                yield from times(checkpoint, what, million == 216)
 
 
 def sizes(checkpoint, what, kept):
-    for values in ("exact", "fp16", "int8"):
-        packed = call("packing:pack", checkpoint, values)
+    found = call("packing:pack_each", checkpoint)
+    for values, packed in found.items():
         name = "fp32" if values == "exact" else values
         yield row(f"bytes, {what}, {name}: bound", packed["file"], packed["bound"], "at most 1.03")
         if values == "exact":
@@ -47,7 +41,7 @@ def sizes(checkpoint, what, kept):
 
 
 def times(checkpoint, what, has_goals):
-    packs = [call("packing:pack", checkpoint, "exact") for _ in range(3)]
+    packs = [call("packing:pack", checkpoint, "exact") for _ in range(3 if has_goals else 1)]
     dense = packs[0]["dense"]
     unpacks = [call("packing:unpack", checkpoint) for _ in packs]
     for verb, runs in (("pack", packs), ("unpack", unpacks)):
@@ -56,15 +50,16 @@ def times(checkpoint, what, has_goals):
         extra = max(run["extra"] for run in runs)
         goal = "at most 1.2" * has_goals
         yield row(f"{verb}, {what}: memory, and the model's bytes", extra, dense, goal)
+    if has_goals:
+        yield from compressors(checkpoint, what, packs[0])
 
 
 def row(what, ours, peer, goal):
     return what, f"{ours / 1e6:.2f} MB", f"{peer / 1e6:.2f} MB", f"{ours / peer:.3f}", goal
 
 
-def compressors(checkpoint, what):
+def compressors(checkpoint, what, packed):
     """General compressors on the checkpoint, its zeros included."""
-    packed = call("packing:pack", checkpoint, "exact")
     found = {"gzip -6": lambda f: gzip.GzipFile(fileobj=f, mode="wb", compresslevel=6)}
     try:
         import zstandard
@@ -105,6 +100,11 @@ def compress(path, make):
             writer.write(piece)
     writer.close()
     return counter.size, time.perf_counter() - started
+
+
+def pack_each(checkpoint):
+    """Bytes by kind of values."""
+    return {values: pack(checkpoint, values) for values in VALUES}
 
 
 def pack(checkpoint, values):

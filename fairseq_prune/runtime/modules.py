@@ -171,11 +171,16 @@ class ProductLSTM(ProductModule):
         inputs = self.products[f"weight_ih{suffix}"](data)
         inputs = self._biased(inputs, f"bias_ih{suffix}", f"bias_hh{suffix}")
         recurrent = self.products[f"weight_hh{suffix}"]
-        h, c = (part.clone() for part in state)
-        output = data.new_empty(len(data), self.hidden_size)
-        parts = list(zip(sizes, inputs.split(sizes), output.split(sizes)))
-        for size, step, out in reversed(parts) if suffix.endswith("_reverse") else parts:
+        h, c = state
+        backwards = suffix.endswith("_reverse")
+        outputs: List[Tensor] = []
+        steps = inputs.split(sizes)
+        for step in reversed(steps) if backwards else steps:
+            size = len(step)
+            new = lstm_step(step + recurrent(h[:size]), c[:size])
             # sequences that have ended, or not begun from their end yet, keep their states
-            h[:size], c[:size] = lstm_step(step + recurrent(h[:size]), c[:size])
-            out.copy_(h[:size])
-        return output, (h, c)
+            h, c = (
+                new if size == len(h) else (torch.cat((n, o[size:])) for n, o in zip(new, (h, c)))
+            )
+            outputs.append(new[0])
+        return torch.cat(outputs[::-1] if backwards else outputs), (h, c)

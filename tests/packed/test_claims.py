@@ -3,7 +3,6 @@
 import pytest
 from forged import content_of, forge, memory_limit, taken_apart, with_content
 
-from fairseq_prune.checkpoints.packed.container import Container
 from fairseq_prune.checkpoints.packed.packed_model import PackedModel
 from fairseq_prune.pruning import PruneError
 
@@ -105,6 +104,18 @@ def test_a_mask_of_another_type(packed):
         open_all(path)
 
 
+def test_fewer_values_than_the_mask_keeps(packed):
+    """The last one would be taken from the tensor behind."""
+
+    def change(content, header):
+        said = header["pruned:values"]
+        begin, end = said["data_offsets"]
+        said.update(shape=[said["shape"][0] - 1], data_offsets=[begin, end - 4])
+        header["other"] = {"dtype": "F32", "shape": [1], "data_offsets": [end - 4, end]}
+
+    assert "pruned:values is not as described" in refused(packed[0], change)
+
+
 def test_a_scale_for_a_number_that_has_no_rows(packed):
     def change(content, header):
         content["tensors"]["number"]["values"] = "int8"
@@ -146,5 +157,6 @@ def test_no_container_is_made_of_a_tensor(packed, kind):
 
 
 def test_the_fixture_is_not_refused(packed):
+    header, data = taken_apart(packed[0])
+    forge(packed[0], with_content(header, content_of(header)), data)
     open_all(packed[0])
-    assert Container(str(packed[0])).content["tensors"]

@@ -64,6 +64,13 @@ def pack_model(tmp_path):
     return do
 
 
+def test_tied_weights_have_one_mask(pack_model):
+    weight, mask = torch.ones(8, 9), torch.arange(72).view(8, 9) % 3 == 0
+    weight[~mask] = 0
+    found = unpacked(pack_model({"a": weight, "b": weight}, a=mask))
+    assert list(found["prune"]["masks"]) == ["a"] and same(found["model"]["b"], weight)
+
+
 def test_equal_weights_with_masks_of_their_own_keep_both(pack_model):
     torch.manual_seed(0)
     weight, one = torch.randn(8, 9), torch.rand(8, 9) > 0.5

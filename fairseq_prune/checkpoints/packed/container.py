@@ -1,18 +1,15 @@
-"""Files in the safetensors format, with a SHA-256: written piece by piece, read with suspicion.
+"""Files in the safetensors format, with a SHA-256, read with suspicion.
 
 The format (https://huggingface.co/docs/safetensors): eight bytes, little endian, the length of
 the header; the header, JSON: for each tensor its dtype, shape and place, and strings under
-``__metadata__``; the tensors. No more than what is asked for is ever in memory, which the
-safetensors package does not offer for writing. The hash is over the whole file, with zeros in
-its own place.
+``__metadata__``; the tensors. The hash is over the whole file, with zeros in its own place.
 """
 
 import hashlib
 import json
 import os
 import struct
-from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Mapping, Tuple
+from typing import Iterable, List
 
 import numpy as np
 
@@ -27,25 +24,10 @@ ITEM_SIZES = {
     "BOOL": 1,
 }  # fmt: skip
 
-_LENGTH = struct.Struct("<Q")
+LENGTH = struct.Struct("<Q")
 _PIECE = 1 << 22
-_MAX_HEADER = 100_000_000  # the safetensors package's, too
-_NO_HASH = "0" * 64
-_BEGIN = b'{"__metadata__":{"format":"%s"' % FORMAT.encode()
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One tensor to write; ``pieces`` are buffers that make up its bytes, made when needed."""
-
-    name: str
-    dtype: str
-    shape: Tuple[int, ...]
-    pieces: Iterable[Any]
-
-    @property
-    def size(self) -> int:
-        return ITEM_SIZES[self.dtype] * count_of(self.shape)
+MAX_HEADER = 100_000_000  # the safetensors package's, too
+NO_HASH = "0" * 64
 
 
 def count_of(shape: Iterable[int]) -> int:
@@ -56,70 +38,16 @@ def count_of(shape: Iterable[int]) -> int:
     return count
 
 
-def write_container(path: str, content: Mapping[str, Any], entries: List[Entry]) -> int:
-    """Write a file, whole or not at all; return its size in bytes.
-
-    Args:
-        content: what JSON can hold, stored beside the tensors.
-    Raises:
-        PruneError: it cannot be written; what was at ``path`` before is still there.
-    """
-    # wide items first: those of eight bytes then lie where eight divides the address
-    entries = sorted(entries, key=lambda entry: -ITEM_SIZES[entry.dtype])
-    header = _header(content, entries)
-    partial = f"{path}.tmp{os.getpid()}"
-    try:
-        with open(partial, "wb") as f:
-            f.write(_LENGTH.pack(len(header)) + header)
-            digest = hashlib.sha256(_LENGTH.pack(len(header)) + header)
-            for entry in entries:
-                before = f.tell()
-                for piece in entry.pieces:
-                    piece = memoryview(piece).cast("B")
-                    digest.update(piece)
-                    f.write(piece)
-                assert f.tell() - before == entry.size, entry.name
-            size = f.tell()
-            f.seek(_LENGTH.size + header.index(_NO_HASH.encode()))
-            f.write(digest.hexdigest().encode())
-        os.replace(partial, path)
-        return size
-    except OSError as error:
-        raise PruneError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
-
-
-def _header(content: Mapping[str, Any], entries: List[Entry]) -> bytes:
-    header: Dict[str, Any] = {
-        "__metadata__": {
-            "format": FORMAT,
-            "version": str(VERSION),
-            "sha256": _NO_HASH,
-            "content": json.dumps(content, separators=(",", ":"), allow_nan=False),
-        }
-    }
-    at = 0
-    for entry in entries:
-        place = [at, at + entry.size]
-        header[entry.name] = {
-            "dtype": entry.dtype, "shape": list(entry.shape), "data_offsets": place,
-        }  # fmt: skip
-        at += entry.size
-    text = json.dumps(header, separators=(",", ":")).encode()
-    if len(text) > _MAX_HEADER:
-        raise PruneError("the checkpoint's configuration is too large for a packed file")
-    return text + b" " * (-len(text) % 8)
-
-
 def is_packed(path: str) -> bool:
-    """Whether the file begins as one of these."""
+    """Whether the file begins as one in the safetensors format: ``Container`` says what is wrong
+    with it if it is none of ours."""
     try:
+        size = os.path.getsize(path)
         with open(path, "rb") as f:
-            return f.read(_LENGTH.size + len(_BEGIN))[_LENGTH.size :] == _BEGIN
+            start = f.read(LENGTH.size + 1)
     except OSError:
         return False
+    return start[LENGTH.size :] == b"{" and LENGTH.unpack_from(start)[0] < size
 
 
 class Container:
@@ -151,12 +79,12 @@ class Container:
             raise PruneError(f"{path} cannot be read as a packed model: it is damaged") from error
 
     def _read_header(self) -> bytes:
-        start = self._file.read(_LENGTH.size)
-        length = _LENGTH.unpack(start)[0] if len(start) == _LENGTH.size else 0
-        if not 2 <= length <= min(_MAX_HEADER, self.size - _LENGTH.size):
+        start = self._file.read(LENGTH.size)
+        length = LENGTH.unpack(start)[0] if len(start) == LENGTH.size else 0
+        if not 2 <= length <= min(MAX_HEADER, self.size - LENGTH.size):
             raise PruneError("it is truncated, or no packed model")
         header = self._file.read(length)
-        self._begin = _LENGTH.size + length
+        self._begin = LENGTH.size + length
         entries = json.loads(header.decode("utf-8"))
         metadata = entries.pop("__metadata__", None)
         if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
@@ -189,9 +117,9 @@ class Container:
         self._places[name] = (begin, end)
 
     def _check_hash(self, header: bytes) -> None:
-        if type(self._hash) is not str or len(self._hash) != len(_NO_HASH):
+        if type(self._hash) is not str or len(self._hash) != len(NO_HASH):
             raise PruneError("its checksum is missing")
-        digest = hashlib.sha256(header.replace(self._hash.encode(), _NO_HASH.encode(), 1))
+        digest = hashlib.sha256(header.replace(self._hash.encode(), NO_HASH.encode(), 1))
         buffer = bytearray(_PIECE)
         while True:
             count = self._file.readinto(buffer)

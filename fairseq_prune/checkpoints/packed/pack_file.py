@@ -10,10 +10,10 @@ from ...optim.pruned_optimizer import RECORD_KEY
 from ...pruning import PruneError, check_record
 from ..safe_io import check_writable, read_checkpoint
 from ..weights import find_record, tied
-from .container import Entry, write_container
 from .limit import check_claim
 from .plain import bits, to_json
 from .values_code import VALUES
+from .write_container import Entry, write_container
 from .write_tensor import describe, write_tensor
 
 #: Not the model's: what training needs to go on, and averages as large as the model.

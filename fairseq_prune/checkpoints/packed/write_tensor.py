@@ -8,10 +8,11 @@ from torch import Tensor
 
 from ...pruning import PruneError
 from .bound import bound
-from .container import ITEM_SIZES, Entry
+from .container import ITEM_SIZES
 from .mask_code import encode_mask
 from .plain import bits
 from .values_code import VALUES, is_lossy_for, quantize, row_scales, to_half
+from .write_container import Entry
 
 #: torch's type: safetensors' name.
 DTYPES = {
