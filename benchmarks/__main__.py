@@ -11,13 +11,14 @@ import fairseq
 import numpy
 import torch
 
-from . import decoding, masked_step, packing, pruning, training
+from . import decoding, masked_step, packing, products, pruning, training
 
 BENCHMARKS = {
     "pruning": pruning.rows,
     "masked-step": masked_step.rows,
     "training": training.rows,
     "packing": packing.rows,
+    "products": products.rows,
     "decoding": decoding.rows,
 }
 
