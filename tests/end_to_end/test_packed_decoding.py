@@ -122,7 +122,11 @@ def test_an_unpacked_stock_model_needs_no_plugin(arch, data, tmp_path):
     run("fairseq-prune", "pack", checkpoint, tmp_path / "model.packed")
     run("fairseq-prune", "unpack", tmp_path / "model.packed", unpacked)
     before, after = state_of(checkpoint)["model"], state_of(unpacked)["model"]
-    assert equal(dict(after), dict(before)) and list(after) == list(before)
+    # bytes: stock 0.12.2's transformer stores a number that it never gave a value, maybe NaN
+    assert [t.numpy().tobytes() for t in after.values()] == [
+        t.numpy().tobytes() for t in before.values()
+    ]
+    assert list(after) == list(before)
     found = stock(data, unpacked)
     assert len(found) == 30 and len(set(found.values())) > 1
     assert found == stock(data, checkpoint)
