@@ -146,3 +146,20 @@ def lines(output, kind):
     """{sentence: last tab-separated field} of fairseq-generate's lines "KIND-sentence"."""
     found = re.findall(rf"^{kind}-(\d+)\t(.*)$", output, re.MULTILINE)
     return {int(number): text.split("\t")[-1] for number, text in found}
+
+
+def generate_without_plugin(data, path):
+    """The H lines of stock fairseq-generate, in a process that knows nothing of this plugin."""
+    # stock fairseq cannot load any Namespace on torch >= 2.6: allow just that there
+    code = """
+import argparse, sys, torch
+if hasattr(torch.serialization, "add_safe_globals"):
+    torch.serialization.add_safe_globals([argparse.Namespace])
+from fairseq_cli.generate import cli_main
+cli_main()
+assert not any(name.startswith("fairseq_prune") for name in sys.modules)
+"""
+    # one at a time: padded, stock 0.12.2's transformer fails on torch 1.13, dense or pruned
+    options = ("--beam", "2", "--max-len-b", "12", "--batch-size", "1")
+    output = python("-c", code, data, "--path", path, *DECODE, *options)
+    return lines(output, "H")

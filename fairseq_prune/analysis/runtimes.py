@@ -52,7 +52,7 @@ class _Decoding:
         model, _, task = load(path, data, runtime)
         try:
             task.load_dataset(subset)
-        except (OSError, FileNotFoundError) as error:
+        except OSError as error:
             raise PruneError(f"DATA {data} has no {subset}: give --subset") from error
         self.runtime = runtime
         translator = Translator(model, task, subset, words)

@@ -49,15 +49,14 @@ def read_packed_files() -> None:
         packed = [path for path in filenames if is_packed(path)]
         try:
             expected = {path: PackedModel(path).dictionaries for path in packed}
-            if task is not None:
-                for path in packed:
-                    check_dictionaries(path, expected[path], task)
-            models, cfg, task = load(filenames, arg_overrides, task, *args, **kwargs)
-            for path in packed:
+            for path in packed if task is not None else ():
                 check_dictionaries(path, expected[path], task)
+            models, cfg, loaded = load(filenames, arg_overrides, task, *args, **kwargs)
+            for path in packed if task is None else ():
+                check_dictionaries(path, expected[path], loaded)
         except PruneError as error:
             raise SystemExit(f"fairseq_prune: error: {error}") from error
-        return models, cfg, task
+        return models, cfg, loaded
 
     checkpoint_utils.load_model_ensemble_and_task = load_and_check
 
@@ -87,13 +86,14 @@ def lazy_state(packed: PackedModel) -> Dict[str, Any]:
 def mapped_state(path: str) -> Dict[str, Any]:
     """The checkpoint, whose matrices are read as they are used."""
     state = read_checkpoint(path)
-    state["model"] = {
-        name: LazyTensor(MappedTensor(tensor)) if _is_mapped(tensor, path) else tensor
-        for name, tensor in state["model"].items()
-    }
+    if is_zip(path):
+        state["model"] = {
+            name: LazyTensor(MappedTensor(tensor)) if _is_plain(tensor) else tensor
+            for name, tensor in state["model"].items()
+        }
     return state
 
 
-def _is_mapped(tensor: Any, path: str) -> bool:
-    """What is not a plain piece of the file must stay in memory."""
-    return torch.is_tensor(tensor) and tensor.dim() >= 2 and tensor.is_contiguous() and is_zip(path)
+def _is_plain(tensor: Any) -> bool:
+    """Whether it is one piece of the file: what is not must stay in memory."""
+    return torch.is_tensor(tensor) and tensor.dim() >= 2 and tensor.is_contiguous()

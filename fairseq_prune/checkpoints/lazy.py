@@ -31,7 +31,7 @@ class MappedTensor:
 
     def decode(self, out: Optional[Tensor] = None) -> Tensor:
         """A copy in memory, in ``out`` if given."""
-        result = torch.empty_like(self.tensor) if out is None else out
+        result = torch.empty(self.shape, dtype=self.dtype) if out is None else out
         target, source = result.view(-1), self.tensor.reshape(-1)
         for start in range(0, source.numel(), _PIECE):
             target[start : start + _PIECE] = source[start : start + _PIECE]

@@ -6,10 +6,8 @@ from dataclasses import asdict
 
 from ..analysis.runtimes import TIE, compare
 from ..pruning import PruneError, table
-from ..runtime.convert import check_runtime
+from ..runtime.convert import RUNTIMES, check_runtime
 from .quiet import quiet_libraries
-
-RUNTIMES = "dense,sparse,int8,auto"
 
 
 def add_to(verbs) -> None:
@@ -24,7 +22,7 @@ def add_to(verbs) -> None:
     verb.add_argument("--subset", default="test", help="what to translate (default: %(default)s)")
     verb.add_argument(
         "--runtimes",
-        default=RUNTIMES,
+        default=",".join(("dense", *RUNTIMES)),
         help="which, with commas; the first is what others are held against (default: %(default)s)",
     )
     verb.add_argument(

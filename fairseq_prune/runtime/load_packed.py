@@ -4,6 +4,7 @@ from typing import Optional
 
 from fairseq.hub_utils import GeneratorHubInterface
 
+from ..checkpoints.packed.container import is_packed
 from ..checkpoints.packed.packed_model import PackedModel
 from .load import load
 
@@ -24,6 +25,7 @@ def load_packed(
     Raises:
         PruneError: the file is damaged, or the data are not there or have other dictionaries.
     """
-    PackedModel(path)  # nothing but packed files
+    if not is_packed(path):
+        PackedModel(path)  # says what is wrong with it
     model, cfg, task = load(path, data, runtime)
     return GeneratorHubInterface(cfg, task, [model]).eval()

@@ -36,22 +36,20 @@ class ProductModule(nn.Module):
                 self.register_buffer(name, torch.empty(shape))
 
     def _load_from_state_dict(self, state_dict, prefix, metadata, strict, missing, extra, errors):
-        bad = False
+        wrong = len(missing) + len(errors)
         for name, shape in self._shapes.items():
             value = state_dict.get(prefix + name)
             if value is None:
                 missing.append(prefix + name)
             elif tuple(value.shape) != shape:
                 errors.append(f"{prefix}{name} is {tuple(value.shape)}, the model's is {shape}")
-            else:
-                if len(shape) == 1:
-                    getattr(self, name).copy_(value)
-                continue
-            bad = True
-        if not bad:
-            for names in self._groups:
-                weights = [state_dict[prefix + name] for name in names]
-                self.products[names[0]] = self._make(weights, prefix + " and ".join(names))
+            elif len(shape) == 1:
+                getattr(self, name).copy_(value)
+        if len(missing) + len(errors) > wrong:
+            return
+        for names in self._groups:
+            weights = [state_dict[prefix + name] for name in names]
+            self.products[names[0]] = self._make(weights, prefix + " and ".join(names))
 
     def _biased(self, y: Tensor, *biases: str) -> Tensor:
         for bias in biases:

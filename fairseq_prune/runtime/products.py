@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from .csr import Weight, csr, source_of
 
-#: Vectors that MKL's product of a CSR matrix and a dense one takes at once: five take about
-#: twice as long as eight.
+#: Vectors that MKL's product of a CSR matrix and a dense one takes at once: five take longer than
+#: eight.
 COLUMNS = 8
 
 #: Denser than this, CSR takes more memory than the matrix.

@@ -4,7 +4,17 @@ import re
 
 import pytest
 import sacrebleu
-from commands import DECODE, PLUGIN, RETRAIN, SMALL, lines, python, run, state_of, train
+from commands import (
+    DECODE,
+    PLUGIN,
+    RETRAIN,
+    SMALL,
+    generate_without_plugin,
+    lines,
+    run,
+    state_of,
+    train,
+)
 
 from fairseq_prune.checkpoints.weights import prunable_weights
 
@@ -95,16 +105,4 @@ def test_pruned_stock_architecture_decodes_without_the_plugin(arch, data, tmp_pa
     weights = prunable_weights(state_of(path)).values()
     zeros = sum(int((w == 0).sum()) for w in weights)
     assert zeros == round(0.8 * sum(w.numel() for w in weights))
-    # stock fairseq cannot load any Namespace on torch >= 2.6: allow just that there
-    stock = """
-import argparse, sys, torch
-if hasattr(torch.serialization, "add_safe_globals"):
-    torch.serialization.add_safe_globals([argparse.Namespace])
-from fairseq_cli.generate import cli_main
-cli_main()
-assert not any(name.startswith("fairseq_prune") for name in sys.modules)
-"""
-    # one at a time: padded, stock 0.12.2's transformer fails on torch 1.13, dense or pruned
-    options = ("--beam", "2", "--max-len-b", "12", "--batch-size", "1")
-    output = python("-c", stock, data, "--path", path, *DECODE, *options)
-    assert len(lines(output, "H")) == 30
+    assert len(generate_without_plugin(data, path)) == 30

@@ -2,7 +2,18 @@
 
 import pytest
 import torch
-from commands import DECODE, PLUGIN, RETRAIN, SMALL, equal, lines, python, run, state_of, train
+from commands import (
+    DECODE,
+    PLUGIN,
+    RETRAIN,
+    SMALL,
+    equal,
+    generate_without_plugin,
+    lines,
+    run,
+    state_of,
+    train,
+)
 from forged import taken_apart
 
 import fairseq_prune
@@ -88,22 +99,6 @@ def test_load_packed_generates_the_same(data, packed, expected):
     assert [model.decode(t) for t in best] == [expected[k] for k in range(30)]
 
 
-def stock(data, path):
-    """What fairseq-generate says without this plugin."""
-    # stock fairseq cannot load any Namespace on torch >= 2.6: allow just that there
-    code = """
-import argparse, sys, torch
-if hasattr(torch.serialization, "add_safe_globals"):
-    torch.serialization.add_safe_globals([argparse.Namespace])
-from fairseq_cli.generate import cli_main
-cli_main()
-assert not any(name.startswith("fairseq_prune") for name in sys.modules)
-"""
-    # one at a time: padded, stock 0.12.2's transformer fails on torch 1.13, dense or pruned
-    options = ("--beam", "2", "--max-len-b", "12", "--batch-size", "1")
-    return lines(python("-c", code, data, "--path", path, *DECODE, *options), "H")
-
-
 @pytest.mark.parametrize("arch", list(TINY))
 def test_an_unpacked_stock_model_needs_no_plugin(arch, data, tmp_path):
     base = [a for a in SMALL if a not in ("--init-range", "0.5", "pruned_lstm_nmt_tiny", "--arch")]
@@ -127,9 +122,9 @@ def test_an_unpacked_stock_model_needs_no_plugin(arch, data, tmp_path):
         t.numpy().tobytes() for t in before.values()
     ]
     assert list(after) == list(before)
-    found = stock(data, unpacked)
+    found = generate_without_plugin(data, unpacked)
     assert len(found) == 30 and len(set(found.values())) > 1
-    assert found == stock(data, checkpoint)
+    assert found == generate_without_plugin(data, checkpoint)
     if arch == "transformer":
         header, _ = taken_apart(tmp_path / "model.packed")
         assert not [name for name in header if name.startswith("decoder.output_projection")]

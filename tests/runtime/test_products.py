@@ -69,3 +69,10 @@ def test_sparse_only_where_it_is_smaller():
     # together they are one matrix
     both = [sparse_matrix(40, 40, 0.95), sparse_matrix(40, 40, 0.2)]
     assert isinstance(sparse_where_smaller(both), Sparse)
+
+
+@pytest.mark.parametrize("kind", [Dense, Sparse, Int8])
+def test_a_transposed_weight(kind):
+    """As a checkpoint may hold one: not as it lies in memory."""
+    weight = sparse_matrix(40, 30, 0.7)
+    assert torch.equal(kind([weight.t().contiguous().t()]).dense(), kind([weight]).dense())
