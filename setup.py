@@ -30,12 +30,16 @@ setup(
             "pytest-xdist>=3",
             "hypothesis>=6",
             "ruff",
+            "tensorly>=0.8",
             "num2words>=0.5.12",
             "babel>=2.10",
             "safetensors>=0.3",
             "zstandard>=0.18",
+            "scikit-learn>=1.0",
         ],
+        "tensor-train": ["tensorly>=0.8"],  # factorize --factorization tensor-train
         "plots": ["matplotlib>=3.5"],  # report and grid
+        "examples": ["scikit-learn>=1.0", "matplotlib>=3.5"],
     },
     entry_points={"console_scripts": ["fairseq-prune=fairseq_prune.cli.main:main"]},
 )

@@ -17,7 +17,7 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Sequence
 
 from corpora import CORPORA, SPLITS, Corpus
 
@@ -63,10 +63,10 @@ def find_raw(folder: Path, name: str, lang: str) -> Optional[Path]:
     return None
 
 
-def download(corpus: Corpus, folder: Path) -> None:
-    """Fetch what is missing of ``corpus`` into ``folder``."""
+def download(urls: Sequence[str], folder: Path) -> None:
+    """Fetch what is missing of ``urls`` into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    for url in corpus.urls:
+    for url in urls:
         path = folder / url.rsplit("/", 1)[1]
         if path.exists():
             continue
@@ -82,7 +82,7 @@ def download(corpus: Corpus, folder: Path) -> None:
             partial.unlink(missing_ok=True)
             raise UserError(
                 f"cannot download {url} ({error}); on a machine without network, put the "
-                f"corpus' files ({', '.join(u.rsplit('/', 1)[1] for u in corpus.urls)}) into "
+                f"corpus' files ({', '.join(u.rsplit('/', 1)[1] for u in urls)}) into "
                 f"a folder and name it with --raw-dir"
             )
         partial.replace(path)
@@ -169,7 +169,7 @@ def prepare(args: argparse.Namespace) -> None:
 
     raw = args.raw_dir or args.out / "raw"
     if args.raw_dir is None:
-        download(corpus, raw)
+        download(corpus.urls, raw)
     for split, name in corpus.files.items():
         counts = []
         for lang in languages:

@@ -5,7 +5,7 @@ import sys
 from typing import List, Optional
 
 from ..pruning import PruneError
-from . import average, compare, grid, inspect, iterate, pack, prune, report
+from . import average, compare, factorize, grid, inspect, iterate, methods, pack, prune, report
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -13,7 +13,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="fairseq-prune", description="Prune fairseq models and look at what was pruned."
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for verb in (prune, inspect, pack, compare, iterate, average, report, grid):
+    for verb in (prune, factorize, inspect, pack, compare, iterate, average, report, grid, methods):
         verb.add_to(verbs)
     return parser
 

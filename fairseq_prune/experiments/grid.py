@@ -79,18 +79,27 @@ def read_grid(path: str) -> Grid:
     Raises:
         PruneError: it cannot be read, or a key of it is wrong.
     """
+    found = read_yaml(path)
+    try:
+        return _grid(found)
+    except PruneError as error:
+        raise PruneError(f"{path}: {error}") from error
+
+
+def read_yaml(path: str) -> Any:
+    """What is in file ``path``.
+
+    Raises:
+        PruneError: it cannot be read.
+    """
     try:
         with open(path, encoding="utf-8") as f:
-            found = yaml.safe_load(f)
+            return yaml.safe_load(f)
     except OSError as error:
         raise PruneError(f"{path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise PruneError(f"{path} is no YAML: {reason}") from error
-    try:
-        return _grid(found)
-    except PruneError as error:
-        raise PruneError(f"{path}: {error}") from error
 
 
 def _grid(found: Any) -> Grid:
@@ -103,11 +112,11 @@ def _grid(found: Any) -> Grid:
     train = {key: words(found.get("train"), key, "train") for key in ("command", "all", *TRAINED)}
     command = train.pop("command") or ["fairseq-train"]
     iterate = words(found, "iterate", "the file") or []
-    _check_own([word for words in train.values() for word in words or []], OWN, "train")
-    _check_own(iterate, OWN_OF_ITERATE, "iterate")
+    check_own([word for words in train.values() for word in words or []], OWN, "train")
+    check_own(iterate, OWN_OF_ITERATE, "iterate")
     evaluate = found.get("evaluate") or {}
     check_keys(evaluate, EVALUATE_KEYS, "evaluate")
-    _import_plugin(train["all"] or [])
+    import_plugin(train["all"] or [])
     points = _points(found)
     dense = text(found, "dense", None)
     if dense:
@@ -138,13 +147,14 @@ def _grid(found: Any) -> Grid:
     )
 
 
-def _check_own(words: List[str], own, where: str) -> None:
+def check_own(words: List[str], own, where: str = "options, trainings") -> None:
+    """Raise PruneError if ``words`` has an option that is set for the user."""
     for word in words:
         if word.split("=")[0] in own:
-            raise PruneError(f"{where}: {word.split('=')[0]} is set by the grid; leave it out")
+            raise PruneError(f"{where}: {word.split('=')[0]} is set for you; leave it out")
 
 
-def _import_plugin(words: List[str]) -> None:
+def import_plugin(words: List[str]) -> None:
     """Import the ``--user-dir`` of the trainings: schemes, tasks and models of the user's own."""
     folder = words[words.index("--user-dir") + 1] if "--user-dir" in words[:-1] else None
     if folder and os.path.basename(os.path.normpath(folder)) not in sys.modules:

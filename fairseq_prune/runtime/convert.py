@@ -8,6 +8,7 @@ from fairseq.modules import MultiheadAttention
 from torch import nn
 
 from ..models.lstm_decoder import PrunedLSTMDecoder
+from ..models.lstm_lm_decoder import LSTMLanguageModelDecoder
 from ..models.stepped_lstm import SteppedLSTM
 from ..pruning import PruneError
 from .auto import Auto
@@ -36,6 +37,10 @@ _MODULES = {
 }
 
 
+#: decoders of this plugin, whose softmax may be the embedding
+_MAY_TIE = (PrunedLSTMDecoder, LSTMLanguageModelDecoder)
+
+
 def convert_(model: nn.Module, runtime: str) -> None:
     """Put product modules in the place of linear layers and LSTMs, in place.
 
@@ -44,7 +49,7 @@ def convert_(model: nn.Module, runtime: str) -> None:
     """
     make = RUNTIMES[runtime]
     for name, module in list(model.named_modules()):
-        if isinstance(module, PrunedLSTMDecoder) and module.fc_out is None:
+        if isinstance(module, _MAY_TIE) and module.fc_out is None:
             _untie_softmax_(module, make)
         if isinstance(module, MultiheadAttention) and name.startswith("encoder"):
             continue  # hands its weights to a function of torch's
@@ -57,7 +62,7 @@ def _is_supported(module: nn.Module) -> bool:
     return not getattr(module, "batch_first", False) and not getattr(module, "proj_size", 0)
 
 
-def _untie_softmax_(decoder: PrunedLSTMDecoder, make: Maker) -> None:
+def _untie_softmax_(decoder: nn.Module, make: Maker) -> None:
     table = decoder.embed_tokens.weight
     like = nn.Linear(1, 1, bias=False)
     like.weight = table

@@ -1,6 +1,6 @@
 """A model of a checkpoint or packed file with the products to decode with."""
 
-from typing import Any, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple
 
 from fairseq import checkpoint_utils
 from fairseq.tasks import FairseqTask
@@ -15,12 +15,15 @@ from ..pruning import PruneError
 from .convert import check_runtime
 
 
-def load(path: str, data: Optional[str], runtime: str) -> Tuple[nn.Module, Any, FairseqTask]:
+def load(
+    path: str, data: Optional[str], runtime: str, options: Optional[Mapping[str, Any]] = None
+) -> Tuple[nn.Module, Any, FairseqTask]:
     """The model at ``path``, on the CPU, its configuration and its task.
 
     Args:
         data: folder with the dictionaries; None for the one it was trained on.
         runtime: as ``--prune-runtime``.
+        options: of the task, in the place of those it was trained with.
     Raises:
         PruneError: the file is damaged, the data are not there or have other dictionaries.
     """
@@ -31,11 +34,11 @@ def load(path: str, data: Optional[str], runtime: str) -> Tuple[nn.Module, Any, 
     else:
         read_checkpoint(path)  # says what is wrong with it
     cfg = config_of(path, data)
-    changes = {}
+    changes = dict(options or {})
     if runtime != "dense":
         name = str(cfg.task._name)
         pruned = name if name.startswith("pruned_") else f"pruned_{name}"
-        changes = {"_name": pruned, "prune_runtime": runtime}
+        changes.update(_name=pruned, prune_runtime=runtime)
     task = set_up(cfg, path, changes)
     check_dictionaries(path, dictionaries, task)
     try:

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from ..models.stepped_lstm import State, lstm_step, run_steps
 from .csr import Weight
 from .products import Product
 
 #: From weights that are multiplied together, and their name, to their product.
 Maker = Callable[[List[Weight], str], Product]
-State = Tuple[Tensor, Tensor]
 
 
 class ProductModule(nn.Module):
@@ -74,13 +74,6 @@ class ProductLinear(ProductModule):
         return self.products["weight"].dense()
 
 
-def lstm_step(gates: Tensor, c: Tensor) -> State:
-    """h and c (B, H) of an LSTM from its gates i, f, g, o before their nonlinearities (B, 4H)."""
-    i, f, g, o = gates.chunk(4, dim=1)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    return o.sigmoid() * c.tanh(), c
-
-
 class _Steps(ProductModule):
     """Time steps of an LSTM whose input is known step by step: both matrices in one product."""
 
@@ -114,14 +107,7 @@ class ProductSteppedLSTM(_Steps):
 
     def forward(self, x: Tensor, state: State) -> Tuple[Tensor, State]:
         """Output (T, B, H) and (h, c), as ``nn.LSTM``, of x (T, B, I)."""
-        h, c = (list(part.unbind(0)) for part in state)
-        outputs = []
-        for step in x.unbind(0):
-            for layer in range(self.num_layers):
-                h[layer], c[layer] = self.cell(layer, step, (h[layer], c[layer]))
-                step = h[layer]
-            outputs.append(step)
-        return torch.stack(outputs), (torch.stack(h), torch.stack(c))
+        return run_steps(self, x, state)
 
 
 class ProductLSTM(ProductModule):

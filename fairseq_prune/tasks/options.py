@@ -5,7 +5,7 @@ from typing import Optional
 
 from omegaconf import II
 
-from ..pruning import SCHEMES
+from ..pruning import SCHEMES, PruneError
 
 OPTIONS = (
     (
@@ -129,6 +129,19 @@ def patterns(option: Optional[str]):
 def is_asked(cfg) -> bool:
     """Whether the run is to prune, or to train under a mask."""
     return cfg.prune_scheme is not None or cfg.prune_mask_from is not None
+
+
+def check_asked(cfg) -> None:
+    """Raise PruneError if options say how to prune and none says to."""
+    if is_asked(cfg):
+        return
+    for name, _, default, _ in OPTIONS:
+        if getattr(cfg, name, default) != default:
+            flag = "--" + name.replace("_", "-")
+            raise PruneError(
+                f"{flag} prunes nothing without --prune-scheme; add --prune-scheme class-blind, "
+                f"or leave {flag} out"
+            )
 
 
 def schedule_options(cfg) -> dict:

@@ -11,7 +11,7 @@ from ..optim.placement import unwrap
 from ..pruning import PruneError
 from ..runtime.task import RuntimeMixin
 from .exact_resume import ExactResumeMixin, resume_exactly
-from .options import is_asked, with_prune_options
+from .options import check_asked, is_asked, with_prune_options
 from .pruner import Pruner
 from .replace_unk import ReplaceUnkMixin
 from .start import check_options, check_possible, check_start
@@ -62,6 +62,8 @@ class PrunedTaskMixin(RuntimeMixin, ExactResumeMixin, ReplaceUnkMixin):
     # not decorated: fairseq looks for from_checkpoint in this very signature
     def build_model(self, cfg, from_checkpoint=False):
         starts_pruning = is_asked(self.prune_cfg) and not from_checkpoint
+        if not from_checkpoint:
+            says_it_in_a_sentence(check_asked)(self.prune_cfg)
         if starts_pruning:
             says_it_in_a_sentence(check_options)(self.prune_cfg)
         model = super().build_model(cfg, from_checkpoint=from_checkpoint)

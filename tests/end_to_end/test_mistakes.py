@@ -39,6 +39,17 @@ def test_sparsity_out_of_range(data, dense, tmp_path, sparsity):
     assert "--prune-sparsity" in said and "[0, 1)" in said
 
 
+@pytest.mark.parametrize(
+    "options",
+    [("--prune-sparsity", "0.8"), ("--prune-exclude", "softmax"), ("--prune-schedule", "gradual")],
+)
+def test_options_without_a_scheme(data, dense, tmp_path, options):
+    """They would train a dense model, and the user would take it for a pruned one."""
+    at = RETRAIN.index("--prune-scheme")
+    said = refused(data, tmp_path / "run", *RETRAIN[:at], *options, "--finetune-from-model", dense)
+    assert f"{options[0]} prunes nothing without --prune-scheme" in said
+
+
 def test_unknown_scheme(data, dense, tmp_path):
     options = with_option("--prune-scheme", "class-deaf")
     said = refused(data, tmp_path / "run", *options, "--finetune-from-model", dense)

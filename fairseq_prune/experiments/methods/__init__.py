@@ -1,0 +1,1 @@
+"""Ways to compress a language model, made and compared: ``fairseq-prune methods``."""

@@ -1,0 +1,132 @@
+"""Making the models of a plan: what is not made yet, several at a time."""
+
+import json
+import os
+import threading
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any, Callable, Dict, List
+
+from ...checkpoints.safe_io import write_text
+from ...pruning import PruneError
+from ..training import Training
+from .commands import Step, shown, steps
+from .read import Method, Plan
+
+
+class Maker:
+    """A plan being carried out in folder ``out``; each method has a folder there.
+
+    ``made.json`` in it holds the commands, so that what other options made is not taken for
+    this plan's, and the seconds of its own training.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        out: str,
+        jobs: int,
+        say: Callable[[str], None],
+        call: Callable[[List[str]], None],
+        lock: int,
+    ):
+        """
+        Args:
+            call: carries out a command of fairseq-prune, or raises PruneError.
+            jobs: trainings at a time.
+            say: takes lines of progress.
+            lock: descriptor of the folder's lock, for the trainings.
+        """
+        self.plan, self.out, self._jobs, self._say, self._lock = plan, out, jobs, say, lock
+        self._call, self._calling = call, threading.Lock()
+        self._trainings: List[Training] = []
+        self._stopped = threading.Event()
+
+    def packed(self, method: Method) -> str:
+        return os.path.join(self.out, method.folder, "model.packed")
+
+    def record(self, method: Method) -> Dict[str, Any]:
+        """What ``made.json`` says; empty if the method is not made.
+
+        Raises:
+            PruneError: it was made by other commands.
+        """
+        folder = os.path.join(self.out, method.folder)
+        try:
+            with open(os.path.join(folder, "made.json"), encoding="utf-8") as f:
+                found = json.load(f)
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise PruneError(f"{folder}/made.json is damaged; remove {folder}") from error
+        if found.get("commands") != shown(self.plan, method, self.out):
+            raise PruneError(
+                f"{folder} holds {method.name} made by other commands; remove it, or take "
+                f"another --out"
+            )
+        return found if os.path.exists(self.packed(method)) else {}
+
+    def run(self) -> List[str]:
+        """Make all; what went wrong, a sentence each.
+
+        Raises:
+            PruneError: a folder holds what other commands made.
+            KeyboardInterrupt: it was interrupted; trainings have been ended.
+        """
+        done = {name for name, method in self.plan.methods.items() if self.record(method)}
+        left = [method for name, method in self.plan.methods.items() if name not in done]
+        if done:
+            self._say(f"{len(done)} of {len(self.plan.methods)} were made before")
+        failed: List[str] = []
+        running: Dict[Future, Method] = {}
+        with ThreadPoolExecutor(self._jobs) as pool:
+            try:
+                while left or running:
+                    for method in [m for m in left if m.start is None or m.start in done]:
+                        if len(running) < self._jobs:
+                            left.remove(method)
+                            running[pool.submit(self._make, method)] = method
+                    if not running:  # what is left comes of what failed
+                        break
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        method = running.pop(future)
+                        try:
+                            future.result()
+                            done.add(method.name)
+                            self._say(f"[{len(done)}/{len(self.plan.methods)}] {method.name}")
+                        except PruneError as error:
+                            self._say(f"failed: {error}")
+                            failed.append(str(error))
+            except BaseException:
+                self._stopped.set()
+                for training in self._trainings:
+                    training.stop()
+                raise
+        return failed
+
+    def _make(self, method: Method) -> None:
+        folder = os.path.join(self.out, method.folder)
+        os.makedirs(folder, exist_ok=True)
+        seconds = 0.0
+        for step in steps(self.plan, method, self.out):
+            if self._stopped.is_set():
+                raise PruneError(f"{method.name}: stopped")
+            if step.trains:
+                training = Training(folder, step.command, method.name)
+                self._trainings.append(training)
+                seconds = training.run(self._say, self._lock)
+            else:
+                self._carry_out(step, method.name)
+        record = {
+            "commands": shown(self.plan, method, self.out),
+            "seconds": seconds,
+            "made": time.strftime("%Y-%m-%d"),
+        }
+        write_text(os.path.join(folder, "made.json"), json.dumps(record, indent=1))
+
+    def _carry_out(self, step: Step, name: str) -> None:
+        try:
+            with self._calling:  # they say what they do on the same stdout
+                self._call(step.command)
+        except PruneError as error:
+            raise PruneError(f"{name}: {error}") from error

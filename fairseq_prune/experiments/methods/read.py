@@ -1,0 +1,162 @@
+"""Methods as their YAML file describes them."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional
+
+from ...checkpoints.packed.values_code import VALUES
+from ...pruning import PruneError
+from ...runtime.convert import check_runtime
+from ..grid import OWN, check_own, import_plugin, read_yaml
+from ..values import check_keys, text, words
+
+KEYS = ("data", "seed", "seconds", "command", "options", "trainings", "methods")
+METHOD_KEYS = ("name", "from", "factorize", "prune", "train", "values", "runtime")
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to make a model, from another or from nothing.
+
+    Attributes:
+        start: name of the method whose model this one begins with.
+        factorize: options of ``fairseq-prune factorize``; without ``start``, of the architecture
+            that is trained.
+        prune: options of ``fairseq-prune prune``; where it is trained, of ``--prune-``.
+        train: name of the options of the training that comes last; None: there is none.
+        values, runtime: how it is packed, and what it is scored with.
+    """
+
+    name: str
+    start: Optional[str] = None
+    factorize: Optional[List[str]] = None
+    prune: Optional[List[str]] = None
+    train: Optional[str] = None
+    values: str = "exact"
+    runtime: str = "dense"
+
+    @property
+    def folder(self) -> str:
+        """Where it goes, below the folder of all."""
+        return re.sub(r"[^a-z0-9.]+", "-", self.name.lower()).strip("-")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to make.
+
+    Attributes:
+        data: folder of binarised data.
+        seconds: of each measurement of speed.
+        command: what starts a training, as words.
+        options: of every training, as words.
+        trainings: name -> options, as words.
+        methods: by name, each after the one it begins with.
+    """
+
+    data: str
+    seed: int
+    seconds: float
+    command: List[str]
+    options: List[str]
+    trainings: Dict[str, List[str]]
+    methods: Dict[str, Method]
+
+    def line(self, method: Method) -> List[Method]:
+        """``method`` and those it comes of, itself last."""
+        before = [] if method.start is None else self.line(self.methods[method.start])
+        return [*before, method]
+
+
+def read_plan(path: str) -> Plan:
+    """The plan in file ``path``.
+
+    Raises:
+        PruneError: it cannot be read, or a key of it is wrong.
+    """
+    found = read_yaml(path)
+    try:
+        return _plan(found)
+    except PruneError as error:
+        raise PruneError(f"{path}: {error}") from error
+
+
+def _plan(found: Any) -> Plan:
+    check_keys(found, KEYS, "the file")
+    for key in ("data", "trainings", "methods"):
+        if found.get(key) is None:
+            raise PruneError(f"{key} is missing")
+    seed = found.get("seed", 1)
+    if type(seed) is not int or seed < 1:
+        raise PruneError(f"seed must be a whole number above 0, not {seed!r}")
+    seconds = found.get("seconds", 3)
+    if type(seconds) not in (int, float) or not seconds > 0:
+        raise PruneError(f"seconds must be a number above 0, not {seconds!r}")
+    if not isinstance(found["trainings"], dict):
+        raise PruneError("trainings must hold names and options")
+    trainings = {name: words(found["trainings"], name, "trainings") for name in found["trainings"]}
+    options = words(found, "options", "the file") or []
+    check_own([word for part in (options, *trainings.values()) for word in part or []], OWN)
+    import_plugin(options)
+    plan = Plan(
+        data=text(found, "data", None),
+        seed=seed,
+        seconds=seconds,
+        command=words(found, "command", "the file") or ["fairseq-train"],
+        options=options,
+        trainings={name: part or [] for name, part in trainings.items()},
+        methods={},
+    )
+    if not isinstance(found["methods"], list) or not found["methods"]:
+        raise PruneError("methods must be a list, each with a name")
+    for entry in found["methods"]:
+        method = _method(entry)
+        try:
+            _add(plan, method)
+        except PruneError as error:
+            raise PruneError(f"methods: {method.name}: {error}") from error
+    return plan
+
+
+def _method(entry: Any) -> Method:
+    check_keys(entry, METHOD_KEYS, "methods")
+    name = text(entry, "name", None)
+    if not name:
+        raise PruneError("methods: each needs a name")
+    where = f"methods: {name}"
+    return Method(
+        name=name,
+        start=text(entry, "from", None),
+        factorize=words(entry, "factorize", where),
+        prune=_with_scheme(words(entry, "prune", where)),
+        train=text(entry, "train", None),
+        values=text(entry, "values", "exact"),
+        runtime=text(entry, "runtime", "dense"),
+    )
+
+
+def _with_scheme(prune: Optional[List[str]]) -> Optional[List[str]]:
+    """The default of ``fairseq-prune prune`` written out: a training has none."""
+    if prune is None or any(word.split("=")[0] == "--scheme" for word in prune):
+        return prune
+    return ["--scheme", "class-blind", *prune]
+
+
+def _add(plan: Plan, method: Method) -> None:
+    if method.folder in {other.folder for other in plan.methods.values()}:
+        raise PruneError("there is one of that name before it (small letters and digits count)")
+    if method.start is not None and method.start not in plan.methods:
+        raise PruneError(f"from: {method.start} is no method above it")
+    if method.start is None and method.train is None:
+        raise PruneError("it needs a model to begin with (from) or a training (train)")
+    if method.train is not None and method.train not in plan.trainings:
+        raise PruneError(f"train: {method.train} is not among trainings")
+    if method.values not in VALUES:
+        raise PruneError(f"values: {method.values}: choose one of {', '.join(VALUES)}")
+    check_runtime(method.runtime, flag="runtime")
+    before = plan.line(plan.methods[method.start]) if method.start else []
+    if method.factorize is not None and any(other.factorize is not None for other in before):
+        raise PruneError("what it comes of is factorized already; leave factorize out")
+    if method.train and method.prune is None and any(m.prune is not None for m in before):
+        raise PruneError("it trains a pruned model on and needs prune, which keeps its mask")
+    plan.methods[method.name] = method

@@ -1,0 +1,109 @@
+"""A deep LSTM that predicts the next word."""
+
+from typing import Dict, Optional, Tuple
+
+import torch
+from fairseq.models import FairseqIncrementalDecoder
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .factorized import Factorization
+from .stepped_lstm import State
+
+LONGEST = 10**9
+
+
+class LSTMLanguageModelDecoder(FairseqIncrementalDecoder):
+    """Zaremba et al. 2014, section 3: dropout on all connections but the recurrent ones.
+
+    A sequence starts from zero states and runs as one ``nn.LSTM`` call; incremental decoding
+    goes on from the state it was in.
+    """
+
+    def __init__(
+        self,
+        dictionary,
+        hidden_size: int,
+        num_layers: int,
+        dropout: float,
+        init_range: float,
+        factorization: Factorization,
+        share_input_output_embed: bool = False,
+    ):
+        super().__init__(dictionary)
+        self.hidden_size, self.num_layers = hidden_size, num_layers
+        self.dropout = nn.Dropout(dropout)
+        self.embed_tokens = factorization.embedding(
+            len(dictionary), hidden_size, dictionary.pad(), init_range
+        )
+        self.lstm = factorization.lstm(hidden_size, num_layers, dropout, init_range)
+        self.fc_out = (
+            None
+            if share_input_output_embed
+            else factorization.softmax(hidden_size, len(dictionary), init_range)
+        )
+
+    def forward(
+        self,
+        prev_output_tokens: Tensor,
+        encoder_out=None,
+        incremental_state: Optional[Dict[str, Dict[str, Optional[Tensor]]]] = None,
+        **unused,
+    ) -> Tuple[Tensor, None]:
+        """Scores (B, T, V) before the softmax; (B, 1, V), of the last word, when incremental."""
+        return self.output_layer(
+            self.extract_features(prev_output_tokens, encoder_out, incremental_state)[0]
+        ), None
+
+    def extract_features(
+        self, prev_output_tokens: Tensor, encoder_out=None, incremental_state=None, **unused
+    ) -> Tuple[Tensor, None]:
+        """What the top layer gives (B, T, H), after dropout."""
+        if incremental_state is not None:
+            prev_output_tokens = prev_output_tokens[:, -1:]
+        x = self.dropout(self.embed_tokens(prev_output_tokens)).transpose(0, 1)
+        state = self._load_state(x, incremental_state)
+        if incremental_state is None:
+            x, _ = self.lstm(x, state)
+        else:
+            x, state = self._step(x[0], state)
+            self._save_state(state, incremental_state)
+        return self.dropout(x.transpose(0, 1)), None
+
+    def output_layer(self, features: Tensor) -> Tensor:
+        """Project (B, T, H) onto the vocabulary (B, T, V)."""
+        if self.fc_out is None:
+            return F.linear(features, self.embed_tokens.weight)
+        return self.fc_out(features)
+
+    def _step(self, x: Tensor, state: State) -> Tuple[Tensor, State]:
+        """One time step of all layers: x (B, H) to (1, B, H) and the new state."""
+        h, c = (list(part.unbind(0)) for part in state)
+        for layer in range(self.num_layers):
+            h[layer], c[layer] = self.lstm.cell(layer, x, (h[layer], c[layer]))
+            x = self.dropout(h[layer]) if layer + 1 < self.num_layers else h[layer]
+        return x.unsqueeze(0), (torch.stack(h), torch.stack(c))
+
+    def _load_state(self, x: Tensor, incremental_state) -> State:
+        """h and c (L, B, H)."""
+        if incremental_state is not None:
+            cached = self.get_incremental_state(incremental_state, "cached_state")
+            if cached is not None:
+                return cached["hidden"], cached["cell"]
+        zeros = x.new_zeros(self.num_layers, x.shape[1], self.hidden_size)
+        return zeros, zeros
+
+    def _save_state(self, state: State, incremental_state) -> None:
+        cached = {"hidden": state[0], "cell": state[1]}
+        self.set_incremental_state(incremental_state, "cached_state", cached)
+
+    def reorder_incremental_state(self, incremental_state, new_order: Tensor) -> None:
+        """Select hypotheses ``new_order`` (beam search)."""
+        cached = self.get_incremental_state(incremental_state, "cached_state")
+        if cached is not None:
+            state = tuple(cached[name].index_select(1, new_order) for name in ("hidden", "cell"))
+            self._save_state(state, incremental_state)
+
+    def max_positions(self):
+        """No limit: what fairseq takes a text's length to be at most."""
+        return LONGEST

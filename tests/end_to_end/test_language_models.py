@@ -1,0 +1,173 @@
+"""Language models through the real commands: trained, pruned, factorized, packed, scored."""
+
+import json
+import re
+
+import pytest
+import torch
+from commands import PLUGIN, equal, run, state_of, train
+
+from fairseq_prune.analysis.language_model import subset_perplexity, words_of
+from fairseq_prune.runtime.load import load
+
+LM = """
+    --task pruned_language_modeling --tokens-per-sample 12 --batch-size 4 --seed 3 --cpu
+    --num-workers 0 --clip-norm 0.25 --optimizer pruned_sgd --lr 5 --log-format json
+    --no-epoch-checkpoints --arch pruned_lstm_lm_tiny
+""".split()
+LOW_RANK = "--factorization low-rank --lstm-rank 6 --softmax-rank 5 --embedding-rank 7".split()
+TRAIN = "--factorization tensor-train --lstm-rank 6 --softmax-rank 5".split()
+
+
+@pytest.fixture(scope="module")
+def model(text, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lm")
+    train(text, folder, "--max-update", "20", base=LM)
+    return folder / "checkpoint_best.pt"
+
+
+def eval_lm(data, path, *more):
+    """fairseq-eval-lm's loss in bits a word."""
+    said = run(
+        "fairseq-eval-lm", data, "--user-dir", PLUGIN, "--path", path, "--gen-subset", "test",
+        "--tokens-per-sample", "2048", "--batch-size", "2", "--cpu", "--num-workers", "0", *more,
+    )  # fmt: skip
+    return float(re.search(r"Loss \(base 2\): ([\d.]+)", said).group(1))
+
+
+def retrain(text, folder, start, *more):
+    options = ("--finetune-from-model", start, "--max-update", "8")
+    return train(text, folder, *options, *more, base=LM)
+
+
+def ours(path, data, runtime="dense"):
+    loaded, _, task = load(str(path), str(data), runtime, {"tokens_per_sample": 2048})
+    task.load_dataset("test")
+    return subset_perplexity(loaded, task, "test"), task
+
+
+def test_perplexity_is_that_of_fairseq_eval_lm(data, text, model):
+    found, task = ours(model, text)
+    assert found == pytest.approx(2 ** eval_lm(text, model), rel=1e-4)
+    # every word of the text counts, and its lines' ends
+    lines = (data.parent / "test.en").read_text().splitlines()
+    assert len(words_of(task, "test")) == sum(len(line.split()) + 1 for line in lines)
+
+
+def test_pruned_and_retrained(text, model, tmp_path):
+    options = "--prune-scheme class-blind --prune-sparsity 0.8 --prune-exclude embedding".split()
+    retrain(text, tmp_path, model, *options)
+    state = state_of(tmp_path / "checkpoint_best.pt")["model"]
+    dense = state_of(model)["model"]
+    assert state.keys() == dense.keys()
+    weights = [n for n in state if state[n].dim() == 2 and "embed" not in n]
+    total = sum(state[n].numel() for n in weights)
+    assert sum(int((state[n] == 0).sum()) for n in weights) == round(0.8 * total)
+    assert int((state["decoder.embed_tokens.weight"] == 0).sum()) == 32  # the padding's
+    assert not torch.equal(state["decoder.fc_out.bias"], dense["decoder.fc_out.bias"])
+
+
+@pytest.mark.parametrize("options", [LOW_RANK, TRAIN], ids=["low-rank", "tensor-train"])
+def test_factorized(text, model, tmp_path, options):
+    """Each matrix is what its factors make, and retraining goes on from there."""
+    if options is TRAIN:
+        pytest.importorskip("tensorly")
+    small = tmp_path / "small.pt"
+    found = json.loads(run("fairseq-prune", "factorize", model, small, *options, "--json"))
+    before, after = state_of(model)["model"], state_of(small)["model"]
+    assert {m["name"] for m in found} == before.keys() - after.keys() - {"decoder.fc_out.bias"}
+    for matrix in found:
+        weight = before[matrix["name"]]
+        part = re.sub(r"weight_(\w\w_l\d)$", r"\1", matrix["name"]).replace(".weight", "")
+        factors = {n[len(part) + 1 :]: w for n, w in after.items() if n.startswith(part + ".")}
+        factors = {n: w for n, w in factors.items() if "bias" not in n}
+        assert matrix["after"] == sum(w.numel() for w in factors.values())
+        if options is LOW_RANK:
+            left, right = factors.values()
+            if "table.weight" in factors:
+                made = factors["table.weight"] @ factors["up.weight"].T
+            else:
+                made = factors["left.weight"] @ factors["right.weight"]
+            error = float((made - weight).norm() / weight.norm())
+            assert matrix["error"] == pytest.approx(error, abs=1e-5) and 0 < error < 1
+    assert abs(eval_lm(text, small) - eval_lm(text, model)) < 1
+    retrain(text, tmp_path / "same", small, *options, "--lr", "0")
+    assert equal(state_of(tmp_path / "same" / "checkpoint_last.pt")["model"], after)
+    retrain(text, tmp_path / "more", small, *options)
+    more = state_of(tmp_path / "more" / "checkpoint_last.pt")["model"]
+    assert more.keys() == after.keys()
+    assert not any(torch.equal(w, after[name]) for name, w in more.items())
+
+
+def test_factorized_pruned_and_retrained(text, model, tmp_path):
+    run("fairseq-prune", "factorize", model, tmp_path / "small.pt", *LOW_RANK)
+    prune = "--prune-scheme class-blind --prune-sparsity 0.6".split()
+    retrain(text, tmp_path / "p", tmp_path / "small.pt", *LOW_RANK, *prune)
+    state = state_of(tmp_path / "p" / "checkpoint_best.pt")["model"]
+    matrices = [w for w in state.values() if w.dim() >= 2]
+    total = sum(w.numel() for w in matrices)
+    assert sum(int((w == 0).sum()) for w in matrices) == round(0.6 * total)
+
+
+@pytest.mark.parametrize(
+    "options", [[], LOW_RANK, TRAIN], ids=["dense", "low-rank", "tensor-train"]
+)
+def test_packed_and_scored_with_each_runtime(text, model, tmp_path, options):
+    path = model
+    if options:
+        if options is TRAIN:
+            pytest.importorskip("tensorly")
+        path = tmp_path / "small.pt"
+        run("fairseq-prune", "factorize", model, path, *options)
+    run("fairseq-prune", "prune", path, tmp_path / "pruned.pt", "--sparsity", "0.7")
+    path = tmp_path / "pruned.pt"
+    packed = tmp_path / "m.packed"
+    run("fairseq-prune", "pack", path, packed)
+    run("fairseq-prune", "unpack", packed, tmp_path / "again.pt")
+    assert equal(state_of(tmp_path / "again.pt")["model"], state_of(path)["model"])
+    expected = eval_lm(text, path)
+    assert eval_lm(text, packed) == expected
+    sparse = eval_lm(
+        text, packed, "--task", "pruned_language_modeling", "--prune-runtime", "sparse"
+    )
+    assert sparse == pytest.approx(expected, abs=2e-4)
+    assert ours(packed, text, "sparse")[0] == pytest.approx(2**expected, rel=2e-4)
+    int8 = tmp_path / "int8.packed"
+    run("fairseq-prune", "pack", path, int8, "--values", "int8")
+    assert ours(int8, text, "int8")[0] == pytest.approx(2**expected, rel=0.05)
+
+
+def test_from_scratch_and_resumed(text, tmp_path):
+    """Interrupted and gone on with, a factorized model ends as one that was not."""
+    train(text, tmp_path / "a", *LOW_RANK, "--max-update", "9", base=LM)
+    train(text, tmp_path / "b", *LOW_RANK, "--max-update", "5", base=LM)
+    train(text, tmp_path / "b", *LOW_RANK, "--max-update", "9", base=LM)
+    last = [state_of(tmp_path / x / "checkpoint_last.pt")["model"] for x in "ab"]
+    assert equal(*last)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ("--factorization svd --lstm-rank 2", "--factorization svd: choose from low-rank"),
+        ("--factorization low-rank", "--factorization low-rank needs a rank"),
+        ("--factorization low-rank --lstm-rank 33", "weight_hh_l0: rank 33 is out of range"),
+        (
+            "--factorization tensor-train --embedding-rank 3",
+            "--embedding-rank is for --factorization low-rank",
+        ),
+    ],
+)
+def test_mistakes(model, tmp_path, options, message):
+    out = tmp_path / "out.pt"
+    said = run("fairseq-prune", "factorize", model, out, *options.split(), ok=False)
+    assert message in said and "Traceback" not in said and not out.exists()
+
+
+def test_mistakes_of_models(model, dense, tmp_path):
+    out = tmp_path / "out.pt"
+    said = run("fairseq-prune", "factorize", dense, out, *LOW_RANK, ok=False)
+    assert "is no pruned_lstm_lm" in said and not out.exists()
+    run("fairseq-prune", "factorize", model, out, *LOW_RANK)
+    said = run("fairseq-prune", "factorize", out, tmp_path / "twice.pt", *LOW_RANK, ok=False)
+    assert "is factorized already" in said and not (tmp_path / "twice.pt").exists()

@@ -1,0 +1,223 @@
+"""``fairseq-prune methods``: what it makes and says, beside the commands it names."""
+
+import json
+import math
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+from commands import FORKED, PLUGIN, run, server, state_of
+
+pytest.importorskip("tensorly")
+
+OPTIONS = f"""
+    --user-dir {PLUGIN} --task pruned_language_modeling --tokens-per-sample 12 --batch-size 4
+    --cpu --num-workers 0 --clip-norm 0.25 --optimizer pruned_sgd --no-epoch-checkpoints
+    --arch pruned_lstm_lm_tiny --log-interval 1
+"""
+LOW_RANK = "--factorization low-rank --lstm-rank 6 --softmax-rank 5"
+METHODS = [
+    {"name": "dense", "train": "scratch"},
+    {"name": "int8", "from": "dense", "values": "int8", "runtime": "int8"},
+    {"name": "pruned 70%", "from": "dense", "prune": "--sparsity 0.7", "runtime": "sparse"},
+    {
+        "name": "pruned 70%, retrained",
+        "from": "dense",
+        "prune": "--sparsity 0.7 --exclude embedding|softmax",
+        "train": "retrain",
+    },
+    {"name": "low rank", "from": "dense", "factorize": LOW_RANK},
+    {"name": "low rank, retrained", "from": "low rank", "train": "retrain"},
+    {
+        "name": "low rank, pruned, retrained",
+        "from": "low rank, retrained",
+        "prune": "--sparsity 0.5",
+        "train": "retrain",
+        "values": "fp16",
+    },
+    {
+        "name": "tensor train from scratch",
+        "factorize": "--factorization tensor-train --lstm-rank 6 --softmax-rank 5",
+        "train": "scratch",
+    },
+]
+
+
+def config(text, methods=METHODS, **changes):
+    return {
+        "data": str(text),
+        "seconds": 0.05,
+        "command": shlex.join((*FORKED, "fairseq-train")),
+        "options": OPTIONS,
+        "trainings": {"scratch": "--lr 5 --max-update 12", "retrain": "--lr 1 --max-update 6"},
+        "methods": methods,
+        **changes,
+    }
+
+
+def methods(folder, content, *more, **kwargs):
+    path = folder / "plan.yaml"
+    path.write_text(yaml.safe_dump(content))
+    env = {"FORK_SERVER": server(), **kwargs.pop("env", {})}
+    return run("fairseq-prune", "methods", path, "--out", folder / "out", *more, env=env, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def done(text, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("methods")
+    said = methods(folder, config(text), "--jobs", "2")
+    rows = json.loads((folder / "out" / "methods.json").read_text())
+    return folder, said, {row["method"]: row for row in rows}
+
+
+def eval_lm(data, path, subset, *more):
+    said = run(
+        "fairseq-eval-lm", data, "--user-dir", PLUGIN, "--path", path, "--gen-subset", subset,
+        "--tokens-per-sample", "2048", "--batch-size", "2", "--cpu", "--num-workers", "0", *more,
+    )  # fmt: skip
+    return 2 ** float(re.search(r"Loss \(base 2\): ([\d.]+)", said).group(1))
+
+
+@pytest.mark.parametrize("name", [m["name"] for m in METHODS])
+def test_rows_are_what_stock_commands_say_of_the_files(text, done, name):
+    folder, _, rows = done
+    row = rows[name]
+    packed = folder / "out" / re.sub(r"[^a-z0-9]+", "-", name).strip("-") / "model.packed"
+    assert row["bytes"] == packed.stat().st_size
+    more = ()
+    if row["runtime"] != "dense":
+        more = ("--task", "pruned_language_modeling", "--prune-runtime", row["runtime"])
+    for subset in ("valid", "test"):
+        assert row[subset] == pytest.approx(eval_lm(text, packed, subset, *more), rel=2e-4)
+    assert row["words_per_second_1"] > 0 and row["words_per_second_32"] > 0
+
+
+def test_parameters_are_those_kept(done):
+    folder, _, rows = done
+    for name, row in rows.items():
+        checkpoint = shlex.split(row["commands"][-1])[2]
+        model = state_of(checkpoint)["model"]
+        count = sum(w.numel() for w in model.values())
+        if "pruned" in name:
+            count -= sum(int((w == 0).sum()) for w in model.values())
+            # the padding's row of the embedding is zero, and kept where it is not pruned
+            count += 32 if "exclude" in row["commands"][-2] else 0
+        assert row["parameters"] == count, name
+    assert rows["int8"]["bytes"] < 0.3 * rows["dense"]["bytes"]
+
+
+def test_commands_make_the_very_file(done, tmp_path):
+    """What a row says was done, done by hand, ends in the same bytes of weights."""
+    folder, _, rows = done
+    out, name = str(folder / "out"), "low rank, pruned, retrained"
+    prefix = shlex.join((*FORKED, "fairseq-train"))
+    assert len(rows[name]["commands"]) == 5
+    for command in rows[name]["commands"]:
+        words = shlex.split(command.replace(prefix, "fairseq-train").replace(out, str(tmp_path)))
+        for word in words:
+            if word.startswith(str(tmp_path)):
+                Path(word).parent.mkdir(exist_ok=True)
+        run(*words)
+    again = folder / "out" / "low-rank-pruned-retrained" / "model.packed"
+    made = tmp_path / "low-rank-pruned-retrained" / "model.packed"
+    states = []
+    for path in (made, again):
+        run("fairseq-prune", "unpack", path, tmp_path / "m.pt")
+        states.append(state_of(tmp_path / "m.pt")["model"])
+    assert all((states[0][n] == w).all() for n, w in states[1].items())
+
+
+def test_table(done):
+    folder, said, rows = done
+    table = (folder / "out" / "methods.md").read_text()
+    for name, row in rows.items():
+        line = next(line for line in table.splitlines() if line.startswith(f"| {name} |"))
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[1] == f"{row['parameters']:,}" and cells[2] == f"{row['bytes']:,}"
+        assert cells[3] == f"{100 * row['bytes'] / rows['dense']['bytes']:.1f}%"
+        assert cells[4] == f"{row['valid']:.2f}" and cells[5] == f"{row['test']:.2f}"
+        assert math.isclose(float(cells[6].replace(",", "")), row["words_per_second_1"], abs_tol=1)
+        assert name in said
+    assert "[8/8]" in said
+
+
+def test_again_makes_nothing_anew(text, done):
+    folder, _, rows = done
+    before = {p: p.stat().st_mtime_ns for p in (folder / "out").rglob("*.p*")}
+    said = methods(folder, config(text))
+    assert "8 of 8 were made before" in said
+    assert before == {p: p.stat().st_mtime_ns for p in (folder / "out").rglob("*.p*")}
+    again = json.loads((folder / "out" / "methods.json").read_text())
+    assert [row["test"] for row in again] == [row["test"] for row in rows.values()]
+
+
+def test_other_options_are_refused(text, done):
+    folder, _, _ = done
+    content = config(text)
+    content["trainings"] = {**content["trainings"], "scratch": "--lr 4 --max-update 12"}
+    said = methods(folder, content, ok=False)
+    assert "holds dense made by other commands; remove it, or take another --out" in said
+
+
+@pytest.mark.parametrize("event", ["update 3", "copy 1"])
+def test_killed_and_gone_on_with(text, done, tmp_path, event):
+    _, _, rows = done
+    content = config(text, METHODS[:4])
+    said = methods(tmp_path, content, ok=False, env={"KILL": event})
+    assert "training failed" in said and "Traceback" not in said
+    methods(tmp_path, content)
+    found = json.loads((tmp_path / "out" / "methods.json").read_text())
+    assert [r["test"] for r in found] == [rows[r["method"]]["test"] for r in found]
+    assert len(found) == 4
+
+
+def change(index, **keys):
+    methods = [dict(m) for m in METHODS]
+    methods[index].update(keys)
+    return {"methods": methods}
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (change(1, **{"from": "sparse"}), "int8: from: sparse is no method above it"),
+        (change(0, train="never"), "dense: train: never is not among trainings"),
+        (change(0, train=None), "it needs a model to begin with (from) or a training (train)"),
+        (change(1, values="int4"), "values: int4: choose one of exact, fp16, int8"),
+        (change(1, runtime="fast"), "runtime fast: choose one of dense"),
+        (change(1, name="Dense"), "there is one of that name before it"),
+        (change(5, factorize=LOW_RANK), "is factorized already; leave factorize out"),
+        (change(1, colour="red"), "colour is unknown"),
+        (change(1, name=None), "methods: each needs a name"),
+        ({"data": None}, "data is missing"),
+        ({"data": "nowhere"}, "there is no folder nowhere"),
+        ({"seconds": 0}, "seconds must be a number above 0"),
+        ({"seed": 0}, "seed must be a whole number above 0"),
+        ({"options": OPTIONS + " --seed 4"}, "--seed is set for you; leave it out"),
+        ({"methods": []}, "methods must be a list"),
+        (
+            {
+                "methods": [
+                    *METHODS[:3],
+                    {"name": "x", "from": "pruned 70%", "train": "retrain"},
+                ]
+            },
+            "it trains a pruned model on and needs prune, which keeps its mask",
+        ),
+    ],
+)
+def test_mistakes(text, tmp_path, changes, message):
+    said = methods(tmp_path, config(text, **changes), ok=False)
+    assert message in said and "Traceback" not in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_method_that_fails_leaves_the_others(text, tmp_path):
+    content = config(text, [METHODS[0], {**METHODS[4]}, METHODS[5], METHODS[1]])
+    content["methods"][1]["factorize"] = "--factorization low-rank --lstm-rank 99"
+    said = methods(tmp_path, content, ok=False)
+    assert "low rank: decoder.lstm.weight_hh_l0: rank 99 is out of" in said
+    found = json.loads((tmp_path / "out" / "methods.json").read_text())
+    assert [row["method"] for row in found] == ["dense", "int8"]
