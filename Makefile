@@ -1,4 +1,4 @@
-# make demo | test | bench | report | grid    each sets up .venv first, once
+# make demo | test | bench | report | grid | methods | digits    each sets up .venv first, once
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # two processes, a file's tests in the same one: most time goes into short trainings
 PYTEST_OPTIONS ?= -n 2 --dist loadfile
 
-.PHONY: demo test bench report grid lint setup clean
+.PHONY: demo test bench report grid methods digits lint setup clean
 
 setup: $(READY)
 

@@ -5,6 +5,8 @@ import os
 from math import prod
 from typing import Any, Callable, Dict, List
 
+import torch
+
 from ...analysis.language_model import (
     BLOCK,
     check_subsets,
@@ -54,6 +56,7 @@ def score(maker: Maker, methods: List[Method], say: Callable[[str], None]) -> Li
             row[f"words_per_second_{batch}"] = words_per_second(
                 model, texts, batch, maker.plan.seconds
             )
+        row["threads"] = torch.get_num_threads()
         row["commands"] = maker.record(method)["commands"]
         row["versions"] = versions()
         rows.append(row)
