@@ -176,6 +176,15 @@ def test_killed_and_gone_on_with(text, done, tmp_path, event):
     assert len(found) == 4
 
 
+def test_interrupted_by_hand(text, tmp_path):
+    """SIGINT ends the training, and the same command goes on."""
+    content = config(text, METHODS[:2])
+    content["trainings"] = {**content["trainings"], "scratch": "--lr 5 --max-update 1000000"}
+    said = methods(tmp_path, content, ok=False, prepare=("kill", "at", "interrupt", 2))
+    assert f"interrupted; the same command goes on in {tmp_path / 'out'}" in said
+    assert "Traceback" not in said and not (tmp_path / "out" / "methods.json").exists()
+
+
 def change(index, **keys):
     methods = [dict(m) for m in METHODS]
     methods[index].update(keys)
