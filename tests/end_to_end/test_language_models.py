@@ -137,6 +137,18 @@ def test_packed_and_scored_with_each_runtime(text, model, tmp_path, options):
     assert ours(int8, text, "int8")[0] == pytest.approx(2**expected, rel=0.05)
 
 
+def test_tied_softmax_with_each_runtime(text, tmp_path):
+    train(text, tmp_path, "--share-decoder-input-output-embed", "--max-update", "6", base=LM)
+    run("fairseq-prune", "prune", tmp_path / "checkpoint_last.pt", tmp_path / "p.pt",
+        "--sparsity", "0.6")  # fmt: skip
+    expected = ours(tmp_path / "p.pt", text)[0]
+    assert ours(tmp_path / "p.pt", text, "sparse")[0] == pytest.approx(expected, rel=1e-4)
+    assert ours(tmp_path / "p.pt", text, "int8")[0] == pytest.approx(expected, rel=0.05)
+    said = run("fairseq-prune", "factorize", tmp_path / "p.pt", tmp_path / "f.pt",
+               *LOW_RANK, ok=False)  # fmt: skip
+    assert "the softmax is tied to the embedding" in said
+
+
 def test_from_scratch_and_resumed(text, tmp_path):
     """Interrupted and gone on with, a factorized model ends as one that was not."""
     train(text, tmp_path / "a", *LOW_RANK, "--max-update", "9", base=LM)
