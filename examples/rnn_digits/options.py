@@ -11,9 +11,9 @@ from mnist import UserError
 from fairseq_prune.pruning import check_request, find_scheme
 
 SPARSITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
-RETRAIN_SPARSITIES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.97)
+RETRAIN_SPARSITIES = (0.7, 0.8, 0.9, 0.95)
 #: of options whose default depends on the images: for the digits, for MNIST
-DEFAULTS = {"epochs": (30, 5), "retrain_epochs": (5, 1), "batch": (16, 64)}
+DEFAULTS = {"epochs": (30, 5), "retrain_epochs": (12, 1), "batch": (32, 64)}
 
 
 class Parser(argparse.ArgumentParser):
@@ -65,12 +65,12 @@ def build_parser() -> Parser:
     )
     add("--cells", nargs="+", choices=CELLS, default=list(CELLS), help="(default: all three)")
     add(
-        "--layers", nargs="+", type=number(1), default=[1, 2], metavar="N",
-        help="numbers of layers (default: 1 2)",
+        "--layers", nargs="+", type=number(1), default=[1, 2, 3], metavar="N",
+        help="numbers of layers (default: 1 2 3)",
     )  # fmt: skip
     add(
-        "--seeds", nargs="+", type=number(0), default=[1, 2, 3], metavar="N",
-        help="of the split, the first weights and the order of images (default: 1 2 3)",
+        "--seeds", nargs="+", type=number(0), default=[1, 2], metavar="N",
+        help="of the split, the first weights and the order of images (default: 1 2)",
     )  # fmt: skip
     for option, what in (
         ("epochs", "of training"),
