@@ -36,6 +36,16 @@ grid: $(READY)
 	$(BIN)/python scripts/demo.py --out demo --data-only
 	OMP_NUM_THREADS=1 $(BIN)/fairseq-prune grid configs/experiments/demo.yaml --out demo/grid --jobs 2
 
+# ways to compress a language model of its English side
+methods: $(READY)
+	$(BIN)/python scripts/demo.py --out demo --data-only
+	$(BIN)/python scripts/prepare_lm_data.py demo --raw-dir demo/raw --out demo/lm
+	OMP_NUM_THREADS=1 $(BIN)/fairseq-prune methods configs/methods/demo.yaml --out demo/methods --jobs 2
+
+# pruning outside fairseq
+digits: $(READY)
+	$(BIN)/python examples/rnn_digits/prune_digits.py --out demo/digits
+
 lint: $(READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 

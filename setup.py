@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 setup(
     name="fairseq-prune",
     version="0.1.0",
-    description="Prune, retrain and decode fairseq translation models (See et al. 2016)",
+    description="Prune, retrain and decode fairseq models (See et al. 2016)",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",

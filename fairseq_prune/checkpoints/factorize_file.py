@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from ..factorization import FORMS, LowRankEmbedding
 from ..models.factorized import Factorization
-from ..optim.pruned_optimizer import RECORD_KEY
 from ..pruning import PruneError
 from .safe_io import check_writable, read_checkpoint, write_checkpoint
+from .weights import find_record
 
 ARCHITECTURE = "pruned_lstm_lm"
 #: fairseq's dictionaries all have it there
@@ -39,13 +39,14 @@ def factorize_checkpoint(
     """Factorize the model in ``source`` and write it to ``target``, to decode or retrain.
 
     Low rank by singular values, tensor trains by TT-SVD; the configuration in the file says
-    so. The optimizer's state, averages and masks are left out: they belong to the matrices
-    that were. ``target`` may be ``source``.
+    so. The optimizer's state and averages are left out: they belong to the matrices that
+    were. ``target`` may be ``source``.
 
     Raises:
         PruneError: the file holds no language model of this plugin, or one that is factorized
-            already; a rank is out of range; see ``Factorization.check``, ``read_checkpoint``
-            and ``write_checkpoint``.
+            already, or pruned (the factors of its matrices would not be); a rank is out of
+            range; a weight is no finite number; see ``Factorization.check``,
+            ``read_checkpoint`` and ``write_checkpoint``.
     """
     factorization.check()
     if factorization.form == "none":
@@ -53,6 +54,9 @@ def factorize_checkpoint(
     check_writable(target)
     state = read_checkpoint(source)
     cfg = _model_config(state, source)
+    record = find_record(state)
+    if record and record["masks"]:
+        raise PruneError(f"{source} is pruned, its factors would not be; factorize, then prune")
     done = []
     for place in _places(state["model"], factorization):
         done.append(_factorize(state["model"], *place, factorization))
@@ -63,8 +67,7 @@ def factorize_checkpoint(
         embedding_rank=factorization.embedding_rank,
         tensor_train_order=factorization.order,
     )
-    for key in ("last_optimizer_state", RECORD_KEY):
-        state.pop(key, None)
+    state.pop("last_optimizer_state", None)
     for key in ("ema", "ema_fp32_params", "best"):
         (state.get("extra_state") or {}).pop(key, None)
     write_checkpoint(state, target)

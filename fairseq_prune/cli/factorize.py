@@ -14,8 +14,9 @@ def add_to(verbs) -> None:
         "factorize",
         help="make a language model's matrices of smaller ones",
         description="Factorize matrices of the pruned_lstm_lm in IN, those that are given a rank, "
-        "and write it to OUT, ready to score, prune or retrain (fairseq-train "
-        "--finetune-from-model OUT with the same options).",
+        "and write it to OUT, ready to score, prune or retrain: fairseq-train "
+        "--finetune-from-model OUT with the architecture, --factorization and ranks of OUT. "
+        "IN may not be pruned: factorize, then prune.",
     )
     verb.add_argument("source", metavar="IN", help="fairseq checkpoint to read")
     verb.add_argument("target", metavar="OUT", help="checkpoint to write; may be IN")
@@ -25,16 +26,18 @@ def add_to(verbs) -> None:
         metavar="FORM",
         help="low-rank: products of two matrices, by singular values; tensor-train: by TT-SVD",
     )
-    verb.add_argument(
-        "--lstm-rank", type=int, default=0, help="of each matrix of the LSTM layers (default: 0)"
-    )
-    verb.add_argument("--softmax-rank", type=int, default=0, help="of the softmax (default: 0)")
-    verb.add_argument(
-        "--embedding-rank",
-        type=int,
-        default=0,
-        help="of the embedding, low-rank only (default: 0: left dense, as with the others)",
-    )
+    for flag, what in (
+        ("--lstm-rank", "each matrix of the LSTM layers"),
+        ("--softmax-rank", "the softmax"),
+        ("--embedding-rank", "the embedding, low-rank only"),
+    ):
+        verb.add_argument(
+            flag,
+            type=int,
+            default=0,
+            metavar="R",
+            help=f"of {what}; a tensor train has it at most (default: 0: left dense)",
+        )
     verb.add_argument(
         "--tensor-train-order",
         type=int,
@@ -45,20 +48,27 @@ def add_to(verbs) -> None:
     verb.set_defaults(run=run_factorize)
 
 
-def run_factorize(args) -> None:
+def asked_factorization(args) -> Factorization:
+    """What the options ask for.
+
+    Raises:
+        PruneError: it makes no sense.
+    """
     if args.factorization not in FORMS:
         raise PruneError(f"--factorization {args.factorization}: choose from {', '.join(FORMS)}")
-    done = factorize_checkpoint(
-        args.source,
-        args.target,
-        Factorization(
-            args.factorization,
-            args.lstm_rank,
-            args.softmax_rank,
-            args.embedding_rank,
-            args.tensor_train_order,
-        ),
+    factorization = Factorization(
+        args.factorization,
+        args.lstm_rank,
+        args.softmax_rank,
+        args.embedding_rank,
+        args.tensor_train_order,
     )
+    factorization.check()
+    return factorization
+
+
+def run_factorize(args) -> None:
+    done = factorize_checkpoint(args.source, args.target, asked_factorization(args))
     if args.json:
         print(json.dumps([asdict(matrix) for matrix in done], indent=2))
         return
@@ -67,4 +77,7 @@ def run_factorize(args) -> None:
         size = " x ".join(map(str, m.shape))
         rows.append((m.name, size, f"{m.before:,}", f"{m.after:,}", f"{m.error:.3f}"))
     print("\n".join(table(rows)))
+    for m in done:
+        if m.after >= m.before:
+            print(f"{m.name} has no fewer parameters than before: give a lower rank")
     print(f"wrote {args.target}")

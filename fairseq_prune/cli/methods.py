@@ -6,9 +6,12 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import List
 
 from ..checkpoints.folder_lock import folder_lock
-from ..pruning import PruneError
+from ..checkpoints.safe_io import write_text
+from ..pruning import PruneError, check_request
+from .factorize import asked_factorization
 from .grid import say
 from .quiet import quiet_libraries
+from .selection import check_selection
 
 
 def add_to(verbs) -> None:
@@ -32,21 +35,43 @@ def add_to(verbs) -> None:
     verb.set_defaults(run=run_methods)
 
 
+def parse(words: List[str], more: bool = False):
+    """The options of ``fairseq-prune *words``.
+
+    Args:
+        more: whether it may have options that it does not know.
+    Raises:
+        PruneError: they are wrong.
+    """
+    from .main import build_parser
+
+    said = io.StringIO()
+    parser = build_parser()
+    try:
+        with redirect_stdout(said), redirect_stderr(said):
+            return parser.parse_known_args(words)[0] if more else parser.parse_args(words)
+    except SystemExit:
+        raise PruneError(said.getvalue().strip().split("\n")[-1]) from None
+
+
+def check(verb: str, words: List[str], training: bool) -> None:
+    """As ``experiments.methods.read.Check``."""
+    args = parse([verb, "IN", "OUT", *words], more=training)
+    if verb == "factorize":
+        asked_factorization(args)
+    else:
+        check_selection(args)
+        check_request(args.scheme, args.sparsity, flags="--")
+
+
 def call(command: List[str]) -> None:
     """Carry out ``fairseq-prune VERB ...`` in this process, without what it says.
 
     Raises:
         PruneError: as the verb does, or its options are wrong.
     """
-    from .main import build_parser
-
-    said = io.StringIO()
-    try:
-        with redirect_stdout(said), redirect_stderr(said):
-            args = build_parser().parse_args(command[1:])
-    except SystemExit:
-        raise PruneError(said.getvalue().strip().split("\n")[-1]) from None
-    with redirect_stdout(said):
+    args = parse(command[1:])
+    with redirect_stdout(io.StringIO()):
         args.run(args)
 
 
@@ -54,35 +79,35 @@ def run_methods(args) -> None:
     quiet_libraries()
     from ..experiments.methods.make import Maker
     from ..experiments.methods.read import read_plan
-    from ..experiments.methods.score import score, write_rows
-    from ..experiments.methods.table import as_markdown, as_text
+    from ..experiments.methods.score import check_data, score, write_rows
+    from ..experiments.methods.table import about_speeds, as_markdown, as_text
 
     if args.jobs < 1:
         raise PruneError(f"--jobs {args.jobs} is out of range; give 1 or more")
-    plan = read_plan(args.config)
-    if not os.path.isdir(plan.data):
-        raise PruneError(f"data: there is no folder {plan.data}; name the one with binarised data")
+    plan = read_plan(args.config, check)
+    check_data(plan.data)
     out = os.path.normpath(args.out)
     with folder_lock(out, "methods") as lock:
         maker = Maker(plan, out, args.jobs, say, call, lock)
         try:
             failed = maker.run()
             made = [method for method in plan.methods.values() if maker.record(method)]
-            rows = score(maker, made, say)
+            rows, not_scored = score(maker, made, say)
+            failed += not_scored
             if rows:
                 write_rows(rows, os.path.join(out, "methods.json"))
-                with open(os.path.join(out, "methods.md"), "w", encoding="utf-8") as f:
-                    f.write(as_markdown(rows))
+                write_text(os.path.join(out, "methods.md"), as_markdown(rows))
         except KeyboardInterrupt:
             raise PruneError(f"interrupted; the same command goes on in {out}") from None
         except OSError as error:
             raise PruneError(f"--out {out} cannot be written: {error.strerror or error}") from error
     if rows:
         print(as_text(rows))
-        print(f"words/s: read one by one by 1 and by 32 texts, {rows[0]['threads']} CPU thread(s)")
+        print("\n" + about_speeds(rows))
         print(f"wrote {os.path.join(out, 'methods.md')}")
     if failed:
+        missing = [name for name in plan.methods if name not in {row["method"] for row in rows}]
         raise PruneError(
-            f"{len(failed)} of the methods failed; the same command tries them again. "
-            f"The first: {failed[0]}"
+            f"{'; '.join(missing)}: failed, or came of what failed; the same command tries again. "
+            f"The first to fail: {failed[0]}"
         )

@@ -68,10 +68,20 @@ class LowRank(nn.Module):
 
 
 def thin_svd(weight: Tensor, rank: int) -> Tuple[Tensor, Tensor]:
-    """(M, rank) and (rank, K) whose product is closest to ``weight`` (M, K)."""
+    """(M, rank) and (rank, K) whose product is closest to ``weight`` (M, K).
+
+    Raises:
+        PruneError: an element is no finite number.
+    """
+    check_finite(weight)
     u, s, v = torch.linalg.svd(weight.detach().double(), full_matrices=False)
     root = s[:rank].sqrt()
     return (u[:, :rank] * root).to(weight.dtype), (root[:, None] * v[:rank]).to(weight.dtype)
+
+
+def check_finite(weight: Tensor) -> None:
+    if not bool(torch.isfinite(weight).all()):
+        raise PruneError("it has elements that are no finite numbers")
 
 
 def check_rank(rank: int, *sides: int) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..pruning import PruneError
+from .low_rank import check_finite
 from .modes import modes
 
 
@@ -17,7 +18,7 @@ class TensorTrain(nn.Module):
     W[i_1 ... i_d, j_1 ... j_d] = G_1[:, i_1, j_1, :] ... G_d[:, i_d, j_d, :], core k a tensor
     (r_{k-1}, m_k, n_k, r_k), r_0 = r_d = 1 (Novikov et al. 2015, equation 4). Multiplying by
     the cores one by one takes more multiplications than W has, at ranks worth having, so W
-    is made of them: in training each time, afterwards once.
+    is made of them: in training each time, in evaluation once.
     """
 
     def __init__(
@@ -49,8 +50,9 @@ class TensorTrain(nn.Module):
         """By TT-SVD (Oseledets 2011, algorithm 1), cores scaled to one size.
 
         Raises:
-            PruneError: tensorly is not there.
+            PruneError: tensorly is not there, or an element is no finite number.
         """
+        check_finite(weight)
         result = cls(weight.shape[1], weight.shape[0], rank, bias is not None, order)
         padded = weight.new_zeros(prod(result.rows), prod(result.columns), dtype=torch.float64)
         padded[: weight.shape[0], : weight.shape[1]] = weight.detach()
@@ -77,12 +79,17 @@ class TensorTrain(nn.Module):
 
     def matrix(self) -> Tensor:
         """W (out, in)."""
-        if torch.is_grad_enabled():
+        if self.training or torch.is_grad_enabled():
             return self._contract()
         now = tuple((core.data_ptr(), core._version) for core in self.cores)
         if self._made[0] != now:
             self._made = (now, self._contract())
         return self._made[1]
+
+    def train(self, mode: bool = True) -> "TensorTrain":
+        # optimizers write through .data, which leaves the version as it was
+        self._made = ((), None)
+        return super().train(mode)
 
     def _contract(self) -> Tensor:
         whole = self.cores[0].squeeze(0)  # (rows so far, columns so far, rank)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..factorization import TensorTrain
 from .stepped_lstm import State, lstm_step, run_steps
 
 
@@ -70,8 +71,10 @@ class FactorizedLSTM(nn.Module):
 
     def cell(self, layer: int, x: Tensor, state: State) -> State:
         """As ``SteppedLSTM.cell``."""
-        ih, hh, bias_ih, bias_hh = self._parts(layer)
-        return lstm_step(ih(x) + hh(state[0]) + (bias_ih + bias_hh), state[1])
+        ih, hh, *biases = self._parts(layer)
+        if isinstance(hh, TensorTrain):  # torch's own step takes no h that is narrower than c
+            return torch.lstm_cell(x, state, ih.matrix(), hh.matrix(), *biases)
+        return lstm_step(ih(x) + hh(state[0]) + (biases[0] + biases[1]), state[1])
 
     def _parts(self, layer: int) -> List:
         names = ("ih", "hh", "bias_ih", "bias_hh")

@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,9 @@ def test_table(done):
         assert cells[3] == f"{100 * row['bytes'] / rows['dense']['bytes']:.1f}%"
         assert cells[4] == f"{row['valid']:.2f}" and cells[5] == f"{row['test']:.2f}"
         assert math.isclose(float(cells[6].replace(",", "")), row["words_per_second_1"], abs_tol=1)
+        for batch in (1, 32):
+            rounds = row[f"words_per_second_{batch}_rounds"]
+            assert row[f"words_per_second_{batch}"] == sorted(rounds)[1] and len(rounds) == 3
         assert name in said
     assert "[8/8]" in said
 
@@ -203,9 +207,21 @@ def change(index, **keys):
         (change(5, factorize=LOW_RANK), "is factorized already; leave factorize out"),
         (change(1, colour="red"), "colour is unknown"),
         (change(1, name=None), "methods: each needs a name"),
+        (change(1, name=".."), "its name needs a letter (a to z) or a digit"),
+        (change(2, prune="--sparsity 1.5"), "pruned 70%: --sparsity 1.5 is outside [0, 1)"),
+        (change(2, prune="--sparsity 0.7 --schedule gradual"), "unrecognized arguments"),
+        (change(3, prune="--scheme class-blond --sparsity 0.5"), "--scheme class-blond"),
+        (change(0, prune="--sparsity 0.5"), "it prunes and has no model to begin with"),
+        (change(4, factorize="--factorization svd --lstm-rank 2"), "--factorization svd: choose"),
+        (
+            change(4, factorize="--factorization low-rank"),
+            "low rank: --factorization low-rank needs",
+        ),
         ({"data": None}, "data is missing"),
         ({"data": "nowhere"}, "there is no folder nowhere"),
+        ({"data": str(PLUGIN)}, "has no dict.txt; name a folder of binarised data"),
         ({"seconds": 0}, "seconds must be a number above 0"),
+        ({"seconds": math.inf}, "seconds must be a number above 0"),
         ({"seed": 0}, "seed must be a whole number above 0"),
         ({"options": OPTIONS + " --seed 4"}, "--seed is set for you; leave it out"),
         ({"methods": []}, "methods must be a list"),
@@ -231,5 +247,27 @@ def test_a_method_that_fails_leaves_the_others(text, tmp_path):
     content["methods"][1]["factorize"] = "--factorization low-rank --lstm-rank 99"
     said = methods(tmp_path, content, ok=False)
     assert "low rank: decoder.lstm.weight_hh_l0: rank 99 is out of" in said
+    assert "low rank; low rank, retrained: failed, or came of what failed" in said
     found = json.loads((tmp_path / "out" / "methods.json").read_text())
     assert [row["method"] for row in found] == ["dense", "int8"]
+
+
+@pytest.mark.parametrize("test, message", [(None, "has no test"), ("a b c\n", "of 4 words is too")])
+def test_data_are_looked_at_before_anything_is_trained(tmp_path, test, message):
+    splits = ("train", "valid", "test")[: 3 if test else 2]
+    for split in splits:
+        (tmp_path / f"{split}.txt").write_text(test or "a b c\n" * 40)
+    prefs = [f"--{split}pref={tmp_path}/{split}.txt" for split in splits]
+    run("fairseq-preprocess", "--only-source", *prefs, "--destdir", tmp_path / "bin")
+    said = methods(tmp_path, config(tmp_path / "bin"), ok=False)
+    assert message in said and "Traceback" not in said and not (tmp_path / "out").exists()
+
+
+def test_models_of_another_beginning_are_refused(text, tmp_path):
+    content = config(text, METHODS[:2])
+    methods(tmp_path, content)
+    shutil.rmtree(tmp_path / "out" / "dense")
+    said = methods(tmp_path, content, ok=False)
+    assert "int8 holds int8 made of another dense than is there now; remove it, too" in said
+    shutil.rmtree(tmp_path / "out" / "int8")
+    methods(tmp_path, content)

@@ -78,8 +78,8 @@ def test_error_is_within_the_bound_of_tt_svd():
 
 
 def test_made_matrix_follows_its_cores():
-    """Without gradients the matrix is made once; a changed core makes it anew."""
-    train = TensorTrain(6, 8, rank=2).init_(0.5)
+    """In evaluation the matrix is made once; a changed core makes it anew."""
+    train = TensorTrain(6, 8, rank=2).init_(0.5).eval()
     with torch.no_grad():
         first = train.matrix()
         assert train.matrix() is first
@@ -87,6 +87,12 @@ def test_made_matrix_follows_its_cores():
         assert torch.allclose(train.matrix(), 2 * first)
         train.load_state_dict({name: 3 * p for name, p in train.state_dict().items()})
         assert torch.allclose(train.matrix(), 27 * 2 * first, rtol=1e-4)
+        # as fairseq's optimizers do it: without a trace, between train() and eval()
+        train.train()
+        train.cores[0].data.mul_(5)
+        assert torch.allclose(train.matrix(), 5 * 27 * 2 * first, rtol=1e-4)
+        train.cores[0].data.div_(5)
+        assert torch.allclose(train.eval().matrix(), 27 * 2 * first, rtol=1e-4)
     assert train.matrix().requires_grad
 
 

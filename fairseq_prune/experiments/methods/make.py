@@ -1,11 +1,12 @@
 """Making the models of a plan: what is not made yet, several at a time."""
 
+import hashlib
 import json
 import os
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
 from ...checkpoints.safe_io import write_text
 from ...pruning import PruneError
@@ -18,7 +19,8 @@ class Maker:
     """A plan being carried out in folder ``out``; each method has a folder there.
 
     ``made.json`` in it holds the commands, so that what other options made is not taken for
-    this plan's, and the seconds of its own training.
+    this plan's, the seconds of its own training, and a digest of the ``made.json`` of the
+    method it begins with, so that a model is made anew with what it comes of.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class Maker:
         """What ``made.json`` says; empty if the method is not made.
 
         Raises:
-            PruneError: it was made by other commands.
+            PruneError: it was made by other commands, or of another model than is there now.
         """
         folder = os.path.join(self.out, method.folder)
         try:
@@ -64,7 +66,25 @@ class Maker:
                 f"{folder} holds {method.name} made by other commands; remove it, or take "
                 f"another --out"
             )
-        return found if os.path.exists(self.packed(method)) else {}
+        if not os.path.exists(self.packed(method)):
+            return {}
+        if found.get("begins_with", self._beginning(method)) != self._beginning(method):
+            raise PruneError(
+                f"{folder} holds {method.name} made of another {method.start} than is there "
+                f"now; remove it, too"
+            )
+        return found
+
+    def _beginning(self, method: Method) -> Optional[str]:
+        """Digest of what ``method`` begins with; None: of nothing that is made."""
+        if method.start is None:
+            return None
+        folder = self.plan.methods[method.start].folder
+        try:
+            with open(os.path.join(self.out, folder, "made.json"), "rb") as f:
+                return hashlib.sha256(f.read()).hexdigest()
+        except FileNotFoundError:
+            return None
 
     def run(self) -> List[str]:
         """Make all; what went wrong, a sentence each.
@@ -119,8 +139,9 @@ class Maker:
                 self._carry_out(step, method.name)
         record = {
             "commands": shown(self.plan, method, self.out),
+            "begins_with": self._beginning(method),
             "seconds": seconds,
-            "made": time.strftime("%Y-%m-%d"),
+            "made": time.strftime("%Y-%m-%d %H:%M:%S"),
         }
         write_text(os.path.join(folder, "made.json"), json.dumps(record, indent=1))
 

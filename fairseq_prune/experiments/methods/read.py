@@ -1,8 +1,9 @@
 """Methods as their YAML file describes them."""
 
+import math
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from ...checkpoints.packed.values_code import VALUES
 from ...pruning import PruneError
@@ -11,6 +12,9 @@ from ..grid import OWN, check_own, import_plugin, read_yaml
 from ..values import check_keys, text, words
 
 KEYS = ("data", "seed", "seconds", "command", "options", "trainings", "methods")
+#: Raises PruneError unless options of a verb of ``fairseq-prune`` are right; the last argument
+#: says whether a training gets them, which has further ones.
+Check = Callable[[str, List[str], bool], None]
 METHOD_KEYS = ("name", "from", "factorize", "prune", "train", "values", "runtime")
 
 
@@ -68,7 +72,7 @@ class Plan:
         return [*before, method]
 
 
-def read_plan(path: str) -> Plan:
+def read_plan(path: str, check: Check) -> Plan:
     """The plan in file ``path``.
 
     Raises:
@@ -76,12 +80,12 @@ def read_plan(path: str) -> Plan:
     """
     found = read_yaml(path)
     try:
-        return _plan(found)
+        return _plan(found, check)
     except PruneError as error:
         raise PruneError(f"{path}: {error}") from error
 
 
-def _plan(found: Any) -> Plan:
+def _plan(found: Any, check: Check) -> Plan:
     check_keys(found, KEYS, "the file")
     for key in ("data", "trainings", "methods"):
         if found.get(key) is None:
@@ -90,7 +94,7 @@ def _plan(found: Any) -> Plan:
     if type(seed) is not int or seed < 1:
         raise PruneError(f"seed must be a whole number above 0, not {seed!r}")
     seconds = found.get("seconds", 3)
-    if type(seconds) not in (int, float) or not seconds > 0:
+    if type(seconds) not in (int, float) or not 0 < seconds < math.inf:
         raise PruneError(f"seconds must be a number above 0, not {seconds!r}")
     if not isinstance(found["trainings"], dict):
         raise PruneError("trainings must hold names and options")
@@ -112,7 +116,7 @@ def _plan(found: Any) -> Plan:
     for entry in found["methods"]:
         method = _method(entry)
         try:
-            _add(plan, method)
+            _add(plan, method, check)
         except PruneError as error:
             raise PruneError(f"methods: {method.name}: {error}") from error
     return plan
@@ -142,7 +146,9 @@ def _with_scheme(prune: Optional[List[str]]) -> Optional[List[str]]:
     return ["--scheme", "class-blind", *prune]
 
 
-def _add(plan: Plan, method: Method) -> None:
+def _add(plan: Plan, method: Method, check: Check) -> None:
+    if not re.search("[a-z0-9]", method.folder):
+        raise PruneError("its name needs a letter (a to z) or a digit, for its folder")
     if method.folder in {other.folder for other in plan.methods.values()}:
         raise PruneError("there is one of that name before it (small letters and digits count)")
     if method.start is not None and method.start not in plan.methods:
@@ -159,4 +165,15 @@ def _add(plan: Plan, method: Method) -> None:
         raise PruneError("what it comes of is factorized already; leave factorize out")
     if method.train and method.prune is None and any(m.prune is not None for m in before):
         raise PruneError("it trains a pruned model on and needs prune, which keeps its mask")
+    _check_options(method, check)
     plan.methods[method.name] = method
+
+
+def _check_options(method: Method, check: Check) -> None:
+    if method.factorize is not None:
+        check("factorize", method.factorize, False)
+    if method.prune is None or any(word.startswith("--mask-from") for word in method.prune):
+        return
+    if method.start is None:
+        raise PruneError("it prunes and has no model to begin with; give from")
+    check("prune", method.prune, method.train is not None)

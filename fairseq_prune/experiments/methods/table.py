@@ -1,25 +1,17 @@
 """Rows of compared methods, for people."""
 
+import statistics
 from typing import List
 
 from ...pruning import table
-from .score import BATCHES, Row
-
-HEAD = (
-    "method",
-    "parameters",
-    "bytes",
-    "of dense",
-    "valid",
-    "test",
-    *(f"words/s, {batch}" for batch in BATCHES),
-    "runtime",
-)
+from .score import BATCHES, ROUNDS, Row
 
 
 def cells(rows: List[Row]) -> List[List[str]]:
-    """Text of each row under ``HEAD``; shares are of the first."""
-    return [
+    """The head, and the text of each row; shares are of the first."""
+    speeds = (f"words/s, {batch}" for batch in BATCHES)
+    head = ["method", "parameters", "bytes", f"of {rows[0]['method']}", "valid", "test"]
+    return [[*head, *speeds, "runtime"]] + [
         [
             row["method"],
             f"{row['parameters']:,}",
@@ -35,9 +27,26 @@ def cells(rows: List[Row]) -> List[List[str]]:
 
 
 def as_text(rows: List[Row]) -> str:
-    return "\n".join(table([HEAD, *cells(rows)]))
+    return "\n".join(table(cells(rows)))
+
+
+def about_speeds(rows: List[Row]) -> str:
+    """How speeds were measured, and how far they are to be trusted."""
+    spreads = [
+        max(found) / min(found) - 1
+        for row in rows
+        for found in (row[f"words_per_second_{batch}_rounds"] for batch in BATCHES)
+    ]
+    return (
+        f"words/s: read one by one by {' and by '.join(map(str, BATCHES))} texts, "
+        f"{rows[0]['threads']} CPU thread(s); the median of {ROUNDS} rounds over all methods, "
+        f"which differ by {100 * statistics.median(spreads):.0f}% (median of the rows) and at "
+        f"most {100 * max(spreads):.0f}%"
+    )
 
 
 def as_markdown(rows: List[Row]) -> str:
-    lines = [HEAD, ["---", *["---:"] * (len(HEAD) - 2), "---"], *cells(rows)]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    head, *rest = ([cell.replace("|", "\\|") for cell in line] for line in cells(rows))
+    lines = [head, ["---", *["---:"] * (len(head) - 2), "---"], *rest]
+    text = "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    return f"{text}\n{about_speeds(rows)}\n"
