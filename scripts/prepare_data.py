@@ -10,14 +10,16 @@ done are skipped, so an interrupted run can be started again.
 
 import argparse
 import gzip
+import io
 import shlex
 import shutil
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import List, Optional, Sequence
 
 from corpora import CORPORA, SPLITS, Corpus
 
@@ -65,7 +67,7 @@ def find_raw(folder: Path, name: str, lang: str) -> Optional[Path]:
 
 def download(urls: Sequence[str], folder: Path) -> None:
     """Fetch what is missing of ``urls`` into ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for url in urls:
         path = folder / url.rsplit("/", 1)[1]
         if path.exists():
@@ -88,15 +90,29 @@ def download(urls: Sequence[str], folder: Path) -> None:
         partial.replace(path)
 
 
+def make_folder(path: Path) -> None:
+    """--out, or a folder in it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {path}: {error.strerror}; give another --out")
+
+
 def copy_text(source: Path, target: Path) -> None:
     """Unpack one raw file to plain UTF-8 text, one sentence a line."""
     opener = gzip.open if source.suffix == ".gz" else open
     try:
-        with opener(source, "rt", encoding="utf-8", newline="\n") as f:
-            lines = [" ".join(line.split()) for line in f]
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        with opener(source, "rb") as f:
+            lines = clean_lines(f)
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise UserError(f"cannot read {source}: {error}")
     write_lines(target, lines)
+
+
+def clean_lines(file) -> List[str]:
+    """The lines of a binary file, which is UTF-8, with one space between words."""
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="\n")
+    return [" ".join(line.split()) for line in text]
 
 
 def write_lines(path: Path, lines) -> None:
@@ -147,6 +163,17 @@ def encode(model: Path, source: Path, target: Path) -> None:
     write_lines(target, (" ".join(line) for line in pieces))
 
 
+def fairseq_preprocess() -> str:
+    """The command of the environment whose Python runs this."""
+    found = shutil.which("fairseq-preprocess", path=str(Path(sys.executable).parent))
+    if found is None:
+        raise UserError(
+            f"{sys.executable} has no fairseq-preprocess beside it; run this script with the "
+            f"Python of the environment that fairseq is installed in, such as .venv/bin/python"
+        )
+    return found
+
+
 def run(command) -> None:
     command = [str(part) for part in command]
     print("$ " + " ".join(shlex.quote(part) for part in command), flush=True)
@@ -164,8 +191,9 @@ def prepare(args: argparse.Namespace) -> None:
         raise UserError(f"{args.corpus} has no public address; give --raw-dir")
     if args.raw_dir is not None and not args.raw_dir.is_dir():
         raise UserError(f"--raw-dir {args.raw_dir} is not a folder")
+    preprocess = fairseq_preprocess()
     text = args.out / "text"
-    text.mkdir(parents=True, exist_ok=True)
+    make_folder(text)
 
     raw = args.raw_dir or args.out / "raw"
     if args.raw_dir is None:
@@ -192,7 +220,7 @@ def prepare(args: argparse.Namespace) -> None:
     prefix = text
     if args.tokens == "sentencepiece":
         prefix = args.out / "pieces"
-        prefix.mkdir(exist_ok=True)
+        make_folder(prefix)
         for lang in languages:
             model = args.out / f"spm.{lang}.model"
             if not model.exists():
@@ -202,8 +230,7 @@ def prepare(args: argparse.Namespace) -> None:
     for left_over in args.out.glob("dict.*.txt"):  # fairseq-preprocess refuses to replace them
         left_over.unlink()
     command = [
-        Path(sys.executable).with_name("fairseq-preprocess"),
-        "--source-lang", corpus.source, "--target-lang", corpus.target,
+        preprocess, "--source-lang", corpus.source, "--target-lang", corpus.target,
         "--trainpref", prefix / "train", "--validpref", prefix / "valid",
         "--testpref", prefix / "test", "--destdir", args.out, "--workers", args.workers,
     ]  # fmt: skip
@@ -216,7 +243,7 @@ def main(argv=None) -> None:
     args = parse_args(argv)
     try:
         prepare(args)
-    except UserError as error:
+    except (UserError, OSError) as error:
         sys.exit(f"prepare_data: error: {error}")
     except subprocess.CalledProcessError as error:
         sys.exit(f"prepare_data: error: {Path(error.cmd[0]).name} failed, see above")

@@ -14,15 +14,38 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
+from typing import List, Optional
 
 from corpora import SPLITS
-from prepare_data import UserError, copy_text, download, run
+from prepare_data import (
+    UserError,
+    clean_lines,
+    download,
+    fairseq_preprocess,
+    make_folder,
+    run,
+    write_lines,
+)
 
 #: Mikolov's, with the corpus under data/.
 PTB_URL = "http://www.fit.vutbr.cz/~imikolov/rnnlm/simple-examples.tgz"
 #: corpus -> what its files are called
 FILES = {"ptb": "ptb.{split}.txt", "demo": "{split}.en", "lines": "{split}.txt"}
+#: In --out: the corpus' name.
+MARKER = Path("text", "corpus")
+#: What damaged, encrypted (RuntimeError) and dangling (KeyError) members raise.
+UNREADABLE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    UnicodeDecodeError,
+)
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -36,56 +59,70 @@ def parse_args(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def extract(folder: Path, name: str, to: Path) -> bool:
-    """Write file ``name`` of ``folder``, or of an archive there; whether it was there."""
-    if (folder / name).is_file():
-        copy_text(folder / name, to)
-        return True
+def find_text(folder: Path, name: str) -> Optional[List[str]]:
+    """The lines of file ``name`` of ``folder``, or of an archive there; None if it is nowhere."""
+    path = folder / name
     try:
+        if path.is_file():
+            with open(path, "rb") as file:
+                return clean_lines(file)
         for path in sorted(folder.glob("*.zip")):
             with zipfile.ZipFile(path) as archive:
                 for member in archive.namelist():
                     if Path(member).name == name:
-                        write_bytes(to, archive.read(member))
-                        return True
+                        return clean_lines(archive.open(member))
         for path in sorted(folder.glob("*.tgz")):
             with tarfile.open(path) as archive:
                 for member in archive:
                     if Path(member.name).name == name and "/data/" in f"/{member.name}":
-                        write_bytes(to, archive.extractfile(member).read())
-                        return True
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
+                        file = archive.extractfile(member)
+                        if file is None:
+                            raise tarfile.TarError(f"{member.name} is not a file")
+                        return clean_lines(file)
+    except UNREADABLE as error:
         raise UserError(f"cannot read {path}: {error}") from error
-    return False
+    return None
 
 
-def write_bytes(to: Path, content: bytes) -> None:
-    raw = to.with_name(to.name + ".raw")
-    raw.write_bytes(content)
-    copy_text(raw, to)
-    raw.unlink()
+def is_prepared(out: Path, corpus: str) -> bool:
+    """Whether ``out`` is done; UserError if it is another corpus'."""
+    if not (out / "test.idx").exists():  # the last file that fairseq-preprocess writes
+        return False
+    marker = out / MARKER  # older folders have none
+    found = marker.read_text(errors="replace").strip() if marker.is_file() else corpus
+    if found != corpus:
+        raise UserError(f"--out {out} holds another corpus, {found}; give another folder")
+    return True
 
 
 def prepare(args: argparse.Namespace) -> None:
-    if (args.out / "test.idx").exists():  # the last file that fairseq-preprocess writes
+    if is_prepared(args.out, args.corpus):
         print(f"{args.out} is already prepared")
         return
     if args.raw_dir is None and args.corpus != "ptb":
         raise UserError(f"{args.corpus} has no public address; give --raw-dir")
     if args.raw_dir is not None and not args.raw_dir.is_dir():
         raise UserError(f"--raw-dir {args.raw_dir} is not a folder")
-    text = args.out / "text"
-    text.mkdir(parents=True, exist_ok=True)
+    preprocess = fairseq_preprocess()
     raw = args.raw_dir or args.out / "raw"
     if args.raw_dir is None:
         download((PTB_URL,), raw)
+    texts = {}  # all are read before any is written
     for split in SPLITS:
         name = FILES[args.corpus].format(split=split)
-        if not extract(raw, name, text / f"{split}.txt"):
+        texts[split] = find_text(raw, name)
+        if texts[split] is None:
             raise UserError(f"--raw-dir {raw} has no {name}, nor an archive with it")
+        if not any(texts[split]):
+            raise UserError(f"--raw-dir {raw}: {name} is empty, it must hold the {split} text")
+    text = args.out / "text"
+    make_folder(text)
+    write_lines(args.out / MARKER, [args.corpus])
+    for split, lines in texts.items():
+        write_lines(text / f"{split}.txt", lines)
     (args.out / "dict.txt").unlink(missing_ok=True)  # fairseq-preprocess refuses to replace it
     run([
-        Path(sys.executable).with_name("fairseq-preprocess"), "--only-source",
+        preprocess, "--only-source",
         "--trainpref", text / "train.txt", "--validpref", text / "valid.txt",
         "--testpref", text / "test.txt", "--destdir", args.out, "--workers", args.workers,
         "--padding-factor", 1,  # no words that are none
@@ -96,7 +133,7 @@ def main(argv=None) -> None:
     args = parse_args(argv)
     try:
         prepare(args)
-    except UserError as error:
+    except (UserError, OSError) as error:
         sys.exit(f"prepare_lm_data: error: {error}")
     except subprocess.CalledProcessError as error:
         sys.exit(f"prepare_lm_data: error: {Path(error.cmd[0]).name} failed, see above")

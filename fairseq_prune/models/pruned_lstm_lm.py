@@ -72,6 +72,7 @@ def factorization_of(cfg: PrunedLSTMLMConfig) -> Factorization:
 
 
 def _decoder(cfg: PrunedLSTMLMConfig, dictionary) -> LSTMLanguageModelDecoder:
+    _check(cfg)
     factorization = factorization_of(cfg)
     factorization.check()
     if cfg.share_decoder_input_output_embed and (cfg.softmax_rank or cfg.embedding_rank):
@@ -87,6 +88,16 @@ def _decoder(cfg: PrunedLSTMLMConfig, dictionary) -> LSTMLanguageModelDecoder:
         factorization=factorization,
         share_input_output_embed=cfg.share_decoder_input_output_embed,
     )
+
+
+def _check(cfg: PrunedLSTMLMConfig) -> None:
+    for flag, size in (("--hidden-size", cfg.hidden_size), ("--num-layers", cfg.num_layers)):
+        if size < 1:
+            raise PruneError(f"{flag} {size} is out of range; give 1 or more")
+    if not 0 <= cfg.dropout <= 1:
+        raise PruneError(f"--dropout {cfg.dropout} is out of range; give 0 to 1")
+    if not cfg.init_range >= 0:
+        raise PruneError(f"--init-range {cfg.init_range} is out of range; give 0 or more")
 
 
 def _sizes(name: str, hidden_size: int, dropout: float, init_range: float):

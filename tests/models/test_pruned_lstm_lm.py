@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from fairseq import options
 from torch import nn
+from torch.nn import functional as F
 
 from fairseq_prune.factorization import LowRank, TensorTrain
 from fairseq_prune.models.factorized_lstm import FactorizedLSTM
@@ -109,18 +111,88 @@ def test_factorized_lstm_is_torchs_with_the_matrices_multiplied_out(make):
     assert torch.allclose(first.grad, again, rtol=1e-3, atol=1e-4)
 
 
-def test_dropout_is_on_all_connections_but_the_recurrent_ones(build):
-    """With all dropped no word has a say, and states go on all the same."""
-    model = build("pruned_lstm_lm_tiny", "--dropout", "0.999999", **LM).train()
-    a, b = model(words(1, 5))[0], model(words(1, 5, seed=1))[0]
-    bias = model.decoder.fc_out.bias
-    assert torch.allclose(a, bias.expand_as(a)) and torch.allclose(b, bias.expand_as(b))
-    assert not torch.allclose(model.eval()(words(1, 5))[0], bias.expand_as(a))
+def features_by_hand(model, read, masks):
+    """What two layers give (T, H) for words (T,), by Zaremba et al. 2014, section 3.
+
+    Args:
+        masks: (3, T, H), by which the first layer's input, the second's and the output are
+            multiplied.
+    """
+    lstm, embedded = model.decoder.lstm, model.decoder.embed_tokens(read)
+    state = [(torch.zeros(32), torch.zeros(32)) for layer in range(2)]
+    outputs = []
+    for x, mask in zip(embedded, masks.unbind(1)):
+        for layer in range(2):
+            h, c = state[layer]
+            if isinstance(lstm, FactorizedLSTM):
+                ih, hh = (getattr(lstm, f"{side}_l{layer}").matrix() for side in ("ih", "hh"))
+            else:
+                ih, hh = (getattr(lstm, f"weight_{side}_l{layer}") for side in ("ih", "hh"))
+            biases = (getattr(lstm, f"bias_{side}_l{layer}") for side in ("ih", "hh"))
+            i, f, g, o = (ih @ (mask[layer] * x) + hh @ h + sum(biases)).view(4, 32)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            x = o.sigmoid() * c.tanh()
+            state[layer] = x, c
+        outputs.append(mask[2] * x)
+    return torch.stack(outputs)
+
+
+@pytest.mark.parametrize("steps", [False, True], ids=["at once", "word by word"])
+@pytest.mark.parametrize(
+    "flags", [(), *FACTORIZED[:2]], ids=["dense", *(f[0] for f in FACTORIZED[:2])]
+)
+def test_dropout_is_on_all_connections_but_the_recurrent_ones(build, flags, steps):
+    """Masks are drawn for the input, between layers and for the output, in this order."""
+    torch.manual_seed(4)
+    if flags:
+        flags = ("--factorization", *flags)
+    model = build("pruned_lstm_lm_tiny", "--dropout", "0.4", "--init-range", "1", *flags, **LM)
+    read, length = words(1, 6), 6
+
+    def masks_of(length):
+        return torch.stack([F.dropout(torch.ones(length, 32), 0.4) for place in range(3)])
+
+    def features():
+        if not steps:
+            return model.decoder.extract_features(read)[0][0]
+        state = {}
+        texts = (read[:, : k + 1] for k in range(length))
+        found = [model.decoder.extract_features(t, incremental_state=state)[0] for t in texts]
+        return torch.cat(found, 1)[0]
+
+    torch.manual_seed(5)
+    masks = torch.cat([masks_of(1) for k in range(length)], 1) if steps else masks_of(length)
+    assert masks.unique().tolist() == [0, pytest.approx(1 / 0.6)]
+    torch.manual_seed(5)
+    found = features()
+    assert torch.allclose(found, features_by_hand(model, read[0], masks), atol=1e-5)
+    assert torch.equal(found == 0, masks[2] == 0)
+    model.eval()
+    expected = features_by_hand(model, read[0], torch.ones_like(masks))
+    assert torch.allclose(features(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "arch, hidden_size, dropout, init_range",
+    [("small", 200, 0.0, 0.1), ("medium", 650, 0.5, 0.05), ("large", 1500, 0.65, 0.04)],
+)
+def test_architectures_are_zarembas(arch, hidden_size, dropout, init_range):
+    """Zaremba et al. 2014, section 4.1."""
+    argv = ["data", "--task", "language_modeling", "--arch", f"pruned_lstm_lm_{arch}"]
+    args = options.parse_args_and_arch(options.get_training_parser(), input_args=argv)
+    found = (args.hidden_size, args.num_layers, args.dropout, args.init_range)
+    assert found == (hidden_size, 2, dropout, init_range)
 
 
 @pytest.mark.parametrize(
     "flags, message",
     [
+        (("--num-layers", "0"), "--num-layers 0 is out of range; give 1 or more"),
+        (("--num-layers", "-2"), "--num-layers -2 is out of range; give 1 or more"),
+        (("--hidden-size", "0"), "--hidden-size 0 is out of range; give 1 or more"),
+        (("--hidden-size", "-8"), "--hidden-size -8 is out of range; give 1 or more"),
+        (("--dropout", "1.5"), "--dropout 1.5 is out of range; give 0 to 1"),
+        (("--init-range", "-1"), "--init-range -1.0 is out of range; give 0 or more"),
         (("--lstm-rank", "4"), "--lstm-rank needs --factorization low-rank or tensor-train"),
         (("--factorization", "low-rank"), "--factorization low-rank needs a rank"),
         (("--factorization", "low-rank", "--lstm-rank", "33"), "rank 33 is out of range"),
