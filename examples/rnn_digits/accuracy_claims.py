@@ -81,13 +81,14 @@ def more_layers(s: Summary) -> Claim:
         limits = [can_be_pruned(s, Net(cell, n)) for n in s.layers if Net(cell, n) in s.nets]
         if limits:
             found.append(f"{NAMES[cell]} {', '.join(map(percent, limits))}")
-            if cell != "rnn":
+            # where the first stands at the highest sparsity there is no more to be seen
+            if cell != "rnn" and limits[0] < max(s.sparsities("retrained")):
                 held.append(limits == sorted(limits) and limits[-1] > limits[0])
     return Claim(
         "4",
         "More layers: more can be pruned for LSTM and GRU (RNN?)",
         "the sparsity up to which less than 1 point is lost after retraining grows with layers "
-        "(the RNN's is not judged)",
+        "(the RNN's is not judged, nor are cells of which one layer stands the highest)",
         f"with layers {', '.join(map(str, s.layers))}: {'; '.join(found)}" if found else "",
         verdict(held),
     )

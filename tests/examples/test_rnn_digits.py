@@ -495,6 +495,9 @@ def test_claims_of_accuracy():
         assert claim.verdict == wanted and claim.found.endswith(f"{cell.upper()} 50%, 80%")
     s = summary.Summary(runs_of(0.9, deep, "gru") + runs_of(0.9, shallow, "gru", layers=2))
     assert accuracy_claims.more_layers(s).verdict == "not reproduced"
+    whole = {("retrained", x): (0.0, 0.1) for x in (0.5, 0.8, 0.9)}
+    s = summary.Summary(runs_of(0.9, whole, "gru") + runs_of(0.9, deep, "gru", layers=2))
+    assert accuracy_claims.more_layers(s).verdict == "not tested"
 
 
 def test_of_this_project_it_imports_the_method_alone():
