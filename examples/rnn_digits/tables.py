@@ -6,6 +6,12 @@ from cells import GATES
 from claim import Claim
 from summary import Summary, percent, spread
 
+#: How ``verdict`` is reached, where a criterion does not say it.
+RULE = (
+    '"More", "larger" and "smaller" are by more than two standard errors over the seeds; blocks '
+    "(claims 5 and 6) are judged in the networks of one layer."
+)
+
 
 def markdown(rows: Iterable[Iterable[str]]) -> str:
     """A table; the first row is its head."""
@@ -16,7 +22,7 @@ def markdown(rows: Iterable[Iterable[str]]) -> str:
 
 def results(s: Summary, claims: List[Claim]) -> str:
     """All tables, with their titles."""
-    tables = [("Claims", claims_table(claims))]
+    tables = [("Claims", f"{claims_table(claims)}\n\n{RULE}")]
     for way, title in (("pruned", "Pruned"), ("retrained", "Pruned and retrained")):
         if s.sparsities(way):
             tables.append((f"{title}: test accuracy", accuracy_table(s, way)))
