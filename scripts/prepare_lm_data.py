@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import List, Optional
 
 from corpora import SPLITS
-from prepare_data import (
+from preparing import (
     UserError,
     clean_lines,
     download,

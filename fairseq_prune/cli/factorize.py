@@ -52,19 +52,11 @@ def asked_factorization(args) -> Factorization:
     """What the options ask for.
 
     Raises:
-        PruneError: it makes no sense.
+        PruneError: there is no such form.
     """
     if args.factorization not in FORMS:
         raise PruneError(f"--factorization {args.factorization}: choose from {', '.join(FORMS)}")
-    factorization = Factorization(
-        args.factorization,
-        args.lstm_rank,
-        args.softmax_rank,
-        args.embedding_rank,
-        args.tensor_train_order,
-    )
-    factorization.check()
-    return factorization
+    return Factorization.of(args)
 
 
 def run_factorize(args) -> None:

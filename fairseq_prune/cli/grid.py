@@ -16,7 +16,18 @@ def add_to(verbs) -> None:
         "start or prune in rounds; score each. DIR/results.jsonl gets a line a point, "
         "DIR/grid.html shows them. Interrupted, the same command goes on where it was.",
     )
-    verb.add_argument("config", metavar="CONFIG", help="YAML file (configs/experiments)")
+    add_run(verb, "configs/experiments")
+    verb.add_argument(
+        "--wandb-project",
+        metavar="NAME",
+        help="W&B project that the trainings, the figures and the results go to",
+    )
+    verb.set_defaults(run=run_grid)
+
+
+def add_run(verb, examples: str) -> None:
+    """Options of a verb that carries out trainings of a file."""
+    verb.add_argument("config", metavar="CONFIG", help=f"YAML file ({examples})")
     verb.add_argument("--out", required=True, metavar="DIR", help="folder to write into")
     verb.add_argument(
         "--jobs",
@@ -25,12 +36,6 @@ def add_to(verbs) -> None:
         help="trainings at a time; set OMP_NUM_THREADS so that they have a core each "
         "(default: %(default)s)",
     )
-    verb.add_argument(
-        "--wandb-project",
-        metavar="NAME",
-        help="W&B project that the trainings, the figures and the results go to",
-    )
-    verb.set_defaults(run=run_grid)
 
 
 def run_grid(args) -> None:

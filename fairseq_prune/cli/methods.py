@@ -1,6 +1,7 @@
 """``fairseq-prune methods``: ways to compress a language model, made and compared."""
 
 import io
+import json
 import os
 from contextlib import redirect_stderr, redirect_stdout
 from typing import List
@@ -9,7 +10,7 @@ from ..checkpoints.folder_lock import folder_lock
 from ..checkpoints.safe_io import write_text
 from ..pruning import PruneError, check_request
 from .factorize import asked_factorization
-from .grid import say
+from .grid import add_run, say
 from .quiet import quiet_libraries
 from .selection import check_selection
 
@@ -23,15 +24,7 @@ def add_to(verbs) -> None:
         "the words a second that it reads on the CPU. DIR/methods.json and DIR/methods.md get the "
         "same. Interrupted, the same command goes on where it was.",
     )
-    verb.add_argument("config", metavar="CONFIG", help="YAML file (configs/methods)")
-    verb.add_argument("--out", required=True, metavar="DIR", help="folder to write into")
-    verb.add_argument(
-        "--jobs",
-        type=int,
-        default=1,
-        help="trainings at a time; set OMP_NUM_THREADS so that they have a core each "
-        "(default: %(default)s)",
-    )
+    add_run(verb, "configs/methods")
     verb.set_defaults(run=run_methods)
 
 
@@ -58,7 +51,7 @@ def check(verb: str, words: List[str], training: bool) -> None:
     """As ``experiments.methods.read.Check``."""
     args = parse([verb, "IN", "OUT", *words], more=training)
     if verb == "factorize":
-        asked_factorization(args)
+        asked_factorization(args).check()
     else:
         check_selection(args)
         check_request(args.scheme, args.sparsity, flags="--")
@@ -79,7 +72,7 @@ def run_methods(args) -> None:
     quiet_libraries()
     from ..experiments.methods.make import Maker
     from ..experiments.methods.read import read_plan
-    from ..experiments.methods.score import check_data, score, write_rows
+    from ..experiments.methods.score import check_data, score
     from ..experiments.methods.table import about_speeds, as_markdown, as_text
 
     if args.jobs < 1:
@@ -95,7 +88,7 @@ def run_methods(args) -> None:
             rows, not_scored = score(maker, made, say)
             failed += not_scored
             if rows:
-                write_rows(rows, os.path.join(out, "methods.json"))
+                write_text(os.path.join(out, "methods.json"), json.dumps(rows, indent=1))
                 write_text(os.path.join(out, "methods.md"), as_markdown(rows))
         except KeyboardInterrupt:
             raise PruneError(f"interrupted; the same command goes on in {out}") from None

@@ -26,6 +26,17 @@ class Factorization:
     embedding_rank: int = 0
     order: int = 3
 
+    @classmethod
+    def of(cls, options) -> "Factorization":
+        """What options (a namespace or configuration) ask for, by the names they have there."""
+        return cls(
+            str(options.factorization),
+            options.lstm_rank,
+            options.softmax_rank,
+            options.embedding_rank,
+            options.tensor_train_order,
+        )
+
     def check(self) -> None:
         """Raise PruneError, naming the option, unless the ranks make sense together."""
         ranks = {

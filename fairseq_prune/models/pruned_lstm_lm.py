@@ -61,19 +61,9 @@ class PrunedLSTMLM(FairseqLanguageModel):
             raise SystemExit(f"fairseq_prune: error: {error}") from error
 
 
-def factorization_of(cfg: PrunedLSTMLMConfig) -> Factorization:
-    return Factorization(
-        str(cfg.factorization),
-        cfg.lstm_rank,
-        cfg.softmax_rank,
-        cfg.embedding_rank,
-        cfg.tensor_train_order,
-    )
-
-
 def _decoder(cfg: PrunedLSTMLMConfig, dictionary) -> LSTMLanguageModelDecoder:
     _check(cfg)
-    factorization = factorization_of(cfg)
+    factorization = Factorization.of(cfg)
     factorization.check()
     if cfg.share_decoder_input_output_embed and (cfg.softmax_rank or cfg.embedding_rank):
         raise PruneError(

@@ -2,6 +2,7 @@
 
 import pytest
 from commands import RETRAIN, make_corpus, run, train
+from language_models import LM
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +27,13 @@ def text(data, tmp_path_factory):
         *(x for s in ("train", "valid", "test") for x in (f"--{s}pref", source / f"{s}.en")),
     )  # fmt: skip
     return folder
+
+
+@pytest.fixture(scope="session")
+def language_model(text, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lm")
+    train(text, folder, "--max-update", "20", base=LM)
+    return folder / "checkpoint_best.pt"
 
 
 @pytest.fixture(scope="session")

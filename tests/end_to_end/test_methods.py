@@ -8,61 +8,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-import yaml
-from commands import FORKED, PLUGIN, run, server, state_of
+from commands import FORKED, run, state_of
+from language_models import eval_lm
+from plans import METHODS, config, methods
 
 pytest.importorskip("tensorly")
-
-OPTIONS = f"""
-    --user-dir {PLUGIN} --task pruned_language_modeling --tokens-per-sample 12 --batch-size 4
-    --cpu --num-workers 0 --clip-norm 0.25 --optimizer pruned_sgd --no-epoch-checkpoints
-    --arch pruned_lstm_lm_tiny --log-interval 1
-"""
-LOW_RANK = "--factorization low-rank --lstm-rank 6 --softmax-rank 5"
-METHODS = [
-    {"name": "dense", "train": "scratch"},
-    {"name": "int8", "from": "dense", "values": "int8", "runtime": "int8"},
-    {"name": "pruned 70%", "from": "dense", "prune": "--sparsity 0.7", "runtime": "sparse"},
-    {
-        "name": "pruned 70%, retrained",
-        "from": "dense",
-        "prune": "--sparsity 0.7 --exclude embedding|softmax",
-        "train": "retrain",
-    },
-    {"name": "low rank", "from": "dense", "factorize": LOW_RANK},
-    {"name": "low rank, retrained", "from": "low rank", "train": "retrain"},
-    {
-        "name": "low rank, pruned, retrained",
-        "from": "low rank, retrained",
-        "prune": "--sparsity 0.5",
-        "train": "retrain",
-        "values": "fp16",
-    },
-    {
-        "name": "tensor train from scratch",
-        "factorize": "--factorization tensor-train --lstm-rank 6 --softmax-rank 5",
-        "train": "scratch",
-    },
-]
-
-
-def config(text, methods=METHODS, **changes):
-    return {
-        "data": str(text),
-        "seconds": 0.05,
-        "command": shlex.join((*FORKED, "fairseq-train")),
-        "options": OPTIONS,
-        "trainings": {"scratch": "--lr 5 --max-update 12", "retrain": "--lr 1 --max-update 6"},
-        "methods": methods,
-        **changes,
-    }
-
-
-def methods(folder, content, *more, **kwargs):
-    path = folder / "plan.yaml"
-    path.write_text(yaml.safe_dump(content))
-    env = {"FORK_SERVER": server(), **kwargs.pop("env", {})}
-    return run("fairseq-prune", "methods", path, "--out", folder / "out", *more, env=env, **kwargs)
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +21,6 @@ def done(text, tmp_path_factory):
     said = methods(folder, config(text), "--jobs", "2")
     rows = json.loads((folder / "out" / "methods.json").read_text())
     return folder, said, {row["method"]: row for row in rows}
-
-
-def eval_lm(data, path, subset, *more):
-    said = run(
-        "fairseq-eval-lm", data, "--user-dir", PLUGIN, "--path", path, "--gen-subset", subset,
-        "--tokens-per-sample", "2048", "--batch-size", "2", "--cpu", "--num-workers", "0", *more,
-    )  # fmt: skip
-    return 2 ** float(re.search(r"Loss \(base 2\): ([\d.]+)", said).group(1))
 
 
 @pytest.mark.parametrize("name", [m["name"] for m in METHODS])
@@ -91,7 +33,9 @@ def test_rows_are_what_stock_commands_say_of_the_files(text, done, name):
     if row["runtime"] != "dense":
         more = ("--task", "pruned_language_modeling", "--prune-runtime", row["runtime"])
     for subset in ("valid", "test"):
-        assert row[subset] == pytest.approx(eval_lm(text, packed, subset, *more), rel=2e-4)
+        assert row[subset] == pytest.approx(
+            2 ** eval_lm(text, packed, *more, subset=subset), rel=2e-4
+        )
     assert row["words_per_second_1"] > 0 and row["words_per_second_32"] > 0
 
 
@@ -189,59 +133,6 @@ def test_interrupted_by_hand(text, tmp_path):
     assert "Traceback" not in said and not (tmp_path / "out" / "methods.json").exists()
 
 
-def change(index, **keys):
-    methods = [dict(m) for m in METHODS]
-    methods[index].update(keys)
-    return {"methods": methods}
-
-
-@pytest.mark.parametrize(
-    "changes, message",
-    [
-        (change(1, **{"from": "sparse"}), "int8: from: sparse is no method above it"),
-        (change(0, train="never"), "dense: train: never is not among trainings"),
-        (change(0, train=None), "it needs a model to begin with (from) or a training (train)"),
-        (change(1, values="int4"), "values: int4: choose one of exact, fp16, int8"),
-        (change(1, runtime="fast"), "runtime fast: choose one of dense"),
-        (change(1, name="Dense"), "there is one of that name before it"),
-        (change(5, factorize=LOW_RANK), "is factorized already; leave factorize out"),
-        (change(1, colour="red"), "colour is unknown"),
-        (change(1, name=None), "methods: each needs a name"),
-        (change(1, name=".."), "its name needs a letter (a to z) or a digit"),
-        (change(2, prune="--sparsity 1.5"), "pruned 70%: --sparsity 1.5 is outside [0, 1)"),
-        (change(2, prune="--sparsity 0.7 --schedule gradual"), "unrecognized arguments"),
-        (change(3, prune="--scheme class-blond --sparsity 0.5"), "--scheme class-blond"),
-        (change(0, prune="--sparsity 0.5"), "it prunes and has no model to begin with"),
-        (change(4, factorize="--factorization svd --lstm-rank 2"), "--factorization svd: choose"),
-        (
-            change(4, factorize="--factorization low-rank"),
-            "low rank: --factorization low-rank needs",
-        ),
-        ({"data": None}, "data is missing"),
-        ({"data": "nowhere"}, "there is no folder nowhere"),
-        ({"data": str(PLUGIN)}, "has no dict.txt; name a folder of binarised data"),
-        ({"seconds": 0}, "seconds must be a number above 0"),
-        ({"seconds": math.inf}, "seconds must be a number above 0"),
-        ({"seed": 0}, "seed must be a whole number above 0"),
-        ({"options": OPTIONS + " --seed 4"}, "--seed is set for you; leave it out"),
-        ({"methods": []}, "methods must be a list"),
-        (
-            {
-                "methods": [
-                    *METHODS[:3],
-                    {"name": "x", "from": "pruned 70%", "train": "retrain"},
-                ]
-            },
-            "it trains a pruned model on and needs prune, which keeps its mask",
-        ),
-    ],
-)
-def test_mistakes(text, tmp_path, changes, message):
-    said = methods(tmp_path, config(text, **changes), ok=False)
-    assert message in said and "Traceback" not in said
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_method_that_fails_leaves_the_others(text, tmp_path):
     content = config(text, [METHODS[0], {**METHODS[4]}, METHODS[5], METHODS[1]])
     content["methods"][1]["factorize"] = "--factorization low-rank --lstm-rank 99"
@@ -250,17 +141,6 @@ def test_a_method_that_fails_leaves_the_others(text, tmp_path):
     assert "low rank; low rank, retrained: failed, or came of what failed" in said
     found = json.loads((tmp_path / "out" / "methods.json").read_text())
     assert [row["method"] for row in found] == ["dense", "int8"]
-
-
-@pytest.mark.parametrize("test, message", [(None, "has no test"), ("a b c\n", "of 4 words is too")])
-def test_data_are_looked_at_before_anything_is_trained(tmp_path, test, message):
-    splits = ("train", "valid", "test")[: 3 if test else 2]
-    for split in splits:
-        (tmp_path / f"{split}.txt").write_text(test or "a b c\n" * 40)
-    prefs = [f"--{split}pref={tmp_path}/{split}.txt" for split in splits]
-    run("fairseq-preprocess", "--only-source", *prefs, "--destdir", tmp_path / "bin")
-    said = methods(tmp_path, config(tmp_path / "bin"), ok=False)
-    assert message in said and "Traceback" not in said and not (tmp_path / "out").exists()
 
 
 def test_models_of_another_beginning_are_refused(text, tmp_path):

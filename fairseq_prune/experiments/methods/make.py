@@ -20,7 +20,7 @@ class Maker:
 
     ``made.json`` in it holds the commands, so that what other options made is not taken for
     this plan's, the seconds of its own training, and a digest of the ``made.json`` of the
-    method it begins with, so that a model is made anew with what it comes of.
+    method it begins with, so that a model is not taken for one of what is there now.
     """
 
     def __init__(
@@ -68,7 +68,8 @@ class Maker:
             )
         if not os.path.exists(self.packed(method)):
             return {}
-        if found.get("begins_with", self._beginning(method)) != self._beginning(method):
+        beginning = self._beginning(method)
+        if found.get("begins_with", beginning) != beginning:
             raise PruneError(
                 f"{folder} holds {method.name} made of another {method.start} than is there "
                 f"now; remove it, too"

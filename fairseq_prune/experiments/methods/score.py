@@ -139,11 +139,3 @@ def kept_parameters(path: str) -> int:
     return sum(
         tensor.kept() if tensor.recorded else prod(tensor.shape) for tensor in different.values()
     )
-
-
-def write_rows(rows: List[Row], path: str) -> None:
-    """As JSON, whole or not at all."""
-    try:
-        write_text(path, json.dumps(rows, indent=1))
-    except OSError as error:
-        raise PruneError(f"{path} cannot be written: {error.strerror}") from error
