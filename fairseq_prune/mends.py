@@ -16,7 +16,8 @@ from fairseq.optim.lr_scheduler.reduce_lr_on_plateau import ReduceLROnPlateauLRS
 from fairseq.trainer import Trainer
 
 from .checkpoints.in_fairseq import read_packed_files
-from .checkpoints.safe_io import TAKES_SAFE_TYPES, allow_in_fairseq, copy_whole_files
+from .checkpoints.reading import TAKES_SAFE_TYPES, allow_in_fairseq
+from .checkpoints.writing import copy_whole_files
 
 
 def mend_all() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from fork_server import MODULES, ask
 
-from fairseq_prune.checkpoints.safe_io import read_checkpoint
+from fairseq_prune.checkpoints.reading import read_checkpoint
 
 REPO = Path(__file__).resolve().parents[1]
 PLUGIN = str(REPO / "fairseq_prune")

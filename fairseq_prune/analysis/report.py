@@ -4,7 +4,8 @@ import json
 import os
 from typing import Any, Dict, Optional
 
-from ..checkpoints.safe_io import read_checkpoint, write_text
+from ..checkpoints.reading import read_checkpoint
+from ..checkpoints.writing import write_text
 from ..checkpoints.weights import find_record, prunable_weights
 from ..models.weight_classes import fairseq_classes
 from ..pruning import PruneError, check_request

@@ -6,7 +6,8 @@ import torch
 
 from ..optim.pruned_optimizer import RECORD_KEY
 from ..pruning import PruneError, apply_, masks_of
-from .safe_io import check_writable, read_checkpoint, scratch_tensors, write_checkpoint
+from .reading import read_checkpoint
+from .writing import check_writable, scratch_tensors, write_checkpoint
 from .weights import find_record
 
 

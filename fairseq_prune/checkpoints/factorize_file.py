@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from ..factorization import FORMS, LowRankEmbedding
 from ..models.factorized import Factorization
 from ..pruning import PruneError
-from .safe_io import check_writable, read_checkpoint, write_checkpoint
+from .reading import read_checkpoint
+from .writing import check_writable, write_checkpoint
 from .weights import find_record
 
 ARCHITECTURE = "pruned_lstm_lm"

@@ -13,7 +13,7 @@ from .lazy import LazyTensor, MappedTensor
 from .packed.container import is_packed
 from .packed.dictionaries import check_dictionaries
 from .packed.packed_model import PackedModel
-from .safe_io import TAKES_SAFE_TYPES, is_zip, read_checkpoint
+from .reading import TAKES_SAFE_TYPES, is_zip, read_checkpoint
 
 
 class _Torch(types.ModuleType):

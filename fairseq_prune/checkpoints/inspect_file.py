@@ -9,7 +9,7 @@ from torch import Tensor
 from ..models.weight_classes import fairseq_classes, lstm_subgroups
 from ..pruning import masks_of, members
 from ..pruning.selection import CHUNK
-from .safe_io import read_checkpoint
+from .reading import read_checkpoint
 from .weights import find_record, prunable_weights
 
 

@@ -8,7 +8,8 @@ from ..models.weight_classes import fairseq_classes
 from ..models.weight_norm import check_weight_norm
 from ..optim.pruned_optimizer import RECORD_KEY
 from ..pruning import Pruned, apply_, check_request, make_record, masks_of, prune
-from .safe_io import check_writable, read_checkpoint, scratch_tensors, write_checkpoint
+from .reading import read_checkpoint
+from .writing import check_writable, scratch_tensors, write_checkpoint
 from .weights import find_record, prunable_weights, tied
 
 

@@ -7,7 +7,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import List
 
 from ..checkpoints.folder_lock import folder_lock
-from ..checkpoints.safe_io import write_text
+from ..checkpoints.writing import write_text
 from ..pruning import PruneError, check_request
 from .factorize import asked_factorization
 from .grid import add_run, say

@@ -11,7 +11,7 @@ from ..checkpoints.packed.pack_file import Packed, pack_checkpoint
 from ..checkpoints.packed.packed_model import PackedModel
 from ..checkpoints.packed.unpack_file import unpack_file
 from ..checkpoints.packed.values_code import VALUES
-from ..checkpoints.safe_io import read_checkpoint
+from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.task_of import config_of, set_up
 from ..pruning import PruneError
 from .quiet import quiet_libraries

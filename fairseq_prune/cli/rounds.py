@@ -6,7 +6,7 @@ import sys
 from typing import Any, Callable, Dict, List
 
 from ..checkpoints.prune_file import prune_checkpoint
-from ..checkpoints.safe_io import read_checkpoint
+from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
 from ..pruning import PruneError, check_request, find_scheme, masks_of, round_sparsities, sparsity
 from .rounds_folder import RoundsFolder

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Dict
 
 from ..checkpoints.folder_lock import clean_up, folder_lock
-from ..checkpoints.safe_io import write_text
+from ..checkpoints.writing import write_text
 from ..pruning import PruneError
 
 

@@ -9,7 +9,7 @@ from ..analysis.bleu import Translator, bleu
 from ..analysis.loading import batches_of, load_model
 from ..analysis.perplexity import perplexity
 from ..analysis.pruned_for_a_while import pruned_for_a_while
-from ..checkpoints.safe_io import read_checkpoint
+from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
 from ..models.weight_classes import fairseq_classes, fairseq_prunable, is_copy
 from ..pruning import PruneError, masks_of, prune

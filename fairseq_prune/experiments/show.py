@@ -4,7 +4,7 @@ import json
 import os
 from typing import Any, Dict, List
 
-from ..checkpoints.safe_io import write_text
+from ..checkpoints.writing import write_text
 from ..pruning import PruneError
 from .grid import Grid
 from .page import page

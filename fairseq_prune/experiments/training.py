@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, Sequence
 
-from ..checkpoints.safe_io import write_text
+from ..checkpoints.writing import write_text
 from ..pruning import PruneError
 from .history import history
 

@@ -9,7 +9,7 @@ from torch import nn
 from ..checkpoints.packed.container import is_packed
 from ..checkpoints.packed.dictionaries import check_dictionaries
 from ..checkpoints.packed.packed_model import PackedModel
-from ..checkpoints.safe_io import read_checkpoint
+from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.task_of import config_of, set_up
 from ..pruning import PruneError
 from .convert import check_runtime

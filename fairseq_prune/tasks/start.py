@@ -6,7 +6,7 @@ from typing import Any, Dict, Optional
 
 from torch import nn
 
-from ..checkpoints.safe_io import read_checkpoint
+from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
 from ..models.weight_classes import is_copy
 from ..pruning import PruneError, check_request, check_schedule, find_scheme, masks_of

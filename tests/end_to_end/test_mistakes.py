@@ -8,7 +8,7 @@ import pytest
 import torch
 from commands import RETRAIN, train
 
-from fairseq_prune.checkpoints.safe_io import read_checkpoint
+from fairseq_prune.checkpoints.reading import read_checkpoint
 from fairseq_prune.cli.main import main
 
 

@@ -6,7 +6,7 @@ import torch
 from fairseq_prune.checkpoints.in_fairseq import lazy_state, mapped_state
 from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
 from fairseq_prune.checkpoints.packed.packed_model import PackedModel
-from fairseq_prune.checkpoints.safe_io import TAKES_SAFE_TYPES
+from fairseq_prune.checkpoints.reading import TAKES_SAFE_TYPES
 
 WHERE = ["memory", "packed"] + ["mapped"] * TAKES_SAFE_TYPES
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ...optim.pruned_optimizer import RECORD_KEY
 from ...pruning import PruneError, check_record
-from ..safe_io import check_writable, read_checkpoint
+from ..reading import read_checkpoint
+from ..writing import check_writable
 from ..weights import find_record, tied
 from .limit import check_claim
 from .plain import bits, to_json

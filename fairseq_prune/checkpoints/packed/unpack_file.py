@@ -1,6 +1,6 @@
 """``fairseq-prune unpack``: a packed file as an ordinary checkpoint."""
 
-from ..safe_io import check_writable, write_checkpoint
+from ..writing import check_writable, write_checkpoint
 from .packed_model import PackedModel
 
 

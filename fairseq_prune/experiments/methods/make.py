@@ -8,7 +8,7 @@ import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Callable, Dict, List, Optional
 
-from ...checkpoints.safe_io import write_text
+from ...checkpoints.writing import write_text
 from ...pruning import PruneError
 from ..training import Training
 from .commands import Step, shown, steps

@@ -18,7 +18,7 @@ from ...analysis.language_model import (
     words_per_second,
 )
 from ...checkpoints.packed.packed_model import PackedModel
-from ...checkpoints.safe_io import write_text
+from ...checkpoints.writing import write_text
 from ...pruning import PruneError
 from ...runtime.load import load
 from ..versions import versions
