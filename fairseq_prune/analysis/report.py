@@ -5,8 +5,8 @@ import os
 from typing import Any, Dict, Optional
 
 from ..checkpoints.reading import read_checkpoint
-from ..checkpoints.writing import write_text
 from ..checkpoints.weights import find_record, prunable_weights
+from ..checkpoints.writing import write_text
 from ..models.weight_classes import fairseq_classes
 from ..pruning import PruneError, check_request
 from .diagonal import diagonals

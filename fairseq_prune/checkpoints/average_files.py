@@ -7,8 +7,8 @@ import torch
 from ..optim.pruned_optimizer import RECORD_KEY
 from ..pruning import PruneError, apply_, masks_of
 from .reading import read_checkpoint
-from .writing import check_writable, scratch_tensors, write_checkpoint
 from .weights import find_record
+from .writing import check_writable, scratch_tensors, write_checkpoint
 
 
 def average_checkpoints(sources: Sequence[str], target: str) -> None:

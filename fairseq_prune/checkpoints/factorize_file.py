@@ -10,8 +10,8 @@ from ..factorization import FORMS, LowRankEmbedding
 from ..models.factorized import Factorization
 from ..pruning import PruneError
 from .reading import read_checkpoint
-from .writing import check_writable, write_checkpoint
 from .weights import find_record
+from .writing import check_writable, write_checkpoint
 
 ARCHITECTURE = "pruned_lstm_lm"
 #: fairseq's dictionaries all have it there

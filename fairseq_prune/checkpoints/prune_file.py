@@ -9,8 +9,8 @@ from ..models.weight_norm import check_weight_norm
 from ..optim.pruned_optimizer import RECORD_KEY
 from ..pruning import Pruned, apply_, check_request, make_record, masks_of, prune
 from .reading import read_checkpoint
-from .writing import check_writable, scratch_tensors, write_checkpoint
 from .weights import find_record, prunable_weights, tied
+from .writing import check_writable, scratch_tensors, write_checkpoint
 
 
 def prune_checkpoint(

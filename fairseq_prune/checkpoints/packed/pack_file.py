@@ -9,8 +9,8 @@ from torch import Tensor
 from ...optim.pruned_optimizer import RECORD_KEY
 from ...pruning import PruneError, check_record
 from ..reading import read_checkpoint
-from ..writing import check_writable
 from ..weights import find_record, tied
+from ..writing import check_writable
 from .limit import check_claim
 from .plain import bits, to_json
 from .values_code import VALUES
