@@ -76,5 +76,6 @@ def unpack(packed: Tensor, shape) -> Tensor:
 
 def check_packed(packed: Tensor, shape) -> None:
     """Raise ValueError unless ``packed`` has the type and length of a mask of ``shape``."""
-    if packed.dtype != torch.uint8 or packed.numel() != (torch.Size(shape).numel() + 7) // 8:
+    whole = packed.dtype == torch.uint8 and packed.layout == torch.strided and packed.dim() == 1
+    if not whole or packed.numel() != (torch.Size(shape).numel() + 7) // 8:
         raise ValueError(f"{packed.numel()} bytes are no mask of shape {tuple(shape)}")

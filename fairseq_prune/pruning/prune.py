@@ -12,6 +12,9 @@ from .schemes import check_request, find_scheme
 from .selection import CHUNK
 from .weight_classes import members
 
+#: What weights may be.
+RANKED = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+
 
 @dataclass(frozen=True)
 class ClassSummary:
@@ -69,11 +72,12 @@ def prune(
     Raises:
         PruneError: unknown scheme, sparsity out of range or below that of ``previous``,
             masks of other parameters, nothing to prune, weights that are NaN or infinite, or
-            what ``select_n_of_m`` refuses.
+            not dense or of another type than ``RANKED``, or what ``select_n_of_m`` refuses.
     """
     check_request(scheme, sparsity)
     if not weights:
         raise PruneError("there is nothing to prune: the model has no prunable weight matrices")
+    _check_types(weights)
     how = find_scheme(scheme)
     by_class = members({name: classes[name] for name in weights})
     scorers, rankings = {}, {}
@@ -107,6 +111,16 @@ def prune(
     return Pruned(scheme, masks, threshold, tuple(summaries))
 
 
+def _check_types(weights: Mapping[str, Tensor]) -> None:
+    for name, weight in weights.items():
+        kind = weight.dtype if weight.layout == torch.strided else weight.layout
+        if kind not in RANKED:
+            raise PruneError(
+                f"{name} is {kind}, which cannot be ranked; make it dense and of float32, float16 "
+                f"or bfloat16"
+            )
+
+
 def _check_previous(previous, weights) -> None:
     if not previous:
         return
@@ -127,7 +141,7 @@ def _summarize(name: str, pairs) -> ClassSummary:
             continue
         flat, kept = weight.detach().reshape(-1), mask.reshape(-1)
         for piece, keep in zip(flat.split(CHUNK), kept.split(CHUNK)):
-            size = piece.abs().float()
+            size = piece.abs().to(torch.promote_types(piece.dtype, torch.float32))
             count += size.numel()
             pruned += size.numel() - int(torch.count_nonzero(keep))
             total += float(size.sum())

@@ -1,5 +1,7 @@
 """What a checkpoint says of its pruning: the masks, one bit a weight, and their choice."""
 
+import math
+import reprlib
 from typing import Any, Dict, Mapping
 
 from torch import Tensor
@@ -42,13 +44,9 @@ def empty_record(scheme: str) -> Dict[str, Any]:
 
 
 def check_record(record: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
-    """Raise PruneError unless the record can be read and fits ``weights``."""
+    """Raise PruneError unless the record is whole, of this version, and fits ``weights``."""
     try:
-        if record["version"] != VERSION:
-            raise PruneError(
-                f"the mask was recorded in version {record['version']}, this is {VERSION}; "
-                f"install a fairseq_prune that reads it"
-            )
+        _check_choice(record)
         for name, packed in record["masks"].items():
             shape = tuple(record["shapes"][name])
             if name not in weights:
@@ -63,6 +61,27 @@ def check_record(record: Mapping[str, Any], weights: Mapping[str, Tensor]) -> No
         if isinstance(error, PruneError):
             raise
         raise PruneError(f"the recorded mask is damaged ({error!r})") from error
+
+
+def _check_choice(record: Mapping[str, Any]) -> None:
+    """Raise ValueError unless it says of what version it is, and what the masks were chosen by."""
+    version, scheme, sparsity = (record[key] for key in ("version", "scheme", "sparsity"))
+    if type(version) is int and version != VERSION:
+        raise PruneError(
+            f"the mask was recorded in version {version}, this is {VERSION}; "
+            f"install a fairseq_prune that reads it"
+        )
+    if type(version) is not int or not isinstance(scheme, str):
+        raise ValueError(f"version {reprlib.repr(version)}, scheme {reprlib.repr(scheme)}")
+    if not _is_number(sparsity) or not 0 <= sparsity < 1:
+        raise ValueError(f"sparsity {reprlib.repr(sparsity)}")
+    for ranking, threshold in record["threshold"].items():
+        if not isinstance(ranking, str) or not _is_number(threshold) or threshold < 0:
+            raise ValueError(f"threshold {reprlib.repr(threshold)}")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and -math.inf < value < math.inf
 
 
 def masks_of(record: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Dict[str, Tensor]:

@@ -28,20 +28,26 @@ Cut = Callable[
 
 
 def magnitude(weights: List[Tensor]) -> Scorer:
-    """|w|, as float32 (exact for fp32, fp16 and bf16 weights)."""
-    return lambda piece: piece.abs().float()
+    """|w|: exact, as float32, and as float64 for float64 weights."""
+    return lambda piece: piece.abs().to(_kind([piece]))
 
 
 def standardized_magnitude(weights: List[Tensor]) -> Scorer:
     """|w| / sigma, sigma the standard deviation of the class.
 
-    A sigma that is 0 in float32 counts as 1, so does that of a class with NaN weights,
-    which the selection then finds and names.
+    A sigma that is 0 in the type of the scores counts as 1, so does that of a class with NaN
+    weights, which the selection then finds and names.
     """
-    sigma = standard_deviation(weights)
-    if not torch.tensor(sigma, dtype=torch.float32) > 0:
+    sigma, kind = standard_deviation(weights), _kind(weights)
+    if not torch.tensor(sigma, dtype=kind) > 0:
         sigma = 1.0
-    return lambda piece: piece.abs().float() / sigma
+    return lambda piece: piece.abs().to(kind) / sigma
+
+
+def _kind(weights: List[Tensor]) -> torch.dtype:
+    """The type that holds all their magnitudes as they are."""
+    wide = any(weight.dtype == torch.float64 for weight in weights)
+    return torch.float64 if wide else torch.float32
 
 
 def standard_deviation(weights: List[Tensor]) -> float:

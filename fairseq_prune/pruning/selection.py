@@ -3,12 +3,12 @@
 The bit pattern of a non-negative float32 orders like the integer it spells, so the
 k-th smallest score is found digit by digit: a histogram of the upper 16 bits over
 everything finds the upper half of the answer, a second one of the lower 16 bits over
-the scores that share it finds the rest. Histograms are sums over chunks, so nothing
-is sorted or copied whole.
+the scores that share it finds the rest; float64 has two more digits. Histograms are sums
+over chunks, so nothing is sorted or copied whole.
 """
 
 import struct
-from typing import Callable, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -20,7 +20,20 @@ Scorer = Callable[[Tensor], Tensor]
 # 1 MB of float32: the temporaries stay in cache, the overhead of a call does not show
 CHUNK = 1 << 18
 _DIGIT = 1 << 16
-_INF_BITS = 0x7F800000
+
+
+class _Float(NamedTuple):
+    """How the bit patterns of a floating-point type are taken apart."""
+
+    dtype: torch.dtype
+    integer: torch.dtype
+    shifts: Tuple[int, ...]  # to its digits, the upper first
+    infinite: int  # first digit of infinity; no number has a larger one, NaN has
+    codes: Tuple[str, str]  # of ``struct``, for the number and its bits
+
+
+_SINGLE = _Float(torch.float32, torch.int32, (16, 0), 0x7F80, ("<f", "<I"))
+_DOUBLE = _Float(torch.float64, torch.int64, (48, 32, 16, 0), 0x7FF0, ("<d", "<Q"))
 
 
 def select_lowest(
@@ -36,7 +49,8 @@ def select_lowest(
     Args:
         weights: parameters by name; any shape, floating point.
         scorers: for each name, a function from a flat piece of the parameter to the
-            float32 scores of that piece, all >= 0 and no negative zero (``abs`` has none).
+            scores of that piece, all >= 0 and no negative zero (``abs`` has none): float32, or
+            float64 where weights are.
         k: how many to prune, 0 <= k <= number of weights ranked.
         among: masks; what is False there is not ranked and stays pruned. Default: all.
     Returns:
@@ -52,11 +66,14 @@ def select_lowest(
     )
     if not 0 <= k <= total:
         raise ValueError(f"cannot select {k} of {total} weights")
-    threshold, ties = _threshold(weights, scorers, k, ranked)
+    # wide enough for all that are ranked together
+    wide = any(weight.dtype == torch.float64 for weight in weights.values())
+    kind = _DOUBLE if wide else _SINGLE
+    threshold, ties = _threshold(weights, scorers, k, ranked, kind)
     masks = {}
     for name, weight in weights.items():
         mask = torch.empty(weight.numel(), dtype=torch.bool, device=weight.device)
-        for start, bits in _score_bits(weight, scorers[name]):
+        for start, bits in _score_bits(weight, scorers[name], kind):
             keep = mask[start : start + bits.numel()]
             candidates = None if among is None else ranked[name][start : start + bits.numel()]
             if ties:
@@ -70,7 +87,8 @@ def select_lowest(
             if candidates is not None:
                 keep &= candidates
         masks[name] = mask.view(weight.shape)
-    return masks, max(0.0, struct.unpack("<f", struct.pack("<I", max(threshold, 0)))[0])
+    number, bits = kind.codes
+    return masks, struct.unpack(number, struct.pack(bits, max(threshold, 0)))[0]
 
 
 def not_finite(name: str) -> PruneError:
@@ -80,35 +98,36 @@ def not_finite(name: str) -> PruneError:
     )
 
 
-def _threshold(weights, scorers, k: int, ranked) -> Tuple[int, int]:
+def _threshold(weights, scorers, k: int, ranked, kind: _Float) -> Tuple[int, int]:
     """Bits of the k-th smallest score, and how many scores equal to it are to go."""
-    high = 0
-    for name, weight in weights.items():
-        counts = _histogram(weight, scorers[name], ranked[name])
-        # no number has a larger bit pattern than NaN and infinity
-        if int(counts[_INF_BITS >> 16 :].sum()):
-            raise not_finite(name)
-        high = counts + high
-    if k == 0:
-        return -1, 0
-    upper, below = _digit_of(high, k)
-    low = 0
-    for name, weight in weights.items():
-        low = _histogram(weight, scorers[name], ranked[name], upper) + low
-    lower, below_lower = _digit_of(low, k - below)
-    return (upper << 16) | lower, k - below - below_lower
+    bits, below = 0, 0
+    for shift in kind.shifts:
+        first = shift == kind.shifts[0]
+        counts = 0
+        for name, weight in weights.items():
+            found = _histogram(weight, scorers[name], ranked[name], kind, shift, bits)
+            if first and int(found[kind.infinite :].sum()):
+                raise not_finite(name)
+            counts = found + counts
+        if k == 0:
+            return -1, 0
+        digit, before = _digit_of(counts, k - below)
+        bits, below = (bits << 16) | digit, below + before
+    return bits, k - below
 
 
-def _histogram(weight: Tensor, scorer: Scorer, ranked: Optional[Tensor], upper: int = -1) -> Tensor:
-    """Counts of the upper 16 bits or, for the scores with those ``upper`` bits, the lower."""
+def _histogram(
+    weight: Tensor, scorer: Scorer, ranked: Optional[Tensor], kind: _Float, shift: int, above: int
+) -> Tensor:
+    """Counts of the digit at ``shift``, over the scores whose digits before it are ``above``."""
     counts = torch.zeros(_DIGIT, dtype=torch.int64, device=weight.device)
-    for start, bits in _score_bits(weight, scorer):
+    for start, bits in _score_bits(weight, scorer, kind):
         if ranked is not None:
             bits = bits[ranked[start : start + bits.numel()]]
-        if upper < 0:
-            digits = bits >> 16
+        if shift == kind.shifts[0]:
+            digits = bits >> shift
         else:
-            digits = bits[(bits >> 16) == upper] & (_DIGIT - 1)
+            digits = (bits[(bits >> (shift + 16)) == above] >> shift) & (_DIGIT - 1)
         counts += torch.bincount(digits, minlength=_DIGIT)
     return counts.cpu()
 
@@ -120,11 +139,11 @@ def _digit_of(counts: Tensor, k: int) -> Tuple[int, int]:
     return digit, int(cumulative[digit] - counts[digit])
 
 
-def _score_bits(weight: Tensor, scorer: Scorer) -> Iterator[Tuple[int, Tensor]]:
-    """(position, scores as int32 bit patterns) of consecutive pieces of ``weight``."""
+def _score_bits(weight: Tensor, scorer: Scorer, kind: _Float) -> Iterator[Tuple[int, Tensor]]:
+    """(position, scores as bit patterns) of consecutive pieces of ``weight``."""
     flat = weight.detach().reshape(-1)
     for start in range(0, flat.numel(), CHUNK):
-        yield start, scorer(flat[start : start + CHUNK]).view(torch.int32)
+        yield start, scorer(flat[start : start + CHUNK]).to(kind.dtype).view(kind.integer)
 
 
 def _spare_later_ties_(keep: Tensor, tied: Tensor, budget: int) -> int:
