@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from fork_server import MODULES, ask
 
@@ -115,6 +116,9 @@ def equal(a, b):
             and torch.equal(a, b)
             and torch.equal(torch.signbit(a), torch.signbit(b))
         )
+    if isinstance(a, np.ndarray):
+        same_kind = isinstance(b, np.ndarray) and (a.dtype, a.shape) == (b.dtype, b.shape)
+        return same_kind and a.tobytes() == b.tobytes()
     if isinstance(a, dict):
         return isinstance(b, dict) and a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
     if isinstance(a, (list, tuple)):

@@ -16,7 +16,7 @@ def read_words(
     there; the languages are the checkpoint's or, as in training, those of the folder's files.
     Language models have one dictionary.
     """
-    task = (state.get("cfg") or {}).get("task")
+    task = (state.get("cfg") or {}).get("task") or state.get("args")
     settings = task if isinstance(task, Mapping) else vars(task) if task is not None else {}
     folder = str(data or settings.get("data") or "").split(os.pathsep)[0]
     if not os.path.isdir(folder):

@@ -1,4 +1,7 @@
-"""Packed files wherever fairseq takes a checkpoint: ``--path``, ``--finetune-from-model``, ..."""
+"""How fairseq reads checkpoints in this process: ``--path``, ``--finetune-from-model``, ...
+
+Packed files do as well, and so do slimmed checkpoints; what cannot be read is told in a sentence.
+"""
 
 import functools
 import types
@@ -9,15 +12,23 @@ import torch
 from fairseq import checkpoint_utils
 
 from ..pruning import PruneError
+from .form import check_form, is_bare
 from .lazy import LazyTensor, MappedTensor
 from .packed.container import is_packed
 from .packed.dictionaries import check_dictionaries
 from .packed.packed_model import PackedModel
-from .reading import TAKES_SAFE_TYPES, is_zip, read_checkpoint
+from .reading import (
+    TAKES_SAFE_TYPES,
+    allow_in_fairseq,
+    is_zip,
+    read_checkpoint,
+    read_safely,
+)
+from .slimmed import completed
 
 
 class _Torch(types.ModuleType):
-    """torch as fairseq's checkpoint_utils sees it: ``load`` also reads packed files."""
+    """torch as fairseq's checkpoint_utils sees it: ``load`` reads what this plugin can read."""
 
     #: whether other checkpoints are mapped rather than read
     maps = False
@@ -27,14 +38,31 @@ class _Torch(types.ModuleType):
 
     def load(self, file, *args, **kwargs):
         path = getattr(file, "name", file)
+        if not isinstance(path, str):
+            return torch.load(file, *args, **kwargs)
         try:
-            if isinstance(path, str) and is_packed(path):
-                return lazy_state(PackedModel(path))
-            if self.maps and isinstance(path, str):
-                return mapped_state(path)
+            if is_packed(path):
+                state = lazy_state(PackedModel(path))
+            elif self.maps:
+                state = mapped_state(path)
+            else:
+                state = _as_torch_does(path, file, *args, **kwargs)
+            return completed(state)
         except PruneError as error:
             raise SystemExit(f"fairseq_prune: error: {error}") from error
-        return torch.load(file, *args, **kwargs)
+
+
+def _as_torch_does(path: str, file: Any, *args, **kwargs) -> Any:
+    allow_in_fairseq()
+    try:
+        state = torch.load(file, *args, **kwargs)
+    except MemoryError:
+        raise
+    except Exception:  # says why, and knows what another version of numpy has written
+        state = read_safely(path)
+    if is_bare(state):
+        check_form(state, path)
+    return state
 
 
 def read_packed_files() -> None:

@@ -1,19 +1,18 @@
 """Reading checkpoints: no code runs, and no memory is wasted."""
 
-import argparse
-import collections
 import os
 import pickle
+import re
 from typing import Any, Dict
 
 import torch
 
 from ..pruning import PruneError
+from .form import check_form
 from .packed.container import is_packed
 from .packed.packed_model import PackedModel
-
-#: What fairseq checkpoints hold besides tensors and plain containers.
-SAFE_TYPES = (argparse.Namespace,)
+from .restricted_pickle import RestrictedPickle
+from .safe_types import SAFE_TYPES
 
 TAKES_SAFE_TYPES = hasattr(torch.serialization, "add_safe_globals")  # torch >= 2.4
 
@@ -21,11 +20,22 @@ TAKES_SAFE_TYPES = hasattr(torch.serialization, "add_safe_globals")  # torch >= 
 def allow_in_fairseq() -> None:
     """Let fairseq's own ``torch.load`` read its checkpoints on torch >= 2.6.
 
-    torch loads weights only by default there, which refuses the argparse.Namespace
-    that fairseq stores. Allowing that one type keeps the protection.
+    torch loads weights only by default there, which refuses what fairseq stores beside
+    them. Allowing ``SAFE_TYPES`` keeps the protection.
     """
-    if TAKES_SAFE_TYPES:
-        torch.serialization.add_safe_globals(list(SAFE_TYPES))
+    if not TAKES_SAFE_TYPES:
+        return
+    known = torch.serialization.get_safe_globals()
+    # of two things under one name torch takes any: the original would not fit to the others
+    others = [thing for thing in known if _name(thing) not in SAFE_TYPES]
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals([*others, *SAFE_TYPES.values()])
+
+
+def _name(allowed: Any) -> str:
+    if isinstance(allowed, tuple):
+        return allowed[1]
+    return f"{allowed.__module__}.{allowed.__qualname__}"
 
 
 def read_checkpoint(path: str) -> Dict[str, Any]:
@@ -41,27 +51,43 @@ def read_checkpoint(path: str) -> Dict[str, Any]:
         raise PruneError(f"checkpoint {path} does not exist")
     if is_packed(path):
         packed = PackedModel(path)
-        return packed.state(packed.decode())
+        state = packed.state(packed.decode())
+    else:
+        state = read_safely(path)
+    check_form(state, path)
+    return state
+
+
+def read_safely(path: str) -> Any:
+    """What a file that torch has written holds.
+
+    Raises:
+        PruneError: it is no such file, it is damaged, or it holds anything but tensors, plain
+            containers and ``SAFE_TYPES``.
+    """
     try:
-        state = _load(path)
+        return _load(path)
     except MemoryError:
         raise
     except Exception as error:  # foreign bytes make the unpickler raise anything at all
-        reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
-        raise PruneError(
-            f"{path} cannot be read as a checkpoint (it may be truncated, or not from fairseq): "
-            f"{reason}"
-        ) from error
-    if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
-        raise PruneError(f"{path} is no fairseq checkpoint: it holds no model")
-    model, extra = state["model"], state.get("extra_state")
-    if not all(isinstance(name, str) for name in model) or not any(
-        map(torch.is_tensor, model.values())
-    ):
-        raise PruneError(f"{path} is no fairseq checkpoint: its model is no state dict")
-    if extra is not None and not isinstance(extra, dict):
-        raise PruneError(f"{path} is no fairseq checkpoint: its extra_state is no dictionary")
-    return state
+        raise PruneError(_why(path, error)) from error
+
+
+def _why(path: str, error: Exception) -> str:
+    """What is wrong; not in torch's words, which advise to switch its protection off."""
+    refused = re.search(r"GLOBAL ([\w.()']+)", str(error))
+    if isinstance(error, pickle.UnpicklingError) and refused:
+        return (
+            f"{path} holds {refused.group(1)}, which fairseq does not store and which could run "
+            f"code; where you trust the file, save it again without: a dict with its model and its "
+            f"cfg (or args) is enough"
+        )
+    if isinstance(error, OSError) and error.strerror:
+        return f"{path} cannot be read: {error.strerror}"
+    return (
+        f"{path} cannot be read as a checkpoint: it is truncated, damaged, or was not written by "
+        f"fairseq"
+    )
 
 
 def _load(path: str):
@@ -83,36 +109,11 @@ def _load_restricted(path: str):
     with inner._open_file_like(path, "rb") as f:
         if inner._is_zipfile(f):
             with inner._open_zipfile_reader(f) as archive:
-                return inner._load(archive, "cpu", _RestrictedPickle, encoding="utf-8")
-        return inner._legacy_load(f, "cpu", _RestrictedPickle, encoding="utf-8")
+                return inner._load(archive, "cpu", RestrictedPickle, encoding="utf-8")
+        return inner._legacy_load(f, "cpu", RestrictedPickle, encoding="utf-8")
 
 
 def is_zip(path: str) -> bool:
     """Whether a checkpoint is in torch's format since 1.6, which can be mapped."""
     with open(path, "rb") as f:
         return f.read(2) == b"PK"
-
-
-class _RestrictedPickle:
-    """A pickle module that finds what fairseq checkpoints hold and nothing else."""
-
-    ALLOWED = {
-        ("collections", "OrderedDict"): collections.OrderedDict,
-        ("argparse", "Namespace"): argparse.Namespace,
-        ("torch", "Size"): torch.Size,
-        ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-        ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
-    }
-
-    class Unpickler(pickle.Unpickler):
-        def find_class(self, module, name):
-            if (module, name) in _RestrictedPickle.ALLOWED:
-                return _RestrictedPickle.ALLOWED[module, name]
-            value = getattr(torch, name, None) if module == "torch" else None
-            if isinstance(value, torch.dtype) or (module == "torch" and name.endswith("Storage")):
-                return value
-            raise pickle.UnpicklingError(f"it holds a {module}.{name}, which could run code")
-
-    @classmethod
-    def load(cls, file, **kwargs):
-        return cls.Unpickler(file, **kwargs).load()

@@ -1,6 +1,7 @@
 """The task that a checkpoint was trained on."""
 
 import os
+from argparse import Namespace
 from typing import Any, Mapping, Optional
 
 from fairseq import checkpoint_utils, tasks
@@ -11,9 +12,31 @@ from ..pruning import PruneError
 
 
 def config_of(checkpoint: str, data: Optional[str] = None) -> Any:
-    """The configuration of a checkpoint that can be read, with ``data`` for its data folder."""
+    """The configuration of a checkpoint that can be read, with ``data`` for its data folder.
+
+    Raises:
+        PruneError: it holds none.
+    """
     overrides = {} if data is None else {"data": data}
-    return checkpoint_utils.load_checkpoint_to_cpu(checkpoint, overrides)["cfg"]
+    # of an older checkpoint's args, fairseq makes one
+    cfg = checkpoint_utils.load_checkpoint_to_cpu(checkpoint, overrides).get("cfg")
+    if cfg is None or not cfg.get("task") or not cfg.get("model"):
+        raise PruneError(
+            f"{checkpoint} does not say what it is the model of; save it with the cfg (or args) of "
+            f"its training beside the model"
+        )
+    return cfg
+
+
+def options_of(cfg: Any) -> Mapping[str, Any]:
+    """The options of the task of ``cfg``, also where the task has no dataclass for them."""
+    return vars(cfg.task) if isinstance(cfg.task, Namespace) else cfg.task
+
+
+def task_name(cfg: Any) -> str:
+    """What ``--task`` was."""
+    options = options_of(cfg)
+    return str(options.get("_name") or options.get("task"))
 
 
 def set_up(cfg: Any, checkpoint: str, changes: Optional[Mapping[str, Any]] = None) -> FairseqTask:
@@ -23,8 +46,10 @@ def set_up(cfg: Any, checkpoint: str, changes: Optional[Mapping[str, Any]] = Non
         PruneError: the data are not there.
     """
     with open_dict(cfg):
-        cfg.task.update(changes or {})
-    where = str(cfg.task.get("data", ""))
+        options_of(cfg).update(changes or {})
+        if isinstance(cfg.task, Namespace):
+            cfg.task.task = task_name(cfg)  # where fairseq looks first
+    where = str(options_of(cfg).get("data", ""))
     if not os.path.isdir(where.split(os.pathsep)[0]):
         raise PruneError(f"there is no folder {where} with the data of {checkpoint}")
     try:

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
 from ..checkpoints.prune_file import prune_checkpoint
 from ..checkpoints.reading import read_checkpoint
@@ -161,11 +161,16 @@ class Rounds:
             {
                 "round": r,
                 "sparsity": target,
-                "best": (read_checkpoint(self.best(r)).get("extra_state") or {}).get("best"),
+                "best": _score(self.best(r)),
                 "checkpoint": self.best(r),
             }
             for r, target in enumerate(self.sparsities, start=1)
         ]
+
+
+def _score(checkpoint: str) -> Optional[float]:
+    best = (read_checkpoint(checkpoint).get("extra_state") or {}).get("best")
+    return None if best is None else float(best)  # criterions may give numpy's
 
 
 def _longer(command: List[str], r: int) -> List[str]:

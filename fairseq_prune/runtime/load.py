@@ -10,7 +10,7 @@ from ..checkpoints.packed.container import is_packed
 from ..checkpoints.packed.dictionaries import check_dictionaries
 from ..checkpoints.packed.packed_model import PackedModel
 from ..checkpoints.reading import read_checkpoint
-from ..checkpoints.task_of import config_of, set_up
+from ..checkpoints.task_of import config_of, set_up, task_name
 from ..pruning import PruneError
 from .convert import check_runtime
 
@@ -36,7 +36,7 @@ def load(
     cfg = config_of(path, data)
     changes = dict(options or {})
     if runtime != "dense":
-        name = str(cfg.task._name)
+        name = task_name(cfg)
         pruned = name if name.startswith("pruned_") else f"pruned_{name}"
         changes.update(_name=pruned, prune_runtime=runtime)
     task = set_up(cfg, path, changes)

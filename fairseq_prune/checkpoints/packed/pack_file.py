@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ...optim.pruned_optimizer import RECORD_KEY
-from ...pruning import PruneError, check_record
+from ...pruning import PruneError
 from ..reading import read_checkpoint
 from ..weights import find_record, tied
 from ..writing import check_writable
@@ -62,8 +62,6 @@ def pack_checkpoint(
     check_writable(target)
     state = read_checkpoint(source)
     model, record = state["model"], find_record(state)
-    if record is not None:
-        check_record(record, model)
     copies = _copies(model, {} if record is None else record["masks"])
     entries: List[Entry] = []
     tensors: Dict[str, Any] = {}

@@ -1,14 +1,18 @@
 """What a checkpoint holds besides weights, as JSON and back: nothing that could run."""
 
+import base64
 import math
 from argparse import Namespace
 from collections import OrderedDict
 from typing import Any, List
 
+import numpy as np
 import torch
+from fairseq.data import Dictionary
 from torch import Tensor
 
 from ...pruning import PruneError
+from ..safe_numpy import NUMBERS, array_of, plain_dtype
 
 #: Marks a value that JSON has no notion of: {MARK: kind, "is": ...}.
 MARK = "!"
@@ -19,8 +23,12 @@ def to_json(value: Any, tensors: List[Tensor]) -> Any:
 
     Raises:
         PruneError: it holds something other than plain containers, numbers, strings, tensors
-            and ``argparse.Namespace``.
+            and what ``SAFE_TYPES`` are.
     """
+    if isinstance(value, (np.generic, np.ndarray)) and value.dtype.str[1:] in NUMBERS:
+        raw = base64.b64encode(value.tobytes()).decode()
+        kind = "array" if isinstance(value, np.ndarray) else "scalar"
+        return _marked(kind, [value.dtype.str, list(value.shape), raw])
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
@@ -30,6 +38,8 @@ def to_json(value: Any, tensors: List[Tensor]) -> Any:
         return _marked("tensor", len(tensors) - 1)
     if isinstance(value, list):
         return [to_json(item, tensors) for item in value]
+    if isinstance(value, Dictionary):
+        return _marked("dictionary", to_json(vars(value), tensors))
     if isinstance(value, Namespace):
         return _marked("namespace", to_json(vars(value), tensors))
     for kind, of in (("tuple", tuple), ("set", set), ("frozenset", frozenset)):
@@ -75,9 +85,24 @@ def _of(kind: type, value: Any, tensors: List[Tensor]) -> Any:
     return inner
 
 
+def _numbers(value: Any) -> np.ndarray:
+    kind, shape, raw = value
+    dtype = plain_dtype(kind[1:], kind[0])
+    return array_of(dtype, tuple(shape), base64.b64decode(raw, validate=True))
+
+
+def _dictionary(value: Any, tensors: List[Tensor]) -> Dictionary:
+    dictionary = Dictionary()
+    vars(dictionary).update(_of(dict, value, tensors))
+    return dictionary
+
+
 _READERS = {
     "float": lambda value, tensors: float(value),
     "tensor": lambda value, tensors: tensors[value],
+    "array": lambda value, tensors: _numbers(value),
+    "scalar": lambda value, tensors: _numbers(value)[()],
+    "dictionary": _dictionary,
     "namespace": lambda value, tensors: Namespace(**_of(dict, value, tensors)),
     "tuple": lambda value, tensors: tuple(_of(list, value, tensors)),
     "set": lambda value, tensors: set(_of(list, value, tensors)),
