@@ -1,10 +1,9 @@
 """The report as a page."""
 
-import html
 import os
 from typing import Any, Dict, List
 
-from .html import document, picture, table
+from .html import Html, document, element, picture, table
 from .redundancy import GATE_NAMES
 
 #: Words listed on the page; the JSON file has all.
@@ -13,7 +12,7 @@ SHOWN_WORDS = 200
 CAPTIONS = {
     "remaining": "Which weights remain (as Figure 8 of See et al. 2016): white kept, black pruned. "
     "Matrices of words lie on their side and share a scale; so do the others.",
-    "densities": "What is left, by weight class, LSTM gate and LSTM input (section 4.5).",
+    "densities": "What is left, by {parts} (section 4.5).",
     "frequency": "What is left of words' rows, from the most frequent tenth of the dictionary to "
     "the rarest (section 4.5).",
     "distributions": "Magnitudes by weight class, and where each scheme cuts (section 3.3).",
@@ -36,8 +35,12 @@ def page(content: Dict[str, Any], out: str, figures: List[str]) -> str:
     tables = content["redundancy"]
     seen = "" if content["pruned"] else "dense; looked at as "
     how = f"{seen}pruned {content['scheme']} to {100 * content['sparsity']:g}%"
-    parts = [f"<p>{html.escape(content['checkpoint'])}: {how}.</p>"]
-    parts += [picture(os.path.join(out, f"{name}.png"), CAPTIONS[name]) for name in figures]
+    parts = [element("p", f"{content['checkpoint']}: {how}.")]
+    split = "weight class, LSTM gate and LSTM input" if tables["gates"] else "weight class"
+    parts += [
+        picture(os.path.join(out, f"{name}.png"), CAPTIONS[name].format(parts=split))
+        for name in figures
+    ]
     for title, key, columns in (
         ("By weight class", "classes", ("class",)),
         ("By LSTM gate", "gates", ("gate",)),
@@ -46,18 +49,18 @@ def page(content: Dict[str, Any], out: str, figures: List[str]) -> str:
         ("By LSTM layer, gate and input", "blocks", ("class", "gate", "input")),
     ):
         if tables[key]:
-            parts.append(f"<h2>{title}</h2>{_densities(tables[key], columns)}")
+            parts += [element("h2", title), _densities(tables[key], columns)]
     if tables["gate_order"]:
-        order = " &gt; ".join(GATE_NAMES[gate] for gate in tables["gate_order"])
-        parts.append(f"<p>From the densest: {order}.</p>")
+        order = " > ".join(GATE_NAMES[gate] for gate in tables["gate_order"])
+        parts.append(element("p", f"From the densest: {order}."))
     if "sensitivity" in content:
-        parts.append(_sensitivity(content["sensitivity"]))
+        parts += _sensitivity(content["sensitivity"])
     for row in tables["words"]:
-        parts.append(_words(row))
+        parts += _words(row)
     return document("Where the redundancy is", parts)
 
 
-def _densities(rows: List[Dict[str, Any]], columns) -> str:
+def _densities(rows: List[Dict[str, Any]], columns) -> Html:
     body = [
         [
             *(GATE_NAMES.get(row[c], row[c]) for c in columns),
@@ -70,7 +73,7 @@ def _densities(rows: List[Dict[str, Any]], columns) -> str:
     return table((*columns, "weights", "kept", "density"), body)
 
 
-def _sensitivity(found: Dict[str, Any]) -> str:
+def _sensitivity(found: Dict[str, Any]) -> List[Html]:
     head = ("scheme", "class", "pruned", "largest pruned", "perplexity", "increase")
     body = []
     for row in found["rows"]:
@@ -80,22 +83,20 @@ def _sensitivity(found: Dict[str, Any]) -> str:
             body.append([*cells, "-", "a whole norm pruned"])
         else:
             body.append([*cells, f"{row['perplexity']:.2f}", f"{row['increase']:+.2f}"])
-    return (
-        f"<h2>Each class pruned alone, as at {100 * found['sparsity']:g}%</h2>"
-        f"<p>Perplexity on {html.escape(found['subset'])}, unpruned: {found['perplexity']:.2f}.</p>"
-        f"{table(head, body)}"
-    )
+    return [
+        element("h2", f"Each class pruned alone, as at {100 * found['sparsity']:g}%"),
+        element("p", f"Perplexity on {found['subset']}, unpruned: {found['perplexity']:.2f}."),
+        table(head, body),
+    ]
 
 
-def _words(row: Dict[str, Any]) -> str:
+def _words(row: Dict[str, Any]) -> List[Html]:
     count = len(row["pruned_rows"])
-    title = (
-        f"<h2>{html.escape(row['class'])}: {count:,} of {row['words']:,} words pruned whole</h2>"
-    )
+    title = element("h2", f"{row['class']}: {count:,} of {row['words']:,} words pruned whole")
     if not count:
-        return title
+        return [title]
     names = row["pruned_words"] or [str(index) for index in row["pruned_rows"]]
-    shown = ", ".join(html.escape(name) for name in names[:SHOWN_WORDS])
+    shown = ", ".join(names[:SHOWN_WORDS])
     more = f" and {count - SHOWN_WORDS:,} more (report.json)" if count > SHOWN_WORDS else ""
     kind = "" if row["pruned_words"] else "rows of the dictionary: "
-    return f"{title}<p>{kind}{shown}{more}</p>"
+    return [title, element("p", f"{kind}{shown}{more}")]

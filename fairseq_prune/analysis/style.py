@@ -1,12 +1,15 @@
 """The look of all figures: colours of Okabe and Ito (2008), one style."""
 
 import contextlib
+from typing import Any
 
 import matplotlib
 
 matplotlib.use("Agg")
 
 from matplotlib import pyplot as plt  # noqa: E402  (after the choice of backend)
+
+from ..pruning import printable  # noqa: E402
 
 #: Told apart with any colour vision; black last.
 COLOURS = (
@@ -35,6 +38,15 @@ def style():
         }
     ):
         yield
+
+
+def drawable(found: Any) -> Any:
+    """``found``, its texts such that they are drawn as they are and not as formulas."""
+    if isinstance(found, str):
+        return printable(found).replace("$", r"\$")
+    if isinstance(found, dict):
+        return {drawable(key): drawable(value) for key, value in found.items()}
+    return [drawable(item) for item in found] if isinstance(found, list) else found
 
 
 def save(figure, path: str) -> None:

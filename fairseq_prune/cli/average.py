@@ -1,6 +1,7 @@
 """``fairseq-prune average``: one model of several checkpoints of a run."""
 
 from ..checkpoints.average_files import average_checkpoints
+from .say import say
 
 
 def add_to(verbs) -> None:
@@ -17,4 +18,4 @@ def add_to(verbs) -> None:
 
 def run_average(args) -> None:
     average_checkpoints(args.sources, args.out)
-    print(f"wrote {args.out}, the mean of {len(args.sources)} checkpoints")
+    say(f"wrote {args.out}, the mean of {len(args.sources)} checkpoints")

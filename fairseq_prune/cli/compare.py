@@ -1,6 +1,5 @@
 """``fairseq-prune compare``: what each runtime does to speed and BLEU."""
 
-import json
 import shlex
 from dataclasses import asdict
 
@@ -8,6 +7,7 @@ from ..analysis.runtimes import TIE, compare
 from ..pruning import PruneError, table
 from ..runtime.convert import RUNTIMES, check_runtime
 from .quiet import quiet_libraries
+from .say import say, say_json
 
 
 def add_to(verbs) -> None:
@@ -50,9 +50,9 @@ def run_compare(args) -> None:
         found.append(decoded)
         if not args.json:
             # a line at once: each takes minutes on a real test set
-            print(f"{decoded.runtime}: {decoded.sentences_per_second:.2f} sentences/s", flush=True)
+            say(f"{decoded.runtime}: {decoded.sentences_per_second:.2f} sentences/s")
     if args.json:
-        print(json.dumps([asdict(decoded) for decoded in found], indent=2))
+        say_json([asdict(decoded) for decoded in found])
         return
     first = found[0]
     rows = [("runtime", "sentences/s", "ratio", "BLEU", "change", "identical", "ties", "different")]
@@ -69,5 +69,5 @@ def run_compare(args) -> None:
                 str(d.different),
             )
         )
-    print("\n".join(["", *table(rows), ""]))
-    print(f"{first.sentences} sentences, {first.signature}; a tie: scores within {TIE:g}")
+    say("", *table(rows), "")
+    say(f"{first.sentences} sentences, {first.signature}; a tie: scores within {TIE:g}")

@@ -1,12 +1,12 @@
 """``fairseq-prune factorize``: make a language model's matrices of smaller ones."""
 
-import json
 from dataclasses import asdict
 
 from ..checkpoints.factorize_file import factorize_checkpoint
 from ..factorization import FORMS
 from ..models.factorized import Factorization
 from ..pruning import PruneError, table
+from .say import say, say_json
 
 
 def add_to(verbs) -> None:
@@ -62,14 +62,14 @@ def asked_factorization(args) -> Factorization:
 def run_factorize(args) -> None:
     done = factorize_checkpoint(args.source, args.target, asked_factorization(args))
     if args.json:
-        print(json.dumps([asdict(matrix) for matrix in done], indent=2))
+        say_json([asdict(matrix) for matrix in done])
         return
     rows = [("matrix", "size", "parameters", "now", "relative error")]
     for m in done:
         size = " x ".join(map(str, m.shape))
         rows.append((m.name, size, f"{m.before:,}", f"{m.after:,}", f"{m.error:.3f}"))
-    print("\n".join(table(rows)))
+    say(*table(rows))
     for m in done:
         if m.after >= m.before:
-            print(f"{m.name} has no fewer parameters than before: give a lower rank")
-    print(f"wrote {args.target}")
+            say(f"{m.name} has no fewer parameters than before: give a lower rank")
+    say(f"wrote {args.target}")

@@ -1,11 +1,11 @@
 """``fairseq-prune grid``: experiments over schemes, sparsities, ways and seeds."""
 
 import os
-import sys
 
 from ..checkpoints.folder_lock import folder_lock
 from ..pruning import PruneError, table
 from .quiet import quiet_libraries
+from .say import say, say_progress
 
 
 def add_to(verbs) -> None:
@@ -57,7 +57,7 @@ def run_grid(args) -> None:
     failed = []
     out = os.path.normpath(args.out)
     with folder_lock(out, "grid") as lock:
-        run = GridRun(grid, out, args.jobs, say, more)
+        run = GridRun(grid, out, args.jobs, say_progress, more)
         run.records()  # whether the folder is this grid's, before anything in it is changed
         try:
             failed = run.run(lock)
@@ -71,14 +71,10 @@ def run_grid(args) -> None:
     if args.wandb_project:
         track(args.wandb_project, out, figures)
     rows = [RESULTS_HEAD, *results_rows(summarise(records))]
-    print("\n".join(table(rows)))
-    print(f"wrote {os.path.join(out, 'grid.html')}")
+    say(*table(rows))
+    say(f"wrote {os.path.join(out, 'grid.html')}")
     if failed:
         raise PruneError(
             f"{len(failed)} of the trainings failed; the same command tries them again. "
             f"The first: {failed[0]}"
         )
-
-
-def say(text: str) -> None:
-    print(f"fairseq-prune: {text}", file=sys.stderr, flush=True)

@@ -1,11 +1,11 @@
 """``fairseq-prune inspect``: what a checkpoint holds."""
 
-import json
 from typing import List
 
 from ..checkpoints.inspect_file import inspect_checkpoint
 from ..models.weight_classes import GATES
 from ..pruning import table, thresholds
+from .say import say, say_json
 from .selection import add_selection, check_selection
 
 
@@ -24,20 +24,23 @@ def add_to(verbs) -> None:
 def run_inspect(args) -> None:
     check_selection(args)
     found = inspect_checkpoint(args.source, args.include, args.exclude)
-    print(json.dumps(found, indent=2) if args.json else "\n".join(inspection(found)))
+    if args.json:
+        say_json(found)
+    else:
+        say(*inspection(found))
 
 
 def inspection(found) -> List[str]:
     """The lines that ``inspect`` prints for people."""
-    how = f"mask: {found['mask']}"
+    how = [f"mask: {found['mask']}"]
     if found["scheme"]:
-        how += f", {found['scheme']} to {found['target_sparsity']:g}, "
-        how += thresholds(found["threshold"] or {})
+        how.append(f"{found['scheme']} to {found['target_sparsity']:g}")
+        how.append(thresholds(found["threshold"]))
     lines = [
         f"{found['checkpoint']}: {found['bytes']:,} bytes, {found['parameters']:,} parameters, "
         f"{found['weights']:,} prunable, {found['pruned']:,} pruned "
         f"({100 * found['sparsity']:.2f}%)",
-        how,
+        ", ".join(filter(None, how)),
         "",
     ]
     rows = [("weight class", "weights", "pruned", "sparsity", "smallest kept", "largest")]

@@ -1,11 +1,9 @@
 """``fairseq-prune iterate``: rounds of pruning and retraining, with rewinding."""
 
-import json
-import sys
-
 from ..pruning import SPACINGS, PruneError, table
 from .prune import add_request
 from .rounds import REWINDS, Rounds
+from .say import say, say_json, say_progress
 from .selection import add_selection, check_selection
 
 
@@ -64,15 +62,15 @@ def run_iterate(args) -> None:
     check_selection(args)
     rounds = Rounds(args)
     try:
-        rounds.run(say=lambda text: print(f"fairseq-prune: {text}", file=sys.stderr, flush=True))
+        rounds.run(say=say_progress)
     except KeyboardInterrupt:
         raise PruneError(f"interrupted; the same command goes on in {args.out}") from None
     found = rounds.summary()
     if args.json:
-        print(json.dumps(found, indent=2))
+        say_json(found)
         return
     rows = [("round", "sparsity", "best validation score", "checkpoint")]
     for r in found:
         score = "-" if r["best"] is None else f"{r['best']:g}"
         rows.append((str(r["round"]), f"{100 * r['sparsity']:.2f}%", score, r["checkpoint"]))
-    print("\n".join(table(rows)))
+    say(*table(rows))

@@ -10,8 +10,9 @@ from ..checkpoints.folder_lock import folder_lock
 from ..checkpoints.writing import write_text
 from ..pruning import PruneError, check_request
 from .factorize import asked_factorization
-from .grid import add_run, say
+from .grid import add_run
 from .quiet import quiet_libraries
+from .say import say, say_progress
 from .selection import check_selection
 
 
@@ -81,11 +82,11 @@ def run_methods(args) -> None:
     check_data(plan.data)
     out = os.path.normpath(args.out)
     with folder_lock(out, "methods") as lock:
-        maker = Maker(plan, out, args.jobs, say, call, lock)
+        maker = Maker(plan, out, args.jobs, say_progress, call, lock)
         try:
             failed = maker.run()
             made = [method for method in plan.methods.values() if maker.record(method)]
-            rows, not_scored = score(maker, made, say)
+            rows, not_scored = score(maker, made, say_progress)
             failed += not_scored
             if rows:
                 write_text(os.path.join(out, "methods.json"), json.dumps(rows, indent=1))
@@ -95,9 +96,8 @@ def run_methods(args) -> None:
         except OSError as error:
             raise PruneError(f"--out {out} cannot be written: {error.strerror or error}") from error
     if rows:
-        print(as_text(rows))
-        print("\n" + about_speeds(rows))
-        print(f"wrote {os.path.join(out, 'methods.md')}")
+        say(*as_text(rows).split("\n"), "", about_speeds(rows))
+        say(f"wrote {os.path.join(out, 'methods.md')}")
     if failed:
         missing = [name for name in plan.methods if name not in {row["method"] for row in rows}]
         raise PruneError(

@@ -1,6 +1,5 @@
 """``fairseq-prune pack`` and ``unpack``: small files."""
 
-import json
 from dataclasses import asdict
 from typing import Dict, Optional
 
@@ -15,6 +14,7 @@ from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.task_of import config_of, set_up
 from ..pruning import PruneError
 from .quiet import quiet_libraries
+from .say import say, say_json
 
 
 def add_to(verbs) -> None:
@@ -58,14 +58,14 @@ def run_pack(args) -> None:
     dictionaries, problem = _dictionaries(args.source, args.data)
     packed = pack_checkpoint(args.source, args.target, args.values, dictionaries)
     if args.json:
-        print(json.dumps(asdict(packed), indent=2))
+        say_json(asdict(packed))
         return
-    print(_sizes(packed))
+    say(_sizes(packed))
     for what in packed.left_out:
-        print(f"left out: {what}")
+        say(f"left out: {what}")
     if problem is not None:
-        print(f"the dictionaries are not noted: {problem}; give --data")
-    print(f"wrote {args.target}")
+        say(f"the dictionaries are not noted: {problem}; give --data")
+    say(f"wrote {args.target}")
 
 
 def _dictionaries(source: str, data: Optional[str]):
@@ -100,4 +100,4 @@ def _sizes(packed: Packed) -> str:
 
 def run_unpack(args) -> None:
     unpack_file(args.source, args.target)
-    print(f"wrote {args.target}")
+    say(f"wrote {args.target}")

@@ -2,6 +2,7 @@
 
 from ..checkpoints.prune_file import prune_checkpoint
 from ..pruning import SCHEMES, check_request, describe
+from .say import say
 from .selection import add_selection, check_selection
 
 
@@ -37,5 +38,4 @@ def run_prune(args) -> None:
     result = prune_checkpoint(
         args.source, args.target, args.scheme, args.sparsity, args.include, args.exclude
     )
-    print(describe(result))
-    print(f"wrote {args.target}")
+    say(*describe(result).split("\n"), f"wrote {args.target}")

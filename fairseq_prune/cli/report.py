@@ -3,6 +3,7 @@
 from ..analysis.report import report
 from ..pruning import check_request
 from .quiet import quiet_libraries
+from .say import say
 
 
 def add_to(verbs) -> None:
@@ -46,5 +47,5 @@ def run_report(args) -> None:
         args.source, args.out, args.sparsity, args.data, args.subset, args.breakdown_sparsity
     )
     for row in found["redundancy"]["words"]:
-        print(f"{row['class']}: {len(row['pruned_rows'])} of {row['words']} words pruned whole")
-    print(f"wrote {args.out}/report.html")
+        say(f"{row['class']}: {len(row['pruned_rows'])} of {row['words']} words pruned whole")
+    say(f"wrote {args.out}/report.html")

@@ -1,10 +1,9 @@
 """What a grid showed, as a page."""
 
-import html
 import os
 from typing import Any, Dict, Iterator, List, Sequence
 
-from ..analysis.html import document, picture, table
+from ..analysis.html import document, element, picture, table
 from .points import KIND_NAMES
 
 CAPTIONS = {
@@ -69,17 +68,23 @@ def page(rows: List[Dict[str, Any]], about: Dict[str, Any], out: str, figures: L
         figures: their names.
     """
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
-    parts = [f"<p>{html.escape(about['data'])}. {html.escape(versions)}.</p>"]
+    parts = [element("p", f"{about['data']}. {versions}.")]
     if about["signature"]:
-        parts.append(f"<p>BLEU: {html.escape(about['signature'])}</p>")
+        parts.append(element("p", f"BLEU: {about['signature']}"))
     parts += [picture(os.path.join(out, f"{name}.png"), CAPTIONS[name]) for name in figures]
     parts += [
-        "<h2>Results</h2><p>± standard deviation over seeds.</p>",
+        element("h2", "Results"),
+        element("p", "± standard deviation over seeds."),
         table(RESULTS_HEAD, results_rows(rows)),
-        "<h2>Storage</h2><p>All of the model's parameters in fp32. CSR: compressed sparse rows, an "
-        "int32 column beside each kept value. Packed: as <code>fairseq-prune pack</code>. Bound: "
-        "the entropy of the masks and the kept values; no lossless code of independent positions "
-        "is smaller.</p>",
+        element("h2", "Storage"),
+        element(
+            "p",
+            "All of the model's parameters in fp32. CSR: compressed sparse rows, an int32 column "
+            "beside each kept value. Packed: as ",
+            element("code", "fairseq-prune pack"),
+            ". Bound: the entropy of the masks and the kept values; no lossless code of "
+            "independent positions is smaller.",
+        ),
         table(STORAGE_HEAD, storage_rows(rows)),
     ]
     return document("Pruning experiments", parts)

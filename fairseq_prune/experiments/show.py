@@ -25,16 +25,17 @@ def show(records: List[Dict[str, Any]], grid: Grid, out: str) -> List[str]:
     Args:
         records: as in results.jsonl, one or more.
     """
-    from ..analysis.style import save, style
+    from ..analysis.style import drawable, save, style
     from . import figures
 
     rows = summarise(records)
-    names = {key: grid.evaluate[key] for key in ("valid", "test")}
+    names = drawable({key: grid.evaluate[key] for key in ("valid", "test")})
+    shown = drawable(rows)
     with style():
         drawn = {
-            "schemes": figures.schemes(rows, names),
-            "ways": figures.ways(rows, names),
-            "losses": figures.losses(records),
+            "schemes": figures.schemes(shown, names),
+            "ways": figures.ways(shown, names),
+            "losses": figures.losses(drawable(records)),
         }
         drawn = {name: figure for name, figure in drawn.items() if figure is not None}
         for name, figure in drawn.items():

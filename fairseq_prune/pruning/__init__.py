@@ -9,9 +9,10 @@
 from .describe import describe, table, thresholds
 from .errors import PruneError
 from .mask import apply_, keep_bits, pack, sparsity, unpack, zero_pruned_
+from .printable import printable
 from .prunable import find_prunable
 from .prune import ClassSummary, Pruned, prune
-from .record import check_record, empty_record, make_record, masks_of
+from .record import check_record, empty_record, keep_thresholds, make_record, masks_of
 from .schedule import (
     SCHEDULES,
     SPACINGS,
@@ -57,12 +58,14 @@ __all__ = [
     "find_prunable",
     "find_scheme",
     "keep_bits",
+    "keep_thresholds",
     "magnitude",
     "make_record",
     "make_schedule",
     "masks_of",
     "members",
     "pack",
+    "printable",
     "prune",
     "round_sparsities",
     "select_lowest",

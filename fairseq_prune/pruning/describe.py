@@ -2,15 +2,17 @@
 
 from typing import Iterable, List, Mapping
 
+from .printable import printable
 from .prune import Pruned
 
 
 def describe(result: Pruned) -> str:
     """The counts, sparsity, threshold and magnitudes of a pruning, by weight class."""
-    head = (
-        f"pruned {result.pruned:,} of {result.weights:,} weights "
-        f"({100 * result.sparsity:.2f}%), {result.scheme}, {thresholds(result.threshold)}"
-    )
+    head = [
+        f"pruned {result.pruned:,} of {result.weights:,} weights ({100 * result.sparsity:.2f}%)",
+        result.scheme,
+        thresholds(result.threshold),
+    ]
     rows = [
         ("weight class", "weights", "pruned", "sparsity", "mean |w|", "largest pruned", "largest")
     ]
@@ -26,11 +28,11 @@ def describe(result: Pruned) -> str:
                 f"{c.largest:.5f}",
             )
         )
-    return "\n".join([head, *table(rows)])
+    return "\n".join([printable(", ".join(filter(None, head))), *table(rows)])
 
 
 def thresholds(by_ranking: Mapping[str, float]) -> str:
-    """The threshold in words; with a ranking for each class, each class has its own."""
+    """The threshold in words, if known; with a ranking for each class, each has its own."""
     if len(by_ranking) > 1:
         low, high = min(by_ranking.values()), max(by_ranking.values())
         return f"thresholds {low:.6g} to {high:.6g} by class"
@@ -39,7 +41,7 @@ def thresholds(by_ranking: Mapping[str, float]) -> str:
 
 def table(rows: Iterable[Iterable[str]]) -> List[str]:
     """Lines of a table: the first column to the left, the others to the right."""
-    rows = [list(row) for row in rows]
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows)]
     return [
         "  ".join(

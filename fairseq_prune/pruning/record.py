@@ -2,6 +2,7 @@
 
 import math
 import reprlib
+from dataclasses import replace
 from typing import Any, Dict, Mapping
 
 from torch import Tensor
@@ -29,6 +30,19 @@ def make_record(pruned: Pruned, sparsity: float) -> Dict[str, Any]:
         "shapes": {name: list(mask.shape) for name, mask in pruned.masks.items()},
         "masks": {name: pack(mask).cpu() for name, mask in pruned.masks.items()},
     }
+
+
+def keep_thresholds(result: Pruned, before: Mapping[str, Any]) -> Pruned:
+    """``result`` with the thresholds of the record ``before`` where nothing more was pruned.
+
+    Where that was by another scheme, whose scores are others, no threshold is known: left out.
+    """
+    if before["masks"] and before["scheme"] != result.scheme:
+        known = {rank: value for rank, value in result.threshold.items() if value}
+    else:
+        earlier = before["threshold"]
+        known = {rank: value or earlier.get(rank, 0.0) for rank, value in result.threshold.items()}
+    return replace(result, threshold=known)
 
 
 def empty_record(scheme: str) -> Dict[str, Any]:

@@ -1,9 +1,11 @@
 """Rows of compared methods, for people."""
 
+import html
+import re
 import statistics
 from typing import List
 
-from ...pruning import table
+from ...pruning import printable, table
 from .score import BATCHES, ROUNDS, Row
 
 
@@ -46,7 +48,12 @@ def about_speeds(rows: List[Row]) -> str:
 
 
 def as_markdown(rows: List[Row]) -> str:
-    head, *rest = ([cell.replace("|", "\\|") for cell in line] for line in cells(rows))
+    head, *rest = ([_escaped(cell) for cell in line] for line in cells(rows))
     lines = [head, ["---", *["---:"] * (len(head) - 2), "---"], *rest]
     text = "".join("| " + " | ".join(line) + " |\n" for line in lines)
     return f"{text}\n{about_speeds(rows)}\n"
+
+
+def _escaped(cell: str) -> str:
+    """A text as Markdown has it: no markup of its own, nor HTML."""
+    return re.sub(r"([\\|`*\[\]])", r"\\\1", html.escape(printable(cell), quote=False))
