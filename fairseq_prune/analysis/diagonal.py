@@ -12,9 +12,10 @@ def diagonals(found: List[Matrix]) -> List[Dict[str, Any]]:
     """Magnitude and density on the diagonals of the square blocks of ``found``, and off them.
 
     A block is a square matrix or one of the gates of an LSTM's. Returns rows of "parameter",
-    "class", "gate", "input" (None unless an LSTM's), "size", the mean magnitude and the
-    density on ("on", "on_density") and off ("off", "off_density") the diagonal, and their
-    "ratio": 1 where the diagonal is like the rest, None where all the rest is 0.
+    "class", "part" (which of the class), "gate", "input" (None unless an LSTM's), "size", the
+    mean magnitude and the density on ("on", "on_density") and off ("off", "off_density") the
+    diagonal, and their "ratio": 1 where the diagonal is like the rest, None where all the rest
+    is 0.
     """
     rows = []
     for matrix in found:
@@ -26,6 +27,7 @@ def diagonals(found: List[Matrix]) -> List[Dict[str, Any]]:
                     {
                         "parameter": matrix.name,
                         "class": matrix.weight_class,
+                        "part": matrix.part,
                         "gate": gate,
                         "input": source,
                         **_compare(block, keep),

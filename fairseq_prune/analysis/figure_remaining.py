@@ -5,7 +5,7 @@ from typing import List, Tuple
 from .density_map import density_map
 from .matrices import Matrix
 from .redundancy import GATE_NAMES
-from .style import COLOURS, plt
+from .style import COLOURS, drawable, plt
 
 #: Cells of a density map along the longer side; more cannot be seen on a page.
 CELLS = 1200
@@ -18,7 +18,7 @@ def remaining(found: List[Matrix]):
     """Which weights remain (Figure 8): white kept, black pruned, grey in between.
 
     Matrices of words lie on their side, words from left to right by frequency, all drawn to
-    one scale. So are the others, to another: each LSTM layer as the paper's T (section 3.2),
+    one scale. So are the others, to another; an LSTM layer as the paper's T (section 3.2),
     a row of blocks for each gate, a column for each input.
     """
     lines = [[[m]] for m in found if m.words]
@@ -57,7 +57,7 @@ def _panels(found: List[Matrix]) -> List[List[Matrix]]:
             last is not None
             and last.subgroups
             and matrix.subgroups
-            and last.weight_class == matrix.weight_class
+            and last.title == matrix.title
             and last.keep.shape[0] == matrix.keep.shape[0]
             and len(panels[-1]) == 1
         ):
@@ -103,8 +103,8 @@ def _draw(axes, panel: List[Matrix]) -> None:
     axes.set_xlim(0, columns)
     axes.set_ylim(rows, 0)
     kept, total = sum(int(m.keep.sum()) for m in panel), sum(m.keep.numel() for m in panel)
-    title = f"{first.weight_class}: {100 * kept / total:.1f}% kept"
-    axes.set_title(title, loc="left", fontsize=8)
+    title = f"{first.title}: {100 * kept / total:.1f}% kept"
+    axes.set_title(drawable(title), loc="left", fontsize=8)
     axes.tick_params(labelsize=6, length=2)
     if first.words:
         axes.set_xlabel("word, by frequency", fontsize=6, labelpad=1)

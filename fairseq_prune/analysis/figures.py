@@ -7,7 +7,7 @@ from .style import COLOURS, DASHES, MARKERS, plt
 
 
 def densities(tables: Dict[str, Any]):
-    """What is left of each class, gate and input (section 4.5)."""
+    """What is left of each class and, of LSTMs, gate and input (section 4.5)."""
     panels = [
         ("classes", "class", "weight class"),
         ("gates", "gate", "LSTM gate"),
@@ -85,8 +85,9 @@ def diagonal_effect(rows: List[Dict[str, Any]]):
     rows = [row for row in rows if row["ratio"] is not None]
     figure, ax = plt.subplots(figsize=(10, 0.18 * len(rows) + 1))
     names = [
-        " ".join(filter(None, (row["class"], GATE_NAMES.get(row["gate"]), row["input"])))
-        or row["parameter"]
+        " ".join(
+            filter(None, (row["class"], row["part"], GATE_NAMES.get(row["gate"]), row["input"]))
+        )
         for row in rows
     ]
     ax.barh(range(len(rows)), [row["ratio"] for row in rows], color=COLOURS[0])

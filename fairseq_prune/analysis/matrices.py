@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
 from torch import Tensor
 
 from ..checkpoints.weights import find_record, prunable_weights
+from ..models.matrix_names import matrix_names
+from ..models.ties import Aliases
 from ..models.weight_classes import fairseq_classes, lstm_subgroups
 from ..pruning import masks_of, prune
 
@@ -25,6 +27,7 @@ class Matrix:
     Attributes:
         name: the parameter's.
         weight_class: the paper's unit.
+        part: which of its class it is, "self-attention q"; "" where there is no other.
         weight: rows x columns (what has more dimensions is folded into columns).
         keep: bool, as large; False = pruned.
         words: "source" or "target" where rows stand for the words of that dictionary, in
@@ -34,36 +37,47 @@ class Matrix:
 
     name: str
     weight_class: str
+    part: str
     weight: Tensor
     keep: Tensor
     words: Optional[str]
     subgroups: Mapping[Tuple[str, str], slice]
 
+    @property
+    def title(self) -> str:
+        """The class and the part of it."""
+        return ", ".join(filter(None, (self.weight_class, self.part)))
+
 
 def matrices(
-    state: Mapping[str, Any], sparsity: float = 0.8, scheme: str = "class-blind"
+    state: Mapping[str, Any], aliases: Aliases, sparsity: float = 0.8, scheme: str = "class-blind"
 ) -> List[Matrix]:
     """The matrices of a checkpoint, in the order of its parameters.
 
     What they keep is what the checkpoint's own mask keeps or, where it is dense, what
     pruning it to ``sparsity`` would. The weights may be mapped from the file: do not write.
+
+    Args:
+        aliases: of the checkpoint (``aliases_in``).
     """
-    weights = prunable_weights(state)
+    weights = prunable_weights(state, aliases)
     record = find_record(state)
     if record is not None and record["masks"]:
         masks = masks_of(record, state["model"])
         weights = {name: state["model"][name] for name in masks}
     else:
-        masks = prune(weights, fairseq_classes(weights), scheme, sparsity).masks
-    classes = fairseq_classes(weights)
-    return [_matrix(name, classes, weight, masks[name]) for name, weight in weights.items()]
+        masks = prune(weights, fairseq_classes(weights, aliases), scheme, sparsity).masks
+    classes = fairseq_classes(weights, aliases)
+    parts = matrix_names(classes)
+    return [_matrix(n, classes[n], parts[n], w, masks[n]) for n, w in weights.items()]
 
 
-def _matrix(name: str, classes: Dict[str, str], weight: Tensor, keep: Tensor) -> Matrix:
+def _matrix(name: str, weight_class: str, part: str, weight: Tensor, keep: Tensor) -> Matrix:
     rows = weight.shape[0] if weight.dim() > 1 else 1
     return Matrix(
         name=name,
-        weight_class=classes[name],
+        weight_class=weight_class,
+        part=part,
         weight=weight.reshape(rows, -1),
         keep=keep.reshape(rows, -1),
         words=next((which for rule, which in WORD_ROWS if re.search(rule, name)), None),

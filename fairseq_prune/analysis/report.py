@@ -5,7 +5,7 @@ import os
 from typing import Any, Dict, Optional
 
 from ..checkpoints.reading import read_checkpoint
-from ..checkpoints.weights import find_record, prunable_weights
+from ..checkpoints.weights import aliases_in, find_record, prunable_weights
 from ..checkpoints.writing import write_text
 from ..models.weight_classes import fairseq_classes
 from ..pruning import PruneError, check_request
@@ -45,14 +45,15 @@ def report(
     try:
         from . import figures
         from .figure_remaining import remaining
-        from .style import save, style
+        from .style import drawable, save, style
     except ImportError as error:
         raise PruneError("report draws with matplotlib: pip install matplotlib") from error
     state = read_checkpoint(checkpoint)
     record = find_record(state)
     pruned = bool(record and record["masks"])
-    found = matrices(state, sparsity)
-    weights = prunable_weights(state)
+    aliases = aliases_in(state, checkpoint)
+    found = matrices(state, aliases, sparsity)
+    weights = prunable_weights(state, aliases)
     tables = redundancy(found)
     for row in tables["words"]:
         row["pruned_words"] = read_words(data, state, row["dictionary"], row["pruned_rows"])
@@ -63,7 +64,9 @@ def report(
         "scheme": record["scheme"] if pruned else "class-blind",
         "redundancy": tables,
         "diagonals": diagonals(found),
-        "magnitudes": magnitudes(weights, fairseq_classes(weights), None if pruned else sparsity),
+        "magnitudes": magnitudes(
+            weights, fairseq_classes(weights, aliases), None if pruned else sparsity
+        ),
     }
     if data is not None:
         model, task = load_model(checkpoint, data, [subset])
@@ -77,19 +80,22 @@ def report(
         }
     try:
         os.makedirs(out, exist_ok=True)
+        shown = drawable(content)
+        tables = shown["redundancy"]
         with style():
             drawn = {
                 "remaining": remaining(found),
                 "densities": figures.densities(tables),
                 "distributions": figures.distributions(
-                    content["magnitudes"], None if pruned else sparsity
+                    shown["magnitudes"], None if pruned else sparsity
                 ),
             }
             if tables["words"]:
                 drawn["frequency"] = figures.frequency(tables["words"])
-            if content["diagonals"]:
-                drawn["diagonals"] = figures.diagonal_effect(content["diagonals"])
-            if "sensitivity" in content:
+            if shown["diagonals"]:
+                drawn["diagonals"] = figures.diagonal_effect(shown["diagonals"])
+            if "sensitivity" in shown:
+                rows = shown["sensitivity"]["rows"]
                 drawn["breakdown"] = figures.breakdown(rows, breakdown_sparsity)
                 drawn["largest_deleted"] = figures.largest_deleted(rows)
             for name, figure in drawn.items():

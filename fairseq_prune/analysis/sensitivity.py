@@ -4,6 +4,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from torch import Tensor, nn
 
+from ..models.ties import aliases_of
 from ..models.weight_classes import fairseq_classes, fairseq_prunable
 from ..pruning import SCHEMES, PruneError, members, prune
 from .pruned_for_a_while import pruned_for_a_while
@@ -25,8 +26,9 @@ def sensitivity(
         None where all weights of a norm would go, so that there is no such model).
     """
     named = {name: parameter.data for name, parameter in model.named_parameters()}
-    weights = fairseq_prunable(named)
-    classes = fairseq_classes(weights)
+    aliases = aliases_of(model)
+    weights = fairseq_prunable(named, aliases=aliases)
+    classes = fairseq_classes(weights, aliases)
     of_class = members(classes)
     before = evaluate()
     rows = []

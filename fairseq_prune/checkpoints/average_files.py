@@ -1,13 +1,13 @@
 """Averaging checkpoints, as fairseq's ``scripts/average_checkpoints.py``, keeping the mask."""
 
-from typing import Sequence
+from typing import Any, Dict, Sequence
 
 import torch
 
 from ..optim.pruned_optimizer import RECORD_KEY
 from ..pruning import PruneError, apply_, masks_of
 from .reading import read_checkpoint
-from .weights import find_record
+from .weights import aliases_in, find_record
 from .writing import check_writable, scratch_tensors, write_checkpoint
 
 
@@ -23,6 +23,7 @@ def average_checkpoints(sources: Sequence[str], target: str) -> None:
     """
     check_writable(target)
     states = [read_checkpoint(path) for path in sources]
+    aliases = [aliases_in(state, path) for state, path in zip(states, sources)][-1]
     last = states[-1]
     record = find_record(last)
     for path, state in zip(sources, states):
@@ -33,9 +34,12 @@ def average_checkpoints(sources: Sequence[str], target: str) -> None:
                 f"either; average checkpoints of one run after its last pruning"
             )
     with scratch_tensors(beside=target) as scratch, torch.no_grad():
-        mean = {}
+        mean: Dict[str, Any] = {}
+        first = {other: name for name, others in aliases.items() for other in others}
         for name, tensor in last["model"].items():
-            mean[name] = tensor
+            mean[name] = mean.get(first.get(name), tensor)
+            if name in first:
+                continue
             if torch.is_tensor(tensor) and tensor.is_floating_point():
                 total = sum(state["model"][name].double() for state in states)
                 mean[name] = scratch(tensor).copy_(total / len(states))

@@ -3,14 +3,13 @@
 import os
 from typing import Any, Dict, Iterable, List
 
-import torch
 from torch import Tensor
 
-from ..models.weight_classes import fairseq_classes, lstm_subgroups
+from ..models.weight_classes import fairseq_classes, lstm_subgroups, renamed
 from ..pruning import masks_of, members
 from ..pruning.selection import CHUNK
 from .reading import read_checkpoint
-from .weights import find_record, prunable_weights
+from .weights import aliases_in, distinct, find_record, prunable_weights
 
 
 def inspect_checkpoint(
@@ -25,24 +24,25 @@ def inspect_checkpoint(
         PruneError: the file cannot be read, or its mask does not fit its weights.
     """
     state = read_checkpoint(path)
+    aliases = aliases_in(state, path)
     record = find_record(state)
     if record is not None and not record["masks"]:
         record = None  # a run that has not pruned yet
     if record is None:
-        weights = prunable_weights(state, include, exclude)
+        weights = prunable_weights(state, aliases, include, exclude)
         kept = {name: weight != 0 for name, weight in weights.items()}
     else:
         kept = masks_of(record, state["model"])
         weights = {name: state["model"][name] for name in kept}
     classes = [
         _describe_class(name, [(n, weights[n], kept[n]) for n in names])
-        for name, names in members(fairseq_classes(weights)).items()
+        for name, names in members(fairseq_classes(weights, aliases)).items()
     ]
     total, pruned = (sum(c[key] for c in classes) for key in ("weights", "pruned"))
     return {
         "checkpoint": path,
         "bytes": os.path.getsize(path),
-        "parameters": sum(t.numel() for t in state["model"].values() if torch.is_tensor(t)),
+        "parameters": sum(t.numel() for t in distinct(state["model"], aliases).values()),
         "weights": total,
         "pruned": pruned,
         "nonzero": sum(c["nonzero"] for c in classes),
@@ -50,7 +50,7 @@ def inspect_checkpoint(
         "mask": "none; zeros are counted" if record is None else "recorded",
         "scheme": None if record is None else record.get("scheme"),
         "target_sparsity": None if record is None else record.get("sparsity"),
-        "threshold": None if record is None else record.get("threshold"),
+        "threshold": None if record is None else renamed(record.get("threshold") or {}, aliases),
         "classes": classes,
     }
 

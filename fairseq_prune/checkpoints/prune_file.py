@@ -4,12 +4,20 @@ from typing import Iterable
 
 import torch
 
-from ..models.weight_classes import fairseq_classes
+from ..models.weight_classes import fairseq_classes, renamed
 from ..models.weight_norm import check_weight_norm
 from ..optim.pruned_optimizer import RECORD_KEY
-from ..pruning import Pruned, apply_, check_request, make_record, masks_of, prune
+from ..pruning import (
+    Pruned,
+    apply_,
+    check_request,
+    keep_thresholds,
+    make_record,
+    masks_of,
+    prune,
+)
 from .reading import read_checkpoint
-from .weights import find_record, prunable_weights, tied
+from .weights import aliases_in, find_record, prunable_weights
 from .writing import check_writable, scratch_tensors, write_checkpoint
 
 
@@ -38,12 +46,15 @@ def prune_checkpoint(
     check_request(scheme, sparsity)
     check_writable(target)
     state = read_checkpoint(source)
-    weights = prunable_weights(state, include, exclude)
+    aliases = aliases_in(state, source)
+    weights = prunable_weights(state, aliases, include, exclude)
     record = find_record(state)
     previous = masks_of(record, state["model"]) if record and record["masks"] else None
-    result = prune(weights, fairseq_classes(weights), scheme, sparsity, previous)
+    result = prune(weights, fairseq_classes(weights, aliases), scheme, sparsity, previous)
+    if record:
+        before = renamed(record["threshold"], aliases)
+        result = keep_thresholds(result, {**record, "threshold": before})
     check_weight_norm(result.masks, state["model"], "--")
-    copies = tied(state["model"])
     extra = state.get("extra_state") or {}
     with scratch_tensors(beside=target) as scratch, torch.no_grad():
         for tensors in (state["model"], extra.get("ema"), extra.get("ema_fp32_params")):
@@ -53,8 +64,9 @@ def prune_checkpoint(
                 if name in tensors:
                     pruned = scratch(tensors[name]).copy_(tensors[name])
                     apply_(pruned, mask)
-                    for same in (name, *copies.get(name, ())):
-                        tensors[same] = pruned
+                    for same in (name, *aliases.get(name, ())):
+                        if same in tensors:
+                            tensors[same] = pruned
         state[RECORD_KEY] = make_record(result, sparsity)
         state.pop("last_optimizer_state", None)
         extra.pop("best", None)

@@ -11,7 +11,8 @@ from ..analysis.perplexity import perplexity
 from ..analysis.pruned_for_a_while import pruned_for_a_while
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
-from ..models.weight_classes import fairseq_classes, fairseq_prunable, is_copy
+from ..models.ties import aliases_of
+from ..models.weight_classes import fairseq_classes, fairseq_prunable, is_parameter
 from ..pruning import PruneError, masks_of, prune
 from .grid import Grid
 from .storage import storage
@@ -37,7 +38,8 @@ class Scorer:
         if torch.cuda.is_available() and not cpu:
             self.model.cuda()
         self._named = {name: weight.data for name, weight in self.model.named_parameters()}
-        self._weights = fairseq_prunable(self._named, grid.include, grid.exclude)
+        self._aliases = aliases_of(self.model)
+        self._weights = fairseq_prunable(self._named, grid.include, grid.exclude, self._aliases)
         self._masks = masks_of(record, self._named) if record and record["masks"] else {}
         self._batches = batches_of(self.model, task, plan["valid"])
         self._translator: Optional[Translator] = None
@@ -67,7 +69,7 @@ class Scorer:
 
     @contextmanager
     def _pruned(self, scheme: str, sparsity: float):
-        classes = fairseq_classes(self._weights)
+        classes = fairseq_classes(self._weights, self._aliases)
         masks = prune(self._weights, classes, scheme, sparsity, self._masks or None).masks
         with pruned_for_a_while(self._named, masks, flags=""):
             yield masks
@@ -80,7 +82,7 @@ class Scorer:
         scores: Scores = {
             "weights": weights,
             "kept": kept,
-            "bytes": storage((w for n, w in self._named.items() if not is_copy(n)), masks),
+            "bytes": storage((w for n, w in self._named.items() if is_parameter(n, w)), masks),
             "perplexity": perplexity(self.model, self._batches),
             "bleu": None,
             "signature": None,

@@ -4,11 +4,12 @@ Names are all that is needed, so a checkpoint can be looked at without its model
 """
 
 import re
-from typing import Dict, Iterable, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from torch import Tensor
 
 from ..pruning import classify, find_prunable
+from .ties import Aliases
 
 #: See et al. 2016, section 3.2 and Figure 4; the same idea for fairseq's other
 #: architectures. The first match decides.
@@ -47,19 +48,31 @@ GATES = ("i", "f", "g", "o")
 INPUTS = {"ih": "feed-forward", "hh": "recurrent"}
 
 
+#: Last parts of the names of what a state dict holds beside parameters.
+BUFFERS = (
+    "version", "_float_tensor", "running_mean", "running_var", "num_batches_tracked", "inv_freq",
+    "basis", "emb", "means", "initted",
+)  # fmt: skip
+
+
 def fairseq_prunable(
-    named: Mapping[str, Tensor], include: Iterable[str] = (), exclude: Iterable[str] = ()
+    named: Mapping[str, Tensor],
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    aliases: Optional[Aliases] = None,
 ) -> Dict[str, Tensor]:
     """Prunable parameters of a fairseq model or of its state dict, tied ones once.
 
     ``include`` and ``exclude`` are regular expressions matched anywhere in
-    "CLASS NAME: PARAMETER NAME", so that either can be named.
+    "CLASS NAME: PARAMETER NAME", so that either can be named; of a weight that has
+    ``aliases``, under its own class and name or those of any of them.
     """
-    labels = {name: f"{c}: {name}" for name, c in fairseq_classes(named).items()}
-    names = {label: name for name, label in labels.items()}
-    labelled = {labels[name]: tensor for name, tensor in named.items()}
-    found = find_prunable(labelled, include, exclude, NOT_WEIGHTS)
-    return {names[label]: tensor for label, tensor in found.items()}
+    aliases = aliases or {}
+    labels = {name: [f"{c}: {name}"] for name, c in fairseq_classes(named, aliases).items()}
+    for name in labels.keys() & aliases.keys():
+        own = classify([name, *aliases[name]], CLASS_RULES)
+        labels[name] += [f"{c}: {alias}" for alias, c in own.items()]
+    return find_prunable(named, include, exclude, NOT_WEIGHTS, labels)
 
 
 def is_copy(name: str) -> bool:
@@ -67,9 +80,49 @@ def is_copy(name: str) -> bool:
     return re.search(NOT_WEIGHTS[-1], name) is not None
 
 
-def fairseq_classes(names: Iterable[str]) -> Dict[str, str]:
-    """Parameter name -> weight class, for any fairseq architecture."""
-    return classify(names, CLASS_RULES)
+def is_parameter(name: str, value: Any) -> bool:
+    """Whether an entry of a state dict is a parameter: no buffer, no such copy."""
+    dtype = getattr(value, "dtype", None)
+    return (
+        dtype is not None
+        and dtype.is_floating_point
+        and name.rpartition(".")[2] not in BUFFERS
+        and not is_copy(name)
+    )
+
+
+def fairseq_classes(names: Iterable[str], aliases: Optional[Aliases] = None) -> Dict[str, str]:
+    """Parameter name -> weight class, for any fairseq architecture.
+
+    A class with weights that are others too, by ``aliases``, is called by all of these:
+    "target embedding and softmax". Which weights are in one class does not depend on it.
+    """
+    called = _joined_names(aliases or {})
+    return {name: called.get(own, own) for name, own in classify(names, CLASS_RULES).items()}
+
+
+def renamed(by_class: Mapping[str, Any], aliases: Aliases) -> Dict[str, Any]:
+    """``by_class`` of a record that calls joined classes by their first name alone."""
+    now = _joined_names(aliases)
+    return {now.get(name, name): value for name, value in by_class.items()}
+
+
+def _joined_names(aliases: Aliases) -> Dict[str, str]:
+    """Class of first names -> what it is called: all classes that its weights are of."""
+    parts: Dict[str, List[str]] = {}
+    for name, others in aliases.items():
+        own, *more = classify([name, *others], CLASS_RULES).values()
+        found = parts.setdefault(own, [own])
+        found += [c for c in dict.fromkeys(more) if c not in found]
+    return {own: _join(found) for own, found in parts.items()}
+
+
+def _join(parts: List[str]) -> str:
+    if parts[:2] == ["source embedding", "target embedding"]:
+        return ", ".join(["source and target embedding", *parts[2:]])
+    if len(parts) > 3:
+        return f"{parts[0]} and {len(parts) - 1} more"
+    return " and ".join(parts)
 
 
 def lstm_subgroups(name: str, shape: Tuple[int, ...]) -> Optional[Dict[Tuple[str, str], slice]]:

@@ -1,7 +1,7 @@
 """Which parameters sparsity is counted over."""
 
 import re
-from typing import Dict, Iterable, Mapping, Tuple
+from typing import Dict, Iterable, Mapping, Optional, Tuple
 
 from torch import Tensor
 
@@ -11,6 +11,7 @@ def find_prunable(
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
     not_weights: Iterable[str] = (),
+    labels: Optional[Mapping[str, Iterable[str]]] = None,
 ) -> Dict[str, Tensor]:
     """Weight matrices of ``named``, tied ones once, in the order given.
 
@@ -24,15 +25,17 @@ def find_prunable(
             or is one of ``not_weights``.
         exclude: regular expressions; what they match in is left out. Wins over ``include``.
         not_weights: regular expressions for matrices that are no weights (positional tables).
+        labels: for each name, what ``include`` and ``exclude`` are matched in; default: the name.
     """
     prunable: Dict[str, Tensor] = {}
     seen = set()
     for name, tensor in named.items():
-        if not tensor.is_floating_point() or _matches(name, exclude):
+        texts = [name] if labels is None else labels[name]
+        if not tensor.is_floating_point() or _matches(texts, exclude):
             continue
         is_matrix = tensor.dim() >= 2 and "bias" not in name.rsplit(".", 1)[-1]
-        is_weight = is_matrix and not _matches(name, not_weights)
-        if not is_weight and not _matches(name, include):
+        is_weight = is_matrix and not _matches([name], not_weights)
+        if not is_weight and not _matches(texts, include):
             continue
         place = _memory(tensor)
         if place not in seen:
@@ -41,8 +44,8 @@ def find_prunable(
     return prunable
 
 
-def _matches(name: str, patterns: Iterable[str]) -> bool:
-    return any(re.search(pattern, name) for pattern in patterns)
+def _matches(texts: Iterable[str], patterns: Iterable[str]) -> bool:
+    return any(re.search(pattern, text) for pattern in patterns for text in texts)
 
 
 def _memory(tensor: Tensor) -> Tuple:

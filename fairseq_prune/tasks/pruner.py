@@ -1,12 +1,13 @@
 """When a training run prunes, and what it remembers of it in its checkpoints."""
 
 import logging
-from dataclasses import replace
+import re
 from typing import Any, Dict, Optional
 
 from fairseq.optim import OPTIMIZER_REGISTRY
 
-from ..models.weight_classes import fairseq_classes, fairseq_prunable
+from ..models.ties import Aliases, aliases_of
+from ..models.weight_classes import fairseq_classes, fairseq_prunable, renamed
 from ..models.weight_norm import check_weight_norm
 from ..optim.placement import innermost, master_view, masters
 from ..optim.pruned_optimizer import UNSUPPORTED, Held, PrunedOptimizerMixin
@@ -15,6 +16,7 @@ from ..pruning import (
     apply_,
     describe,
     due,
+    keep_thresholds,
     make_record,
     masks_of,
     members,
@@ -48,6 +50,7 @@ class Pruner:
         self._holder = None
         self._record: Dict[str, Any] = {}
         self._masks: Dict[str, Any] = {}
+        self._aliases: Aliases = {}
         self._schedule = ()
         #: to log with each update, and with each epoch; empty before the first mask
         self.metrics: Dict[str, float] = {}
@@ -97,7 +100,8 @@ class Pruner:
             named = dict(model.named_parameters())
             pruned = sparsity(masks_of(self._prior, named)) if self._prior else 0.0
             record = begin(self.cfg, self._prior, pruned, update)
-        self._record = record
+        self._aliases = aliases_of(model)
+        self._record = {**record, "threshold": renamed(record["threshold"], self._aliases)}
         if self._asked:
             self._schedule = schedule_of(record)
         else:
@@ -118,29 +122,29 @@ class Pruner:
         """Choose the mask by the weights the optimizer trains (fp32 masters under fp16)."""
         named = dict(model.named_parameters())
         placed = masters(optimizer, named)
-        weights = {
-            name: master_view(*placed[name], like=param)
-            for name, param in fairseq_prunable(
-                named, patterns(self.cfg.prune_include), patterns(self.cfg.prune_exclude)
-            ).items()
-        }
+        run = self._record["run"]
+        # a run goes on with what it has pruned
+        chosen = self._masks if run["prunes"] else self._prunable(named)
+        weights = {name: master_view(*placed[name], like=named[name]) for name in chosen}
         result = prune(
-            weights, fairseq_classes(weights), self.cfg.prune_scheme, wanted, self._masks
+            weights,
+            fairseq_classes(weights, self._aliases),
+            self.cfg.prune_scheme,
+            wanted,
+            self._masks,
         )
         check_weight_norm(result.masks, named, "--prune-")
-        # where nothing more was pruned, what was pruned before still has its threshold
-        before = self._record["threshold"]
-        threshold = {
-            rank: value or before.get(rank, 0.0) for rank, value in result.threshold.items()
-        }
-        result = replace(result, threshold=threshold)
+        result = keep_thresholds(result, self._record)
         logger.info(describe(result))
-        run = self._record["run"]
         run = {**run, "prunes": run["prunes"] + 1, "reached": wanted}
         self._record = {**make_record(result, wanted), "run": run}
         self._hold(inner, model, optimizer, ema)
         if not self.is_short:
             judge_from_here()
+
+    def _prunable(self, named) -> Dict[str, Any]:
+        include, exclude = patterns(self.cfg.prune_include), patterns(self.cfg.prune_exclude)
+        return fairseq_prunable(named, include, exclude, self._aliases)
 
     def _hold(self, inner, model, optimizer, ema) -> None:
         named = dict(model.named_parameters())
@@ -169,8 +173,8 @@ class Pruner:
         if len(thresholds) == 1:
             self.metrics["threshold"] = next(iter(thresholds.values()))
         self.class_metrics = {}
-        for name, parameters in members(fairseq_classes(self._masks)).items():
-            key = name.replace(" ", "_")
+        for name, parameters in members(fairseq_classes(self._masks, self._aliases)).items():
+            key = re.sub(r"[^\w.-]+", "_", name)
             of_class = {parameter: self._masks[parameter] for parameter in parameters}
             self.class_metrics[f"sparsity_{key}"] = sparsity(of_class)
             if name in thresholds:

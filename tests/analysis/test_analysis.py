@@ -44,7 +44,7 @@ def by_hand(state, sparsity):
 
 def test_a_dense_checkpoint_is_seen_as_pruned_to_the_sparsity(state):
     masks = by_hand(state, 0.7)
-    found = matrices(state, 0.7)
+    found = matrices(state, {}, 0.7)
     assert [m.name for m in found] == list(state["model"])
     assert all(torch.equal(m.keep, masks[m.name]) for m in found)
     assert [m.words for m in found] == ["source", None, None, "target", None, None, "target"]
@@ -56,13 +56,13 @@ def test_a_pruned_checkpoint_is_seen_under_its_own_mask(state):
     for name, weight in weights.items():
         apply_(weight, result.masks[name])
     state["prune"] = make_record(result, 0.5)
-    found = matrices(state, 0.9)
+    found = matrices(state, {}, 0.9)
     assert all(torch.equal(m.keep, result.masks[m.name]) for m in found)
 
 
 def test_redundancy_adds_up_by_hand(state):
     masks = by_hand(state, 0.7)
-    found = redundancy(matrices(state, 0.7))
+    found = redundancy(matrices(state, {}, 0.7))
     densities = {row["class"]: row["density"] for row in found["classes"]}
     softmax = masks["decoder.fc_out.weight"]
     assert densities["softmax"] == int(softmax.sum()) / softmax.numel()
@@ -88,7 +88,7 @@ def test_redundancy_adds_up_by_hand(state):
 
 
 def test_words_pruned_whole_are_listed(state):
-    found = {row["parameter"]: row for row in redundancy(matrices(state, 0.5))["words"]}
+    found = {row["parameter"]: row for row in redundancy(matrices(state, {}, 0.5))["words"]}
     assert found["encoder.embed_tokens.weight"]["pruned_rows"] == [2, 7]
     assert found["decoder.fc_out.weight"]["pruned_rows"] == [4]
     assert found["decoder.embed_tokens.weight"]["pruned_rows"] == []
@@ -100,7 +100,7 @@ def test_words_pruned_whole_are_listed(state):
 
 
 def test_diagonals(state):
-    rows = diagonals(matrices(state, 0.5))
+    rows = diagonals(matrices(state, {}, 0.5))
     (row,) = [r for r in rows if r["parameter"] == "encoder.lstm.weight_hh_l0" and r["gate"] == "i"]
     block = state["model"]["encoder.lstm.weight_hh_l0"][:N].abs()
     off = [float(block[i, j]) for i in range(N) for j in range(N) if i != j]

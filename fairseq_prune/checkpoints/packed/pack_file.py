@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-import torch
 from torch import Tensor
 
+from ...models.ties import Aliases
 from ...optim.pruned_optimizer import RECORD_KEY
 from ...pruning import PruneError
 from ..reading import read_checkpoint
-from ..weights import find_record, tied
+from ..weights import aliases_in, distinct, find_record
 from ..writing import check_writable
 from .limit import check_claim
-from .plain import bits, to_json
+from .plain import to_json
 from .values_code import VALUES
 from .write_container import Entry, write_container
 from .write_tensor import describe, write_tensor
@@ -62,7 +62,8 @@ def pack_checkpoint(
     check_writable(target)
     state = read_checkpoint(source)
     model, record = state["model"], find_record(state)
-    copies = _copies(model, {} if record is None else record["masks"])
+    aliases = aliases_in(state, source)
+    copies = _copies(model, aliases, {} if record is None else record["masks"])
     entries: List[Entry] = []
     tensors: Dict[str, Any] = {}
     bound = 0.0
@@ -87,20 +88,23 @@ def pack_checkpoint(
     dense = sum(tensor.numel() * tensor.element_size() for tensor in kept)
     check_claim(dense, sum(entry.size for entry in entries), target)
     size = write_container(target, content, entries)
-    return Packed(sum(tensor.numel() for tensor in kept), dense, bound, size, left_out)
+    parameters = sum(tensor.numel() for tensor in distinct(model, aliases).values())
+    return Packed(parameters, dense, bound, size, left_out)
 
 
 def _without_masks(record: Mapping[str, Any]) -> Any:
     return to_json({k: v for k, v in record.items() if k not in ("masks", "shapes")}, [])
 
 
-def _copies(model: Mapping[str, Tensor], masks: Mapping[str, Any]) -> Dict[str, str]:
-    """Name -> an earlier name of a tensor that is the same bit by bit, and has no other mask."""
+def _copies(
+    model: Mapping[str, Tensor], aliases: Aliases, masks: Mapping[str, Any]
+) -> Dict[str, str]:
+    """Name -> an earlier name of the same weight, which has no other mask."""
     return {
         other: first
-        for first, others in tied(model).items()
+        for first, others in aliases.items()
         for other in others
-        if other not in masks and torch.equal(bits(model[first]), bits(model[other]))
+        if other in model and other not in masks
     }
 
 

@@ -19,6 +19,7 @@ from ...analysis.language_model import (
 )
 from ...checkpoints.packed.packed_model import PackedModel
 from ...checkpoints.writing import write_text
+from ...models.weight_classes import is_parameter
 from ...pruning import PruneError
 from ...runtime.load import load
 from ..versions import versions
@@ -137,5 +138,7 @@ def kept_parameters(path: str) -> int:
     """Parameters in a packed file, tied ones once, without those that its mask has pruned."""
     different = {tensor.name: tensor for tensor in PackedModel(path).tensors.values()}
     return sum(
-        tensor.kept() if tensor.recorded else prod(tensor.shape) for tensor in different.values()
+        tensor.kept() if tensor.recorded else prod(tensor.shape)
+        for name, tensor in different.items()
+        if is_parameter(name, tensor)
     )
