@@ -6,8 +6,9 @@ from typing import Any, Dict, Iterable, Mapping, Optional
 import torch
 from torch import Tensor
 
+from ..models.parameters import is_parameter
 from ..models.ties import Aliases, make_aliases, ties_by_options, ties_in_memory
-from ..models.weight_classes import fairseq_prunable, is_parameter
+from ..models.weight_classes import fairseq_prunable
 from ..optim.pruned_optimizer import RECORD_KEY
 from ..pruning import PruneError
 from .packed.plain import bits

@@ -11,8 +11,9 @@ from ..analysis.perplexity import perplexity
 from ..analysis.pruned_for_a_while import pruned_for_a_while
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
+from ..models.parameters import is_parameter
 from ..models.ties import aliases_of
-from ..models.weight_classes import fairseq_classes, fairseq_prunable, is_parameter
+from ..models.weight_classes import fairseq_classes, fairseq_prunable
 from ..pruning import PruneError, masks_of, prune
 from .grid import Grid
 from .storage import storage

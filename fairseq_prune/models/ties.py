@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 from torch import Tensor, nn
 
 from ..pruning import classify
+from .parameters import is_parameter
 
 #: A weight's first name -> its other names: later ones in the state dict and, where the model
 #: multiplies by the embedding without a matrix of its own for the output, the name of that.
@@ -103,9 +104,9 @@ def aliases_of(model: nn.Module) -> Aliases:
         (f"{prefix}.{name}".lstrip("."), parameter)
         # with the default, a module that has two names would be left out under the second
         for prefix, module in model.named_modules(remove_duplicate=False)
-        for name, parameter in module._parameters.items()
-        if parameter is not None
+        for name, parameter in module.named_parameters(recurse=False)
     ]
+    named = [(name, parameter) for name, parameter in named if is_parameter(name, parameter)]
     return make_aliases([name for name, _ in named], ties_in_memory(named))
 
 

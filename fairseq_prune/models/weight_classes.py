@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 from torch import Tensor
 
 from ..pruning import classify, find_prunable
+from .parameters import COPIES
 from .ties import Aliases
 
 #: See et al. 2016, section 3.2 and Figure 4; the same idea for fairseq's other
@@ -35,24 +36,16 @@ CLASS_RULES = (
 )
 
 #: Not weight matrices although they have two dimensions: positional tables, the norms of
-#: weight-normalised convolutions (their directions, weight_v, are pruned), and the copies
-#: that stock fairseq's transformer makes of its own weights whenever it loads them.
+#: weight-normalised convolutions (their directions, weight_v, are pruned), and copies.
 NOT_WEIGHTS = (
     r"\bembed_positions\.",
     r"\.weight_g$",
-    r"\blayers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)$",
+    COPIES,
 )
 
 #: torch's row order of the LSTM's four gates; g is the paper's input signal h^.
 GATES = ("i", "f", "g", "o")
 INPUTS = {"ih": "feed-forward", "hh": "recurrent"}
-
-
-#: Last parts of the names of what a state dict holds beside parameters.
-BUFFERS = (
-    "version", "_float_tensor", "running_mean", "running_var", "num_batches_tracked", "inv_freq",
-    "basis", "emb", "means", "initted",
-)  # fmt: skip
 
 
 def fairseq_prunable(
@@ -73,22 +66,6 @@ def fairseq_prunable(
         own = classify([name, *aliases[name]], CLASS_RULES)
         labels[name] += [f"{c}: {alias}" for alias, c in own.items()]
     return find_prunable(named, include, exclude, NOT_WEIGHTS, labels)
-
-
-def is_copy(name: str) -> bool:
-    """Whether a parameter is a copy that fairseq's transformer makes of others on loading."""
-    return re.search(NOT_WEIGHTS[-1], name) is not None
-
-
-def is_parameter(name: str, value: Any) -> bool:
-    """Whether an entry of a state dict is a parameter: no buffer, no such copy."""
-    dtype = getattr(value, "dtype", None)
-    return (
-        dtype is not None
-        and dtype.is_floating_point
-        and name.rpartition(".")[2] not in BUFFERS
-        and not is_copy(name)
-    )
 
 
 def fairseq_classes(names: Iterable[str], aliases: Optional[Aliases] = None) -> Dict[str, str]:

@@ -8,7 +8,7 @@ from torch import nn
 
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
-from ..models.weight_classes import is_copy
+from ..models.parameters import is_copy
 from ..pruning import PruneError, check_request, check_schedule, find_scheme, masks_of
 from .options import OPTIONS, schedule_options
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from commands import PLUGIN, equal, run, state_of, train
 
-from fairseq_prune.models.weight_classes import is_copy
+from fairseq_prune.models.parameters import is_copy
 from fairseq_prune.pruning import unpack
 
 BASE = """

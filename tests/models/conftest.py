@@ -13,6 +13,7 @@ from fairseq.models import (
     MODEL_DATACLASS_REGISTRY,
     build_model,
 )
+from fairseq.tasks.multilingual_translation import MultilingualTranslationTask
 
 import fairseq_prune  # noqa: F401  (registers)
 
@@ -42,13 +43,30 @@ def task_of(source, target):
     )
 
 
-def model_from(arch, *flags, source=12, target=14, task="translation"):
-    """The model of ``fairseq-train --task TASK --arch ARCH FLAGS``."""
+def multilingual_task(size):
+    task = MultilingualTranslationTask.__new__(MultilingualTranslationTask)
+    task.langs, task.model_lang_pairs = ["de", "fr", "en"], ["de-en", "fr-en", "de-fr"]
+    task.dicts = dict.fromkeys(task.langs, vocabulary(size))
+    return task
+
+
+def model_and_options(arch, *flags, source=12, target=14, task="translation"):
+    """The model of ``fairseq-train --task TASK --arch ARCH FLAGS``, and what a checkpoint says of
+    its options."""
     args = arguments(arch, *flags, task=task)
+    if task == "speech_to_text":  # which reads them in a file beside the data
+        args.input_feat_per_channel, args.input_channels = 8, 1
     config = MODEL_DATACLASS_REGISTRY.get(ARCH_MODEL_NAME_REGISTRY[arch])
     # fairseq composes the whole hydra config at this point, which takes a second
     cfg = config.from_namespace(args) if config else args
-    return ARCH_MODEL_REGISTRY[arch].build_model(cfg, task_of(source, target))
+    options = dict(vars(cfg))  # before building adds to them
+    many = task == "multilingual_translation"
+    words = multilingual_task(target) if many else task_of(source, target)
+    return ARCH_MODEL_REGISTRY[arch].build_model(cfg, words), options
+
+
+def model_from(*args, **kwargs):
+    return model_and_options(*args, **kwargs)[0]
 
 
 def model_by_hydra(arch, *flags, source, target):
@@ -69,6 +87,11 @@ def one_thread():
 @pytest.fixture(scope="session")
 def build():
     return model_from
+
+
+@pytest.fixture(scope="session")
+def build_with_options():
+    return model_and_options
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fairseq_prune.models.ties import aliases_of
 from fairseq_prune.models.weight_classes import fairseq_classes, fairseq_prunable
 
 TRANSFORMER = (
@@ -26,8 +27,9 @@ TRANSFORMER_LM = (
 
 def sizes(model):
     """class -> number of its prunable weights."""
-    weights = fairseq_prunable(dict(model.named_parameters()))
-    classes = fairseq_classes(weights)
+    aliases = aliases_of(model)
+    weights = fairseq_prunable(dict(model.named_parameters()), aliases=aliases)
+    classes = fairseq_classes(weights, aliases)
     result = {}
     for name, weight in weights.items():
         result[classes[name]] = result.get(classes[name], 0) + weight.numel()
@@ -92,14 +94,17 @@ def test_a_softmax_tied_to_the_target_embedding_counts_once(build):
     assert sizes(model) == {
         **transformer_layers(),
         "source embedding": 12 * 16,
-        "target embedding": 14 * 16,
+        "target embedding and softmax": 14 * 16,
     }
 
 
 def test_one_table_for_all_counts_once_and_positional_tables_never(build):
     flags = ["--share-all-embeddings", "--encoder-learned-pos", "--decoder-learned-pos"]
     model = build("transformer", *TRANSFORMER, *flags, source=14)
-    assert sizes(model) == {**transformer_layers(), "source embedding": 14 * 16}
+    assert sizes(model) == {
+        **transformer_layers(),
+        "source and target embedding, softmax": 14 * 16,
+    }
     names = dict(model.named_parameters())
     assert any("embed_positions" in name for name in names)
     assert not any("embed_positions" in name for name in fairseq_prunable(names))
@@ -139,9 +144,11 @@ def test_lstm_lm(build):
 def test_transformer_lm(build, tied):
     flags = ["--share-decoder-input-output-embed"] if tied else []
     model = build("transformer_lm", *TRANSFORMER_LM, *flags, source=14, task="language_modeling")
-    expected = {"target embedding": 14 * 16}
-    expected.update({f"target layer {k}": 4 * 16 * 16 + 2 * 16 * 32 for k in (1, 2)})
-    assert sizes(model) == (expected if tied else {**expected, "softmax": 14 * 16})
+    tables = {"target embedding": 14 * 16, "softmax": 14 * 16}
+    if tied:
+        tables = {"target embedding and softmax": 14 * 16}
+    layers = {f"target layer {k}": 4 * 16 * 16 + 2 * 16 * 32 for k in (1, 2)}
+    assert sizes(model) == {**tables, **layers}
 
 
 def test_adaptive_tables_are_embedding_and_softmax(build):

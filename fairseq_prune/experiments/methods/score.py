@@ -19,7 +19,7 @@ from ...analysis.language_model import (
 )
 from ...checkpoints.packed.packed_model import PackedModel
 from ...checkpoints.writing import write_text
-from ...models.weight_classes import is_parameter
+from ...models.parameters import is_parameter
 from ...pruning import PruneError
 from ...runtime.load import load
 from ..versions import versions

@@ -1,0 +1,33 @@
+"""Which entries of a fairseq state dict are parameters."""
+
+import re
+from typing import Any
+
+#: Copies that stock fairseq's transformer makes of its own weights whenever it loads them.
+COPIES = r"\blayers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)$"
+
+#: Last parts of the names of buffers, in torch and in fairseq.
+BUFFERS = (
+    "version", "_float_tensor", "weights", "running_mean", "running_var", "num_batches_tracked",
+    "inv_freq", "basis", "emb", "means", "initted", "assignments", "counts",
+)  # fmt: skip
+
+
+def is_copy(name: str) -> bool:
+    """Whether a parameter is a copy that fairseq's transformer makes of others on loading."""
+    return re.search(COPIES, name) is not None
+
+
+def is_parameter(name: str, value: Any) -> bool:
+    """Whether an entry is a parameter: no buffer, no such copy.
+
+    Args:
+        value: a tensor or what stands for one; of anything else, False.
+    """
+    dtype = getattr(value, "dtype", None)
+    return (
+        dtype is not None
+        and dtype.is_floating_point
+        and name.rpartition(".")[2] not in BUFFERS
+        and not is_copy(name)
+    )
