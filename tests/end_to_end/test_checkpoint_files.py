@@ -40,6 +40,50 @@ def test_retraining_a_pruned_file_prunes_the_same(data, dense, tmp_path):
         assert torch.equal(packed, record["masks"][name])
 
 
+def record_and_masks(path):
+    record = state_of(path)["prune"]
+    return record, {n: unpack(m, record["shapes"][n]) for n, m in record["masks"].items()}
+
+
+def test_pruning_nothing_more_keeps_the_threshold(dense, tmp_path):
+    one, two = tmp_path / "one.pt", tmp_path / "two.pt"
+    run("fairseq-prune", "prune", dense, one, "--sparsity", "0.5")
+    said = run("fairseq-prune", "prune", one, two, "--sparsity", "0.5")
+    before, after = (state_of(path)["prune"] for path in (one, two))
+    assert before["threshold"][""] > 0 and equal(after, before)
+    assert f"threshold {before['threshold']['']:.6g}" in said
+
+
+def test_each_ranking_that_prunes_nothing_more_keeps_its_threshold(dense, tmp_path):
+    one, two = tmp_path / "one.pt", tmp_path / "two.pt"
+    uniform = ("--scheme", "class-uniform", "--sparsity")
+    run("fairseq-prune", "prune", dense, one, *uniform, "0.5")
+    run("fairseq-prune", "prune", one, two, *uniform, "0.5005")  # of small classes no weight more
+    (before, first), (after, second) = map(record_and_masks, (one, two))
+    kept = 0
+    for name, weight in (
+        ("softmax", "decoder.fc_out"),
+        ("source embedding", "encoder.embed_tokens"),
+        ("source layer 1", "encoder.lstm.weight_"),
+    ):
+        names = [n for n in first if n.startswith(weight) and not n.endswith("l1")]
+        model = state_of(dense)["model"]
+        new = torch.cat([model[n][first[n] & ~second[n]].abs() for n in names])
+        kept += not len(new)
+        expected = float(new.max()) if len(new) else before["threshold"][name]
+        assert after["threshold"][name] == expected > 0
+    assert 0 < kept < 3
+
+
+def test_a_threshold_in_scores_of_another_scheme_is_not_known(dense, tmp_path):
+    one, two = tmp_path / "one.pt", tmp_path / "two.pt"
+    run("fairseq-prune", "prune", dense, one, "--sparsity", "0.5")
+    request = ("--scheme", "class-distribution", "--sparsity", "0.5")
+    said = run("fairseq-prune", "prune", one, two, *request)
+    assert state_of(two)["prune"]["threshold"] == {} and ", threshold" not in said
+    assert "recorded, class-distribution to 0.5\n" in run("fairseq-prune", "inspect", two)
+
+
 def inspected(path):
     """What ``inspect --json`` prints on standard output, which is to be JSON alone."""
     command = [str(BIN / "fairseq-prune"), "inspect", str(path), "--json"]
