@@ -57,7 +57,7 @@ def _panels(found: List[Matrix]) -> List[List[Matrix]]:
             last is not None
             and last.subgroups
             and matrix.subgroups
-            and last.title == matrix.title
+            and (last.weight_class, last.part) == (matrix.weight_class, matrix.part)
             and last.keep.shape[0] == matrix.keep.shape[0]
             and len(panels[-1]) == 1
         ):
@@ -103,8 +103,9 @@ def _draw(axes, panel: List[Matrix]) -> None:
     axes.set_xlim(0, columns)
     axes.set_ylim(rows, 0)
     kept, total = sum(int(m.keep.sum()) for m in panel), sum(m.keep.numel() for m in panel)
-    title = f"{first.title}: {100 * kept / total:.1f}% kept"
-    axes.set_title(drawable(title), loc="left", fontsize=8)
+    names = map(drawable, filter(None, (first.weight_class, first.part)))
+    title = "\n".join(names) + f": {100 * kept / total:.1f}% kept"  # panels may be narrow
+    axes.set_title(title, loc="left", fontsize=8)
     axes.tick_params(labelsize=6, length=2)
     if first.words:
         axes.set_xlabel("word, by frequency", fontsize=6, labelpad=1)

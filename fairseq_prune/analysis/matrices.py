@@ -43,11 +43,6 @@ class Matrix:
     words: Optional[str]
     subgroups: Mapping[Tuple[str, str], slice]
 
-    @property
-    def title(self) -> str:
-        """The class and the part of it."""
-        return ", ".join(filter(None, (self.weight_class, self.part)))
-
 
 def matrices(
     state: Mapping[str, Any], aliases: Aliases, sparsity: float = 0.8, scheme: str = "class-blind"
