@@ -6,10 +6,11 @@ from typing import Any
 #: Copies that stock fairseq's transformer makes of its own weights whenever it loads them.
 COPIES = r"\blayers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)$"
 
-#: Last parts of the names of buffers, in torch and in fairseq.
+#: What the names of buffers end in, in torch and in fairseq.
 BUFFERS = (
-    "version", "_float_tensor", "weights", "running_mean", "running_var", "num_batches_tracked",
-    "inv_freq", "basis", "emb", "means", "initted", "assignments", "counts",
+    ".version", "._float_tensor", ".embed_positions.weights", ".running_mean", ".running_var",
+    ".num_batches_tracked", ".inv_freq", ".basis", ".emb", ".means", ".initted", ".assignments",
+    ".counts",
 )  # fmt: skip
 
 
@@ -28,6 +29,6 @@ def is_parameter(name: str, value: Any) -> bool:
     return (
         dtype is not None
         and dtype.is_floating_point
-        and name.rpartition(".")[2] not in BUFFERS
+        and not f".{name}".endswith(BUFFERS)
         and not is_copy(name)
     )

@@ -16,7 +16,7 @@ from commands import (
     train,
 )
 
-from fairseq_prune.checkpoints.weights import prunable_weights
+from fairseq_prune.checkpoints.weights import aliases_in, prunable_weights
 
 
 def generate(data, path, *args):
@@ -102,7 +102,8 @@ def test_pruned_stock_architecture_decodes_without_the_plugin(arch, data, tmp_pa
         tmp_path / "dense/checkpoint_best.pt", "--max-update", "3", base=base,
     )  # fmt: skip
     path = tmp_path / "run" / "checkpoint_best.pt"
-    weights = prunable_weights(state_of(path)).values()
+    state = state_of(path)
+    weights = prunable_weights(state, aliases_in(state, str(path))).values()
     zeros = sum(int((w == 0).sum()) for w in weights)
     assert zeros == round(0.8 * sum(w.numel() for w in weights))
     assert len(generate_without_plugin(data, path)) == 30
