@@ -51,7 +51,7 @@ def prune_checkpoint(
     record = find_record(state)
     previous = masks_of(record, state["model"]) if record and record["masks"] else None
     result = prune(weights, fairseq_classes(weights, aliases), scheme, sparsity, previous)
-    if record:
+    if previous is not None:
         before = renamed(record["threshold"], aliases)
         result = keep_thresholds(result, {**record, "threshold": before})
     check_weight_norm(result.masks, state["model"], "--")

@@ -47,9 +47,10 @@ def test_what_is_printed_of_a_file(forged, tmp_path):
             harmless(run("fairseq-prune", "pack", forged, tmp_path / "forged.packed"))
     harmless(run("fairseq-prune", "inspect", forged, "--json"))
     state = state_of(forged)
-    state["last_optimizer_state"]["prune"]["version"] = EVIL
-    torch.save(state, str(tmp_path / "version.pt"))
-    assert shown in harmless(run("fairseq-prune", "inspect", tmp_path / "version.pt", ok=1))
+    del state["model"][f"{EVIL}.weight"]
+    torch.save(state, str(tmp_path / "without.pt"))
+    said = harmless(run("fairseq-prune", "inspect", tmp_path / "without.pt", ok=1))
+    assert f"the mask names {shown}.weight, which the model does not have" in said
 
 
 def test_what_the_report_shows_of_a_file(forged, tmp_path):
