@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 #: Copies that stock fairseq's transformer makes of its own weights whenever it loads them.
-COPIES = r"\blayers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)$"
+COPIES = r"layers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)$"
 
 #: What the names of buffers end in, in torch and in fairseq.
 BUFFERS = (

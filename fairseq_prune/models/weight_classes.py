@@ -63,7 +63,7 @@ def fairseq_prunable(
     aliases = aliases or {}
     labels = {name: [f"{c}: {name}"] for name, c in fairseq_classes(named, aliases).items()}
     for name in labels.keys() & aliases.keys():
-        own = classify([name, *aliases[name]], CLASS_RULES)
+        own = _own_classes([name, *aliases[name]])
         labels[name] += [f"{c}: {alias}" for alias, c in own.items()]
     return find_prunable(named, include, exclude, NOT_WEIGHTS, labels)
 
@@ -75,7 +75,7 @@ def fairseq_classes(names: Iterable[str], aliases: Optional[Aliases] = None) -> 
     "target embedding and softmax". Which weights are in one class does not depend on it.
     """
     called = _joined_names(aliases or {})
-    return {name: called.get(own, own) for name, own in classify(names, CLASS_RULES).items()}
+    return {name: called.get(own, own) for name, own in _own_classes(names).items()}
 
 
 def renamed(by_class: Mapping[str, Any], aliases: Aliases) -> Dict[str, Any]:
@@ -84,11 +84,16 @@ def renamed(by_class: Mapping[str, Any], aliases: Aliases) -> Dict[str, Any]:
     return {now.get(name, name): value for name, value in by_class.items()}
 
 
+def _own_classes(names: Iterable[str]) -> Dict[str, str]:
+    """The class of each name by itself."""
+    return classify(names, CLASS_RULES)
+
+
 def _joined_names(aliases: Aliases) -> Dict[str, str]:
     """Class of first names -> what it is called: all classes that its weights are of."""
     parts: Dict[str, List[str]] = {}
     for name, others in aliases.items():
-        own, *more = classify([name, *others], CLASS_RULES).values()
+        own, *more = _own_classes([name, *others]).values()
         found = parts.setdefault(own, [own])
         found += [c for c in dict.fromkeys(more) if c not in found]
     return {own: _join(found) for own, found in parts.items()}
