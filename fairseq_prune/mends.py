@@ -17,12 +17,12 @@ from fairseq.trainer import Trainer
 
 from .checkpoints.in_fairseq import read_packed_files
 from .checkpoints.reading import TAKES_SAFE_TYPES, allow_in_fairseq
-from .checkpoints.writing import copy_whole_files
+from .checkpoints.saving_in_fairseq import save_whole_files
 
 
 def mend_all() -> None:
     allow_in_fairseq()
-    copy_whole_files()
+    save_whole_files()
     read_packed_files()
     broadcast_checkpoints()
     save_state_under_amp()

@@ -1,18 +1,20 @@
-"""Ends a process with SIGKILL at a chosen point of training (``prepare`` of ``commands.run``)."""
+"""Ends a process with a signal at a chosen point (``prepare`` of ``commands.run``)."""
 
 import io
 import json
 import os
 import shutil
 import signal
+import time
 
 import torch
 
 
-def at(event, count):
+def at(event, count, how=signal.SIGKILL):
     """Kill this process at the ``count``-th time of something.
 
-    "update": after so many updates, before what follows them. "write": with half a checkpoint
+    "update": after so many updates, before what follows them. "halt": there, it does not end
+    but stands still, and says its process id in the file ``how``. "write": with half a checkpoint
     written. "copy": with half a checkpoint copied. "round": before iterate notes, for
     that many times, how many rounds are done (first: none). "result": with half the line of a
     grid's result written. "interrupt": by SIGINT, at a grid's look at a running training.
@@ -25,9 +27,16 @@ def at(event, count):
         return left == 0
 
     def die():
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), int(how))
 
-    if event == "update":
+    def halt():
+        with open(f"{how}.new", "w") as f:
+            f.write(str(os.getpid()))
+        os.rename(f"{how}.new", how)
+        while True:
+            time.sleep(60)
+
+    if event in ("update", "halt"):
         from fairseq.trainer import Trainer
 
         step = Trainer.train_step
@@ -35,7 +44,7 @@ def at(event, count):
         def train_step(self, *args, **kwargs):
             result = step(self, *args, **kwargs)
             if last():
-                die()
+                halt() if event == "halt" else die()
             return result
 
         Trainer.train_step = train_step
@@ -53,16 +62,16 @@ def at(event, count):
 
         torch.save = half_save
     elif event == "copy":
-        copy = shutil.copyfile
+        copy = shutil.copyfileobj
 
-        def half_copy(source, target, **kwargs):
+        def half_copy(source, target, *args):
             if not last():
-                return copy(source, target, **kwargs)
-            with open(source, "rb") as a, open(target, "wb") as b:
-                b.write(a.read(os.path.getsize(source) // 2))
+                return copy(source, target, *args)
+            target.write(source.read(os.path.getsize(source.name) // 2))
+            target.flush()
             die()
 
-        shutil.copyfile = half_copy
+        shutil.copyfileobj = half_copy
     elif event == "round":
         from fairseq_prune.cli.rounds_folder import RoundsFolder
 

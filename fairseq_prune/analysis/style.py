@@ -5,6 +5,8 @@ from typing import Any
 
 import matplotlib
 
+from ..checkpoints.whole_file import whole_file
+
 matplotlib.use("Agg")
 
 from matplotlib import pyplot as plt  # noqa: E402  (after the choice of backend)
@@ -52,5 +54,6 @@ def drawable(found: Any) -> Any:
 def save(figure, path: str) -> None:
     """Write ``path``.png and ``path``.svg, and close the figure."""
     for kind in ("png", "svg"):
-        figure.savefig(f"{path}.{kind}")
+        with whole_file(f"{path}.{kind}") as f:
+            figure.savefig(f, format=kind)
     plt.close(figure)

@@ -8,7 +8,7 @@ from ..optim.pruned_optimizer import RECORD_KEY
 from ..pruning import PruneError, apply_, masks_of
 from .reading import read_checkpoint
 from .weights import aliases_in, find_record
-from .writing import check_writable, scratch_tensors, write_checkpoint
+from .writing import check_writable, scratch_tensor, write_checkpoint
 
 
 def average_checkpoints(sources: Sequence[str], target: str) -> None:
@@ -33,7 +33,7 @@ def average_checkpoints(sources: Sequence[str], target: str) -> None:
                 f"{path} and {sources[-1]} have different masks, whose mean would be denser than "
                 f"either; average checkpoints of one run after its last pruning"
             )
-    with scratch_tensors(beside=target) as scratch, torch.no_grad():
+    with torch.no_grad():
         mean: Dict[str, Any] = {}
         first = {other: name for name, others in aliases.items() for other in others}
         for name, tensor in last["model"].items():
@@ -42,7 +42,7 @@ def average_checkpoints(sources: Sequence[str], target: str) -> None:
                 continue
             if torch.is_tensor(tensor) and tensor.is_floating_point():
                 total = sum(state["model"][name].double() for state in states)
-                mean[name] = scratch(tensor).copy_(total / len(states))
+                mean[name] = scratch_tensor(tensor, beside=target).copy_(total / len(states))
         if record is not None:
             for name, mask in masks_of(record, mean).items():
                 apply_(mean[name], mask)

@@ -18,7 +18,7 @@ from ..pruning import (
 )
 from .reading import read_checkpoint
 from .weights import aliases_in, find_record, prunable_weights
-from .writing import check_writable, scratch_tensors, write_checkpoint
+from .writing import check_writable, scratch_tensor, write_checkpoint
 
 
 def prune_checkpoint(
@@ -56,13 +56,13 @@ def prune_checkpoint(
         result = keep_thresholds(result, {**record, "threshold": before})
     check_weight_norm(result.masks, state["model"], "--")
     extra = state.get("extra_state") or {}
-    with scratch_tensors(beside=target) as scratch, torch.no_grad():
+    with torch.no_grad():
         for tensors in (state["model"], extra.get("ema"), extra.get("ema_fp32_params")):
             if not tensors:
                 continue
             for name, mask in result.masks.items():
                 if name in tensors:
-                    pruned = scratch(tensors[name]).copy_(tensors[name])
+                    pruned = scratch_tensor(tensors[name], beside=target).copy_(tensors[name])
                     apply_(pruned, mask)
                     for same in (name, *aliases.get(name, ())):
                         if same in tensors:

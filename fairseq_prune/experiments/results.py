@@ -43,15 +43,28 @@ class Results:
         return self._of.get(point)
 
     def add(self, point: Point, record: Dict[str, Any]) -> None:
-        """Append ``record``, with what identifies ``point`` in front."""
+        """Append ``record``, with what identifies ``point`` in front.
+
+        Raises:
+            PruneError: there is no room; the file is as before.
+        """
         names = ("seed", "kind", "scheme", "sparsity")
         record = {**{name: getattr(point, name) for name in names}, **record}
         with self._lock:
-            with open(self.path, "a", encoding="utf-8") as f:
-                f.write(json.dumps(record) + "\n")
-                f.flush()
-                os.fsync(f.fileno())
+            self._append((json.dumps(record) + "\n").encode("utf-8"))
             self._of[point] = record
+
+    def _append(self, line: bytes) -> None:
+        with open(self.path, "ab", buffering=0) as f:
+            before = f.tell()
+            try:
+                left = memoryview(line)
+                while left:
+                    left = left[f.write(left) :]
+                os.fsync(f.fileno())
+            except OSError as error:
+                f.truncate(before)  # the next line is to begin as one
+                raise PruneError(f"cannot write {self.path}: {error.strerror}") from error
 
     def of(self, points: List[Point]) -> List[Dict[str, Any]]:
         """The records of those ``points`` that have one, in their order."""

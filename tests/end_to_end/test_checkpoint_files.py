@@ -1,6 +1,7 @@
 """fairseq-prune prune and inspect on checkpoint files."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -85,9 +86,14 @@ def test_a_threshold_in_scores_of_another_scheme_is_not_known(dense, tmp_path):
 
 
 def inspected(path):
-    """What ``inspect --json`` prints on standard output, which is to be JSON alone."""
+    """What ``inspect --json`` prints on standard output, which is to be JSON alone.
+
+    Nothing is said of what fairseq would like to have installed.
+    """
     command = [str(BIN / "fairseq-prune"), "inspect", str(path), "--json"]
-    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode())
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True)
+    assert done.stderr == b""
+    return json.loads(done.stdout.decode())
 
 
 def test_inspect_says_what_is_in_the_file(retrained):
@@ -171,3 +177,16 @@ def import_memory():
     )
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
     return int(done.stdout.split()[-1])
+
+
+def test_through_links_in_a_save_dir(data, dense, tmp_path):
+    """As a user lays them: to another disk, and to what is not there yet."""
+    run, disk = tmp_path / "run", tmp_path / "disk"
+    run.mkdir()
+    disk.mkdir()
+    names = ("checkpoint_best.pt", "checkpoint_last.pt")
+    for name in names:
+        (run / name).symlink_to(disk / name)
+    train(data, run, *RETRAIN, "--finetune-from-model", dense, "--max-update", "1")
+    assert all((run / name).is_symlink() and state_of(disk / name)["model"] for name in names)
+    assert sorted(os.listdir(str(disk))) == sorted(os.listdir(str(run))) == sorted(names)

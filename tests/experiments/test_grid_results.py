@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from full_disk import limited
 
 from fairseq_prune.experiments.history import history
 from fairseq_prune.experiments.points import Point
@@ -42,6 +43,19 @@ def test_the_last_line_of_a_point_counts(tmp_path):
     assert [record[k] for k in ("seed", "kind", "scheme", "sparsity")] == [
         1, "pruned", "class-blind", 0.8,
     ]  # fmt: skip
+
+
+def test_no_room_for_a_line(tmp_path):
+    path = tmp_path / "results.jsonl"
+    points = [Point(seed, "dense") for seed in range(3)]
+    Results(str(path)).add(points[0], {"bleu": 1.0})
+    before, results = path.read_bytes(), Results(str(path))
+    with limited(len(before) + 9):
+        with pytest.raises(PruneError, match=f"cannot write {path}: File too large"):
+            results.add(points[1], {"bleu": 2.0})
+    assert path.read_bytes() == before
+    results.add(points[2], {"bleu": 3.0})
+    assert [r["bleu"] for r in Results(str(path)).of(points)] == [1.0, 3.0]
 
 
 def test_a_damaged_line_is_named(tmp_path):

@@ -6,11 +6,11 @@ offer: it takes whole tensors. See ``container`` for the format.
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Tuple
 
 from ...pruning import PruneError
+from ..whole_file import whole_file
 from .container import FORMAT, ITEM_SIZES, LENGTH, MAX_HEADER, NO_HASH, VERSION, count_of
 
 
@@ -39,28 +39,20 @@ def write_container(path: str, content: Mapping[str, Any], entries: List[Entry])
     # wide items first: those of eight bytes then lie where eight divides the address
     entries = sorted(entries, key=lambda entry: -ITEM_SIZES[entry.dtype])
     header = _header(content, entries)
-    partial = f"{path}.tmp{os.getpid()}"
-    try:
-        with open(partial, "wb") as f:
-            f.write(LENGTH.pack(len(header)) + header)
-            digest = hashlib.sha256(LENGTH.pack(len(header)) + header)
-            for entry in entries:
-                before = f.tell()
-                for piece in entry.pieces:
-                    piece = memoryview(piece).cast("B")
-                    digest.update(piece)
-                    f.write(piece)
-                assert f.tell() - before == entry.size, entry.name
-            size = f.tell()
-            f.seek(LENGTH.size + header.index(NO_HASH.encode()))
-            f.write(digest.hexdigest().encode())
-        os.replace(partial, path)
-        return size
-    except OSError as error:
-        raise PruneError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
+    with whole_file(path) as f:
+        f.write(LENGTH.pack(len(header)) + header)
+        digest = hashlib.sha256(LENGTH.pack(len(header)) + header)
+        for entry in entries:
+            before = f.tell()
+            for piece in entry.pieces:
+                piece = memoryview(piece).cast("B")
+                digest.update(piece)
+                f.write(piece)
+            assert f.tell() - before == entry.size, entry.name
+        size = f.tell()
+        f.seek(LENGTH.size + header.index(NO_HASH.encode()))
+        f.write(digest.hexdigest().encode())
+    return size
 
 
 def _header(content: Mapping[str, Any], entries: List[Entry]) -> bytes:
