@@ -2,25 +2,18 @@
 
 import fcntl
 import os
-import re
-import shutil
+import time
 from contextlib import contextmanager
+from typing import IO, Iterator
 
 from ..pruning import PruneError
 
-
-def clean_up(path: str) -> None:
-    """Remove what pruning a checkpoint into folder ``path`` left when it was killed."""
-    for name in os.listdir(path):
-        left = os.path.join(path, name)
-        if name.startswith(".fairseq_prune_") and os.path.isdir(left):
-            shutil.rmtree(left, ignore_errors=True)
-        elif re.match(r"mask\d*\.pt\.tmp", name):
-            os.remove(left)
+#: Seconds to wait for the trainings of a command that was killed, which end by themselves.
+PATIENCE = 20.0
 
 
 @contextmanager
-def folder_lock(path: str, verb: str):
+def folder_lock(path: str, verb: str) -> Iterator[int]:
     """Hold folder ``path``, made if need be, as long as this process lives, or one that was
     given the yielded descriptor.
 
@@ -31,15 +24,41 @@ def folder_lock(path: str, verb: str):
     """
     try:
         os.makedirs(path, exist_ok=True)
-        f = open(os.path.join(path, ".lock"), "w", encoding="utf-8")
+        f = open(os.path.join(path, ".lock"), "a+b", buffering=0)
     except OSError as error:
         raise PruneError(f"--out {path} cannot be written: {error.strerror}") from error
     with f:
+        until = time.monotonic() + PATIENCE
+        while not _lock(f):
+            if not _is_orphaned(f) or time.monotonic() > until:
+                raise PruneError(
+                    f"--out {path} is in use by another fairseq-prune {verb}, or by the "
+                    f"training it started; wait for it or end it"
+                )
+            time.sleep(0.1)
         try:
-            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise PruneError(
-                f"--out {path} is in use by another fairseq-prune {verb}, or by the "
-                f"training it started; wait for it or end it"
-            ) from None
+            f.truncate(0)
+            f.write(str(os.getpid()).encode())
+        except OSError as error:
+            raise PruneError(f"--out {path} cannot be written: {error.strerror}") from error
         yield f.fileno()
+
+
+def _lock(f: IO) -> bool:
+    try:
+        fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _is_orphaned(f: IO) -> bool:
+    """Whether the command that took the lock is dead, so that only what it started holds it."""
+    f.seek(0)
+    try:
+        os.kill(int(f.read()), 0)
+    except ProcessLookupError:
+        return True
+    except (ValueError, OSError):
+        pass
+    return False

@@ -36,6 +36,7 @@ def add_run(verb, examples: str) -> None:
         help="trainings at a time; set OMP_NUM_THREADS so that they have a core each "
         "(default: %(default)s)",
     )
+    verb.set_defaults(goes_on=True)
 
 
 def run_grid(args) -> None:
@@ -61,8 +62,6 @@ def run_grid(args) -> None:
         run.records()  # whether the folder is this grid's, before anything in it is changed
         try:
             failed = run.run(lock)
-        except KeyboardInterrupt:
-            raise PruneError(f"interrupted; the same command goes on in {out}") from None
         except OSError as error:
             raise PruneError(f"--out {out} cannot be written: {error.strerror or error}") from error
         finally:

@@ -1,6 +1,6 @@
 """``fairseq-prune iterate``: rounds of pruning and retraining, with rewinding."""
 
-from ..pruning import SPACINGS, PruneError, table
+from ..pruning import SPACINGS, table
 from .prune import add_request
 from .rounds import REWINDS, Rounds
 from .say import say, say_json, say_progress
@@ -53,7 +53,7 @@ def add_to(verbs) -> None:
         help="print the final table as JSON, alone on standard output",
     )
     verb.add_argument("command", nargs="...", metavar="-- fairseq-train DATA ...")
-    verb.set_defaults(run=run_iterate)
+    verb.set_defaults(run=run_iterate, goes_on=True)
 
 
 def run_iterate(args) -> None:
@@ -61,10 +61,7 @@ def run_iterate(args) -> None:
         args.command = args.command[1:]
     check_selection(args)
     rounds = Rounds(args)
-    try:
-        rounds.run(say=say_progress)
-    except KeyboardInterrupt:
-        raise PruneError(f"interrupted; the same command goes on in {args.out}") from None
+    rounds.run(say=say_progress)
     found = rounds.summary()
     if args.json:
         say_json(found)

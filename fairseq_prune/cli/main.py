@@ -1,18 +1,35 @@
 """``fairseq-prune VERB``: what is done with checkpoint files and around training runs."""
 
 import argparse
+import contextlib
 import sys
 from typing import List, Optional
 
 from ..pruning import PruneError
 from . import average, compare, factorize, grid, inspect, iterate, methods, pack, prune, report
+from .say import say_progress
+from .signals import Interruption, interruptible
+from .unknown_options import check_options
+
+
+class _Parser(argparse.ArgumentParser):
+    """Takes options by their whole names, and names an unknown one first."""
+
+    def __init__(self, **kwargs):
+        super().__init__(allow_abbrev=False, **kwargs)
+
+    def parse_args(self, args=None, namespace=None):
+        words = sys.argv[1:] if args is None else list(args)
+        check_options(self.verbs, words)
+        return super().parse_args(words, namespace)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="fairseq-prune", description="Prune fairseq models and look at what was pruned."
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    parser.verbs = verbs.choices
     for verb in (prune, factorize, inspect, pack, compare, iterate, average, report, grid, methods):
         verb.add_to(verbs)
     return parser
@@ -21,7 +38,13 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Optional[List[str]] = None) -> None:
     args = build_parser().parse_args(argv)
     try:
-        args.run(args)
+        with interruptible():
+            args.run(args)
+    except Interruption as error:
+        goes_on = f"; the same command goes on in {args.out}" if "goes_on" in args else ""
+        with contextlib.suppress(OSError):  # the terminal is closed
+            say_progress(f"interrupted{goes_on}")
+        sys.exit(128 + error.number)
     except PruneError as error:
         sys.exit(f"fairseq-prune: error: {error}")
     except BrokenPipeError:

@@ -91,8 +91,6 @@ def run_methods(args) -> None:
             if rows:
                 write_text(os.path.join(out, "methods.json"), json.dumps(rows, indent=1))
                 write_text(os.path.join(out, "methods.md"), as_markdown(rows))
-        except KeyboardInterrupt:
-            raise PruneError(f"interrupted; the same command goes on in {out}") from None
         except OSError as error:
             raise PruneError(f"--out {out} cannot be written: {error.strerror or error}") from error
     if rows:

@@ -1,13 +1,13 @@
 """The rounds of ``fairseq-prune iterate``: what each runs, and which are done."""
 
 import os
-import subprocess
 import sys
 from typing import Any, Callable, Dict, List, Optional
 
 from ..checkpoints.prune_file import prune_checkpoint
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
+from ..experiments.jobs import Job
 from ..pruning import PruneError, check_request, find_scheme, masks_of, round_sparsities, sparsity
 from .rounds_folder import RoundsFolder
 
@@ -57,7 +57,7 @@ class Rounds:
                 f"--rounds {args.rounds} prunes to other sparsities on the way, and --scheme "
                 f"{args.scheme} has one; give --rounds 1"
             )
-        if not args.command:
+        if not args.command or args.command[0].startswith("-"):
             raise PruneError("give the training command of a round after --, e.g. -- fairseq-train")
         if any("hydra" in os.path.basename(word) and "train" in word for word in args.command[:3]):
             raise PruneError("iterate takes fairseq-train and its options, not fairseq-hydra-train")
@@ -117,12 +117,8 @@ class Rounds:
                 folder.finish(r)
 
     def _call(self, command: List[str], lock: int) -> int:
-        # the training keeps the lock if this process is killed
-        out = sys.stderr if self.args.json else None
-        try:
-            return subprocess.call(command, pass_fds=(lock,), stdout=out)
-        except OSError as error:
-            raise PruneError(f"{command[0]} cannot be run: {error.strerror}") from error
+        with Job(command, lock, stdout=sys.stderr if self.args.json else None) as job:
+            return job.wait()
 
     def _command(self, r: int, target: float) -> List[str]:
         """The command of round ``r``, which starts it or goes on with it."""

@@ -2,10 +2,9 @@
 
 import json
 import os
-from contextlib import contextmanager
 from typing import Any, Dict
 
-from ..checkpoints.folder_lock import clean_up, folder_lock
+from ..checkpoints.folder_lock import folder_lock
 from ..checkpoints.writing import write_text
 from ..pruning import PruneError
 
@@ -23,16 +22,9 @@ class RoundsFolder:
         self.plan = plan
         self._state = os.path.join(path, "rounds.json")
 
-    @contextmanager
     def lock(self):
-        """Held as long as this process lives, or one that was given the yielded descriptor.
-
-        Raises:
-            PruneError: another process holds it, or the folder cannot be made.
-        """
-        with folder_lock(self.path, "iterate") as descriptor:
-            clean_up(self.path)
-            yield descriptor
+        """See ``folder_lock``."""
+        return folder_lock(self.path, "iterate")
 
     def done(self) -> int:
         """How many rounds are done.

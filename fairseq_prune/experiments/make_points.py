@@ -5,7 +5,6 @@ import threading
 import time
 from typing import Any, Callable, Dict, List, Set
 
-from ..checkpoints.folder_lock import clean_up
 from ..checkpoints.prune_file import prune_checkpoint
 from ..pruning import PruneError
 from . import commands
@@ -113,7 +112,6 @@ class PointMaker:
     def _make_mask(self, point: Point, mask: str) -> None:
         folder = os.path.dirname(mask)
         os.makedirs(folder, exist_ok=True)
-        clean_up(folder)
         if not os.path.exists(mask):
             dense = commands.dense_checkpoint(self.grid, point, self.out)
             chosen = self.grid.include, self.grid.exclude

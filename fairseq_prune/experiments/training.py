@@ -1,18 +1,16 @@
 """One training of a grid: started, gone on with, and remembered as done."""
 
-import contextlib
 import glob
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from ..checkpoints.writing import write_text
 from ..pruning import PruneError
 from .history import history
+from .jobs import Job
 
 #: Seconds between looks at a running training.
 POLL = 2.0
@@ -38,7 +36,7 @@ class Training:
         self._more = list(more)
         self.log = os.path.join(folder, "train.log")
         self._state_path = os.path.join(folder, "training.json")
-        self._process = None
+        self._job: Optional[Job] = None
         self._stopped = False
 
     def state(self) -> Dict[str, Any]:
@@ -81,11 +79,7 @@ class Training:
             os.makedirs(self.folder, exist_ok=True)
             self._write(state)
             if not self._is_over():
-                try:
-                    self._train(state, say, lock)
-                except BaseException:
-                    self.stop()
-                    raise
+                self._train(state, say, lock)
             self._write({**state, "finished": True})
         return state["seconds"]
 
@@ -95,26 +89,19 @@ class Training:
             seen = log.tell()
             if self._stopped:
                 raise PruneError(f"{self.name}: stopped")
-            try:
-                # a session of its own, so that all it starts can be ended with it
-                self._process = subprocess.Popen(
-                    _program(self.command + self._more), stdout=log, stderr=log,
-                    pass_fds=(lock,), start_new_session=True,
-                    env={"WANDB_NAME": self.name, **os.environ},
-                )  # fmt: skip
-            except OSError as error:
-                raise PruneError(f"{self.command[0]} cannot be run: {error.strerror}") from error
-        if self._stopped:
-            self.stop()
+            self._job = Job(
+                _program(self.command + self._more), lock, stdout=log, stderr=log,
+                env={"WANDB_NAME": self.name, **os.environ},
+            )  # fmt: skip
         status = None
-        while status is None:
-            try:
-                status = self._process.wait(POLL)
-            except subprocess.TimeoutExpired:
-                pass
-            seen = self._tell(say, seen)
-            state["seconds"] = before + time.monotonic() - started
-            self._write(state)
+        with self._job as job:
+            if self._stopped:
+                job.end()
+            while status is None:
+                status = job.wait(POLL)
+                seen = self._tell(say, seen)
+                state["seconds"] = before + time.monotonic() - started
+                self._write(state)
         if status:
             raise PruneError(
                 f"{self.name}: the training failed (exit status {status}): {self._last_words()}; "
@@ -124,9 +111,8 @@ class Training:
     def stop(self) -> None:
         """End the training if it runs; the next ``run`` goes on from its last checkpoint."""
         self._stopped = True
-        if self._process is not None and self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGTERM)
+        if self._job is not None:
+            self._job.end()
 
     def _is_over(self) -> bool:
         """Whether the training came to its end while no one was waiting for it.

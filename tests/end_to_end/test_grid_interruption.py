@@ -3,10 +3,12 @@
 import json
 import os
 import shlex
+import signal
 
 import pytest
 from commands import BIN, state_of
 from grids import config, grid, records, same
+from interruption import interrupt
 
 pytest.importorskip("matplotlib")
 
@@ -24,7 +26,7 @@ def small(data, dense, tmp_path_factory):
 @pytest.mark.parametrize("event", ["update 9", "result 4"])
 def test_killed_and_gone_on_with(small, tmp_path, event):
     """SIGKILL in a retraining, and while a result is noted."""
-    content, whole, folder = small
+    content, _, _ = small
     if event.startswith("result"):
         grid(tmp_path, content, ok=-9, prepare=("kill", "at", *event.split()))
     else:  # only the training is killed; the grid says so
@@ -32,11 +34,26 @@ def test_killed_and_gone_on_with(small, tmp_path, event):
         assert "training failed" in said and "train.log" in said and "Traceback" not in said
         assert len(records(tmp_path)) == 3
     grid(tmp_path, content)
-    gone_on = records(tmp_path)
+    same_end(tmp_path, small)
+
+
+def same_end(path, small):
+    _, whole, folder = small
+    gone_on = records(path)
     assert whole.keys() == gone_on.keys() and len(whole) == 4
     for point, record in whole.items():
-        found = json.loads(json.dumps(gone_on[point]).replace(str(tmp_path), folder))
+        found = json.loads(json.dumps(gone_on[point]).replace(str(path), folder))
         assert same(found, record), point
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_told_to_end_in_a_training(small, tmp_path, how):
+    def run(**kwargs):
+        return grid(tmp_path, small[0], **kwargs)
+
+    interrupt(run, tmp_path / "out", how)
+    grid(tmp_path, small[0])
+    same_end(tmp_path, small)
 
 
 def test_interrupted_by_hand(data, tmp_path):

@@ -177,18 +177,33 @@ class TestFairseqPrune:
         for target in (tmp_path / "no" / "folder.pt", tmp_path):
             assert str(target) in exits("prune", dense, target, "--sparsity", "0.5")
 
-    def test_what_stood_at_the_target_survives_a_failure(self, dense, tmp_path, monkeypatch):
-        target = tmp_path / "out.pt"
-        target.write_bytes(b"precious")
+    @pytest.mark.parametrize(
+        "words, said",
+        [
+            ("prune IN OUT --sparsty 0.8", "--sparsty is no option of prune; did you mean --spar"),
+            ("prune IN OUT --spars 0.8", "--spars is no option of prune; did you mean --sparsity?"),
+            ("average IN -out OUT", "-out is no option of average; did you mean --out?"),
+            ("grid FILE --jop=2", "--jop is no option of grid; did you mean --jobs?"),
+            ("pack IN OUT --quick", "--quick is no option of pack\n"),
+            ("prune --sparsity 0.8", "the following arguments are required: IN, OUT"),
+            ("prune IN OUT --sparsity", "--sparsity: expected one argument"),
+            (
+                "iterate --from IN --out OUT --rounds 2 --sparsity 0.5 fairseq-train DATA --lr 1",
+                "--lr is no option of iterate; the training command and its options go after --\n",
+            ),
+        ],
+    )
+    def test_options_that_are_none(self, words, said, capsys):
+        """Whatever is missing besides, the one that is wrong is named."""
+        assert exits(*words.split()) == "2"
+        assert said in capsys.readouterr().err
 
-        def full(state, path, *args, **kwargs):
-            with open(path, "wb") as f:
-                f.write(b"half")
-            raise OSError("No space left on device")
-
-        monkeypatch.setattr(torch, "save", full)
-        assert "No space left" in exits("prune", dense, target, "--sparsity", "0.5")
-        assert os.listdir(str(tmp_path)) == ["out.pt"] and target.read_bytes() == b"precious"
+    def test_a_command_of_options_alone(self, dense, tmp_path):
+        said = exits(
+            "iterate", "--from", dense, "--out", tmp_path / "o", "--sparsity", "0.5",
+            "--rounds", "1", "--", "--arch", "lstm",
+        )  # fmt: skip
+        assert "give the training command of a round after --" in said
 
     def test_diverged_model(self, dense, tmp_path):
         state = read_checkpoint(str(dense))

@@ -1,0 +1,33 @@
+"""A mistyped option is named, whatever else is wrong with a command."""
+
+import argparse
+import difflib
+import re
+from typing import List, Mapping
+
+
+def check_options(verbs: Mapping[str, argparse.ArgumentParser], words: List[str]) -> None:
+    """End with a sentence if ``words``, VERB and what follows, hold an option that VERB lacks.
+
+    argparse looks for what is required first, and then names that.
+
+    Raises:
+        SystemExit: as argparse does.
+    """
+    if not words or words[0] not in verbs:
+        return
+    verb = verbs[words[0]]
+    known = [name for action in verb._actions for name in action.option_strings]
+    takes_command = any(action.nargs == argparse.REMAINDER for action in verb._actions)
+    for word in words[1:]:
+        if word == "--":
+            return
+        name = word.split("=")[0]
+        # numbers and texts with spaces are values, for argparse too
+        if not re.match(r"-[^\d.\s]\S*$", name) or name in known:
+            continue
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+        remedy = f"; did you mean {close[0]}?" if close else ""
+        if takes_command and "--" not in words:
+            remedy += "; the training command and its options go after --"
+        verb.error(f"{name} is no option of {words[0]}{remedy}")
