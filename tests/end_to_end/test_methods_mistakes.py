@@ -27,7 +27,7 @@ def change(index, **keys):
         (change(1, name=None), "methods: each needs a name"),
         (change(1, name=".."), "its name needs a letter (a to z) or a digit"),
         (change(2, prune="--sparsity 1.5"), "pruned 70%: --sparsity 1.5 is outside [0, 1)"),
-        (change(2, prune="--sparsity 0.7 --schedule gradual"), "unrecognized arguments"),
+        (change(2, prune="--sparsity 0.7 --schedule gradual"), "--schedule is no option of prune"),
         (change(3, prune="--scheme class-blond --sparsity 0.5"), "--scheme class-blond"),
         (change(0, prune="--sparsity 0.5"), "it prunes and has no model to begin with"),
         (change(4, factorize="--factorization svd --lstm-rank 2"), "--factorization svd: choose"),
