@@ -4,6 +4,7 @@ Each function changes one thing in fairseq for this process, and only what does 
 without it.
 """
 
+import sys
 import types
 
 import numpy
@@ -18,6 +19,8 @@ from fairseq.trainer import Trainer
 from .checkpoints.in_fairseq import read_packed_files
 from .checkpoints.reading import TAKES_SAFE_TYPES, allow_in_fairseq
 from .checkpoints.saving_in_fairseq import save_whole_files
+from .checkpoints.sentences import exits
+from .checkpoints.values import value_of
 
 
 def mend_all() -> None:
@@ -29,6 +32,7 @@ def mend_all() -> None:
     save_plateau_counters()
     start_average_from_any_checkpoint()
     build_token_blocks()
+    evaluate_values_only()
 
 
 def broadcast_checkpoints() -> None:
@@ -120,3 +124,19 @@ def build_token_blocks() -> None:
 
     if not hasattr(numpy, "compat"):
         token_block_dataset.np = Numpy("numpy")
+
+
+def evaluate_values_only() -> None:
+    """Let the options that fairseq gives to ``eval`` be values, and nothing that runs.
+
+    Files hold such options (``encoder_layers`` of a fconv model, say). In each module of fairseq
+    a name of its own stands before Python's.
+    """
+
+    def evaluate(text):
+        with exits():
+            return value_of(text)
+
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] == "fairseq" and module is not None:
+            module.eval = evaluate
