@@ -23,6 +23,8 @@ def read_words(
         return None
     inferred = dict(zip(("source", "target"), infer_language_pair(folder)))
     language = settings.get(f"{which}_lang") or inferred[which]
+    if os.sep in (language or ""):
+        return None  # no language: another folder
     path = os.path.join(folder, f"dict.{language}.txt" if language else "dict.txt")
     if not os.path.isfile(path):
         return None

@@ -6,16 +6,18 @@ Packed files do as well, and so do slimmed checkpoints; what cannot be read is t
 import functools
 import types
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, Sequence
 
 import torch
 from fairseq import checkpoint_utils
+from fairseq.trainer import Trainer
 
-from ..pruning import PruneError
+from .being_read import BeingRead
+from .confine import confine
+from .encoders import leave_out_encoders
 from .form import check_form, is_bare
 from .lazy import LazyTensor, MappedTensor
 from .packed.container import is_packed
-from .packed.dictionaries import check_dictionaries
 from .packed.packed_model import PackedModel
 from .reading import (
     TAKES_SAFE_TYPES,
@@ -24,14 +26,18 @@ from .reading import (
     read_checkpoint,
     read_safely,
 )
+from .sentences import catchable, exits
 from .slimmed import completed
 
 
 class _Torch(types.ModuleType):
-    """torch as fairseq's checkpoint_utils sees it: ``load`` reads what this plugin can read."""
+    """torch as fairseq's checkpoint_utils sees it: ``load`` reads what this plugin can read, and
+    keeps that from reaching out."""
 
     #: whether other checkpoints are mapped rather than read
     maps = False
+    #: what is being read, and for which task
+    reading: BeingRead
 
     def __getattr__(self, name):
         return getattr(torch, name)
@@ -40,16 +46,17 @@ class _Torch(types.ModuleType):
         path = getattr(file, "name", file)
         if not isinstance(path, str):
             return torch.load(file, *args, **kwargs)
-        try:
+        with exits():
             if is_packed(path):
                 state = lazy_state(PackedModel(path))
             elif self.maps:
                 state = mapped_state(path)
             else:
                 state = _as_torch_does(path, file, *args, **kwargs)
-            return completed(state)
-        except PruneError as error:
-            raise SystemExit(f"fairseq_prune: error: {error}") from error
+            state = completed(state)
+            if isinstance(state, dict):
+                self.reading.note(path, state, confine(path, state))
+        return state
 
 
 def _as_torch_does(path: str, file: Any, *args, **kwargs) -> Any:
@@ -65,28 +72,48 @@ def _as_torch_does(path: str, file: Any, *args, **kwargs) -> Any:
     return state
 
 
+@contextmanager
+def _reading(paths: Sequence[str], task: Any) -> Iterator[BeingRead]:
+    before = checkpoint_utils.torch.reading
+    now = checkpoint_utils.torch.reading = BeingRead(paths, task)
+    try:
+        yield now
+    finally:
+        checkpoint_utils.torch.reading = before
+
+
 def read_packed_files() -> None:
-    """Let fairseq load packed files in this process, with the dictionaries they belong to."""
+    """Let fairseq load packed files in this process.
+
+    And any checkpoint only with the dictionaries that are noted in it, and confined
+    (``confine``): to decode, and to train from.
+    """
     if isinstance(checkpoint_utils.torch, _Torch):
         return
     checkpoint_utils.torch = _Torch("torch")
-    load = checkpoint_utils.load_model_ensemble_and_task
+    checkpoint_utils.torch.reading = BeingRead()
+    load, load_in_training = checkpoint_utils.load_model_ensemble_and_task, Trainer.load_checkpoint
 
     @functools.wraps(load)
     def load_and_check(filenames, arg_overrides=None, task=None, *args, **kwargs):
-        packed = [path for path in filenames if is_packed(path)]
-        try:
-            expected = {path: PackedModel(path).dictionaries for path in packed}
-            for path in packed if task is not None else ():
-                check_dictionaries(path, expected[path], task)
-            models, cfg, loaded = load(filenames, arg_overrides, task, *args, **kwargs)
-            for path in packed if task is None else ():
-                check_dictionaries(path, expected[path], loaded)
-        except PruneError as error:
-            raise SystemExit(f"fairseq_prune: error: {error}") from error
+        with exits(), _reading(filenames, task) as reading:
+            try:
+                with catchable():
+                    models, cfg, loaded = load(filenames, arg_overrides, task, *args, **kwargs)
+            except Exception as error:
+                raise reading.explain(error) from error
+            if task is None:
+                reading.check(loaded)
+                leave_out_encoders(filenames[0], cfg, arg_overrides or {})
         return models, cfg, loaded
 
+    @functools.wraps(load_in_training)
+    def load_checkpoint(self, filename, *args, **kwargs):
+        with _reading([filename], self.task):
+            return load_in_training(self, filename, *args, **kwargs)
+
     checkpoint_utils.load_model_ensemble_and_task = load_and_check
+    Trainer.load_checkpoint = load_checkpoint
 
 
 def map_checkpoints() -> None:

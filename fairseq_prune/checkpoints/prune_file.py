@@ -16,6 +16,7 @@ from ..pruning import (
     masks_of,
     prune,
 )
+from .dictionaries import DICTIONARIES_KEY, find_dictionaries
 from .reading import read_checkpoint
 from .weights import aliases_in, find_record, prunable_weights
 from .writing import check_writable, scratch_tensor, write_checkpoint
@@ -48,7 +49,7 @@ def prune_checkpoint(
     state = read_checkpoint(source)
     aliases = aliases_in(state, source)
     weights = prunable_weights(state, aliases, include, exclude)
-    record = find_record(state)
+    record, dictionaries = find_record(state), find_dictionaries(state)
     previous = masks_of(record, state["model"]) if record and record["masks"] else None
     result = prune(weights, fairseq_classes(weights, aliases), scheme, sparsity, previous)
     if previous is not None:
@@ -68,6 +69,8 @@ def prune_checkpoint(
                         if same in tensors:
                             tensors[same] = pruned
         state[RECORD_KEY] = make_record(result, sparsity)
+        if dictionaries:
+            state[DICTIONARIES_KEY] = dictionaries
         state.pop("last_optimizer_state", None)
         extra.pop("best", None)
         write_checkpoint(state, target)

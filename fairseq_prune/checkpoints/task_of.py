@@ -9,17 +9,21 @@ from fairseq.tasks import FairseqTask
 from omegaconf import open_dict
 
 from ..pruning import PruneError
+from .configuration import names_of
+from .sentences import catchable
+from .values import NotAValue
 
 
 def config_of(checkpoint: str, data: Optional[str] = None) -> Any:
     """The configuration of a checkpoint that can be read, with ``data`` for its data folder.
 
     Raises:
-        PruneError: it holds none.
+        PruneError: it holds none; see ``confine``.
     """
     overrides = {} if data is None else {"data": data}
     # of an older checkpoint's args, fairseq makes one
-    cfg = checkpoint_utils.load_checkpoint_to_cpu(checkpoint, overrides).get("cfg")
+    with catchable():
+        cfg = checkpoint_utils.load_checkpoint_to_cpu(checkpoint, overrides).get("cfg")
     if cfg is None or not cfg.get("task") or not cfg.get("model"):
         raise PruneError(
             f"{checkpoint} does not say what it is the model of; save it with the cfg (or args) of "
@@ -53,7 +57,11 @@ def set_up(cfg: Any, checkpoint: str, changes: Optional[Mapping[str, Any]] = Non
     if not os.path.isdir(where.split(os.pathsep)[0]):
         raise PruneError(f"there is no folder {where} with the data of {checkpoint}")
     try:
-        return tasks.setup_task(cfg.task)
+        with catchable():
+            return tasks.setup_task(cfg.task)
+    except NotAValue as error:
+        names = ", ".join(names_of(error.text, cfg))
+        raise PruneError(f"{checkpoint}: its option {names}: {error}") from error
     except Exception as error:  # fairseq raises no narrower one
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise PruneError(f"{where} has no data for {checkpoint}: {reason}") from error

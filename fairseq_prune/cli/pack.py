@@ -1,13 +1,11 @@
 """``fairseq-prune pack`` and ``unpack``: small files."""
 
 from dataclasses import asdict
-from typing import Dict, Optional
+from typing import Optional
 
+from ..checkpoints.dictionaries import check_dictionaries, find_dictionaries, fingerprints
 from ..checkpoints.in_fairseq import mapped_checkpoints
-from ..checkpoints.packed.container import is_packed
-from ..checkpoints.packed.dictionaries import check_dictionaries, fingerprints
 from ..checkpoints.packed.pack_file import Packed, pack_checkpoint
-from ..checkpoints.packed.packed_model import PackedModel
 from ..checkpoints.packed.unpack_file import unpack_file
 from ..checkpoints.packed.values_code import VALUES
 from ..checkpoints.reading import read_checkpoint
@@ -70,12 +68,9 @@ def run_pack(args) -> None:
 
 def _dictionaries(source: str, data: Optional[str]):
     """Fingerprints, and why there are none."""
-    noted: Dict[str, str] = {}
-    read_checkpoint(source)  # says what is wrong with it
-    if is_packed(source):
-        noted = PackedModel(source).dictionaries
-        if noted and data is None:
-            return noted, None
+    noted = find_dictionaries(read_checkpoint(source))
+    if noted and data is None:
+        return noted, None
     try:
         with mapped_checkpoints():
             cfg = config_of(source, data)

@@ -7,9 +7,8 @@ from fairseq.tasks import FairseqTask
 from torch import nn
 
 from ..checkpoints.packed.container import is_packed
-from ..checkpoints.packed.dictionaries import check_dictionaries
-from ..checkpoints.packed.packed_model import PackedModel
 from ..checkpoints.reading import read_checkpoint
+from ..checkpoints.sentences import catchable
 from ..checkpoints.task_of import config_of, set_up, task_name
 from ..pruning import PruneError
 from .convert import check_runtime
@@ -28,10 +27,7 @@ def load(
         PruneError: the file is damaged, the data are not there or have other dictionaries.
     """
     check_runtime(runtime)
-    dictionaries = {}
-    if is_packed(path):
-        dictionaries = PackedModel(path).dictionaries
-    else:
+    if not is_packed(path):
         read_checkpoint(path)  # says what is wrong with it
     cfg = config_of(path, data)
     changes = dict(options or {})
@@ -40,10 +36,12 @@ def load(
         pruned = name if name.startswith("pruned_") else f"pruned_{name}"
         changes.update(_name=pruned, prune_runtime=runtime)
     task = set_up(cfg, path, changes)
-    check_dictionaries(path, dictionaries, task)
     try:
-        models, cfg, task = checkpoint_utils.load_model_ensemble_and_task([path], task=task)
-    except (RuntimeError, KeyError, AssertionError) as error:
+        with catchable():
+            models, cfg, task = checkpoint_utils.load_model_ensemble_and_task([path], task=task)
+    except PruneError:
+        raise
+    except Exception as error:  # whatever the building of a model makes of its options
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise PruneError(f"{path} cannot be decoded with: {reason}") from error
     return models[0].eval(), cfg, task

@@ -7,6 +7,7 @@ from fairseq.logging import metrics
 from fairseq.logging.meters import AverageMeter
 from fairseq.tasks import TASK_DATACLASS_REGISTRY, TASK_REGISTRY, register_task
 
+from ..checkpoints.dictionaries import fingerprints
 from ..optim.placement import unwrap
 from ..pruning import PruneError
 from ..runtime.task import RuntimeMixin
@@ -68,8 +69,8 @@ class PrunedTaskMixin(RuntimeMixin, ExactResumeMixin, ReplaceUnkMixin):
             says_it_in_a_sentence(check_options)(self.prune_cfg)
         model = super().build_model(cfg, from_checkpoint=from_checkpoint)
         if starts_pruning:
-            prior = says_it_in_a_sentence(check_start)(self.prune_cfg, model)
-            self._pruner = Pruner(self.prune_cfg, prior)
+            prior = says_it_in_a_sentence(check_start)(self.prune_cfg, model, self)
+            self._pruner = Pruner(self.prune_cfg, prior, fingerprints(self))
             resume_exactly()
         return model
 
@@ -81,7 +82,7 @@ class PrunedTaskMixin(RuntimeMixin, ExactResumeMixin, ReplaceUnkMixin):
     @says_it_in_a_sentence
     def _prune_if_due(self, model, optimizer, ema, update) -> None:
         if self._pruner is None:
-            self._pruner = Pruner(self.prune_cfg)
+            self._pruner = Pruner(self.prune_cfg, dictionaries=fingerprints(self))
         self._pruner.before_update(model, optimizer, ema, update)
 
     def valid_step(self, sample, model, criterion, **kwargs):

@@ -6,6 +6,7 @@ from typing import Any, Dict, Optional
 
 from fairseq.optim import OPTIMIZER_REGISTRY
 
+from ..checkpoints.dictionaries import DICTIONARIES_KEY
 from ..models.ties import Aliases, aliases_of
 from ..models.weight_classes import fairseq_classes, fairseq_prunable, renamed
 from ..models.weight_norm import check_weight_norm
@@ -38,13 +39,20 @@ class Pruner:
     interrupted prunes as one that was not.
     """
 
-    def __init__(self, cfg, prior: Optional[Dict[str, Any]] = None):
+    def __init__(
+        self,
+        cfg,
+        prior: Optional[Dict[str, Any]] = None,
+        dictionaries: Optional[Dict[str, str]] = None,
+    ):
         """
         Args:
             cfg: config of the task.
             prior: the record of the mask that the run starts with, if any.
+            dictionaries: fingerprints of those of the task.
         """
         self.cfg = cfg
+        self._dictionaries = dictionaries
         self._prior = prior
         self._asked = is_asked(cfg)
         self._holder = None
@@ -151,6 +159,8 @@ class Pruner:
         placed = masters(optimizer, named)
         self._masks = masks_of(self._record, named)
         check_agreement(self._masks)
+        if self._dictionaries:
+            self._record = {**self._record, DICTIONARIES_KEY: self._dictionaries}
         held = [Held.place(*placed[name], mask) for name, mask in self._masks.items()]
         inner.hold(self._record, held)
         copies = dict(ema.named_parameters()) if ema is not None else {}

@@ -4,8 +4,10 @@ import os
 import re
 from typing import Any, Dict, Optional
 
+from fairseq.tasks import FairseqTask
 from torch import nn
 
+from ..checkpoints.dictionaries import check_dictionaries, find_dictionaries
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
 from ..models.parameters import is_copy
@@ -128,11 +130,12 @@ def continues_itself(cfg) -> bool:
     )
 
 
-def check_start(cfg, model: nn.Module) -> Optional[Dict[str, Any]]:
+def check_start(cfg, model: nn.Module, task: FairseqTask) -> Optional[Dict[str, Any]]:
     """The mask the run starts with, as a record: of --prune-mask-from, or of the checkpoint.
 
     Raises:
-        PruneError: the run starts from no checkpoint, or from one that does not fit ``model``.
+        PruneError: the run starts from no checkpoint, or from one that does not fit ``model``;
+            the mask is of a model with other dictionaries than those of ``task``.
     """
     path = starting_checkpoint(cfg)
     record = None
@@ -144,12 +147,13 @@ def check_start(cfg, model: nn.Module) -> Optional[Dict[str, Any]]:
             "give --finetune-from-model CHECKPOINT"
         )
     if cfg.prune_mask_from is not None and not (path and continues_itself(cfg)):
-        record = _mask_from(cfg.prune_mask_from, model)
+        record = _mask_from(cfg.prune_mask_from, model, task)
     return record
 
 
-def _mask_from(path: str, model: nn.Module) -> Dict[str, Any]:
-    record = find_record(read_checkpoint(path))
+def _mask_from(path: str, model: nn.Module, task: FairseqTask) -> Dict[str, Any]:
+    state = read_checkpoint(path)
+    record = find_record(state)
     if record is None or not record["masks"]:
         raise PruneError(
             f"--prune-mask-from {path}: the checkpoint has no mask; name one that was pruned"
@@ -161,6 +165,7 @@ def _mask_from(path: str, model: nn.Module) -> Dict[str, Any]:
             f"--prune-mask-from {path}: {error}; give the --arch and the model options it was "
             f"trained with"
         ) from error
+    check_dictionaries(path, find_dictionaries(state), task)
     return record
 
 

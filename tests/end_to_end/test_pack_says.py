@@ -66,9 +66,9 @@ def test_dictionaries_are_noted_by_the_hash_of_their_symbols(data, retrained, tm
     assert noted(tmp_path / "model.packed") == expected
 
 
-def test_data_that_are_gone(retrained, data, tmp_path):
+def test_data_that_are_gone(dense, data, tmp_path):
     """Said once, and not needed where a packed model is packed again."""
-    state = state_of(retrained[0] / "checkpoint_best.pt")
+    state = state_of(dense)
     state["cfg"]["task"]["data"] = str(tmp_path / "moved")
     torch.save(state, str(tmp_path / "model.pt"))
     once, twice = tmp_path / "once.packed", tmp_path / "twice.packed"

@@ -8,6 +8,7 @@ from torch import Tensor
 from ...models.ties import Aliases
 from ...optim.pruned_optimizer import RECORD_KEY
 from ...pruning import PruneError
+from ..dictionaries import DICTIONARIES_KEY, find_dictionaries
 from ..reading import read_checkpoint
 from ..weights import aliases_in, distinct, find_record
 from ..writing import check_writable
@@ -19,6 +20,9 @@ from .write_tensor import describe, write_tensor
 
 #: Not the model's: what training needs to go on, and averages as large as the model.
 OPTIMIZER, AVERAGES = "last_optimizer_state", ("ema", "ema_fp32_params")
+
+#: What stands in a place of its own in the packed file, or nowhere.
+APART = ("model", OPTIMIZER, RECORD_KEY, DICTIONARIES_KEY)
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ def pack_checkpoint(
 
     Args:
         values: a key of ``VALUES``; "exact" keeps every bit.
-        dictionaries: name -> fingerprint of the dictionaries the model belongs to.
+        dictionaries: name -> fingerprint of the dictionaries the model belongs to; by default
+            those noted in ``source``.
     Raises:
         PruneError: ``source`` cannot be read, or holds what cannot be packed; ``target`` cannot
             be written.
@@ -82,7 +87,7 @@ def pack_checkpoint(
         "record": None if record is None else _without_masks(record),
         "state": rest,
         "loose": [describe(tensor) for tensor in loose],
-        "dictionaries": dict(dictionaries or {}),
+        "dictionaries": dict(find_dictionaries(state) if dictionaries is None else dictionaries),
     }
     kept = [tensor for name, tensor in model.items() if name not in copies]
     dense = sum(tensor.numel() * tensor.element_size() for tensor in kept)
@@ -110,7 +115,7 @@ def _copies(
 
 def _rest(state: Mapping[str, Any]) -> Tuple[Any, List[Tensor], List[str]]:
     """All but the model, as JSON; its loose tensors; names of what was left out."""
-    rest = {k: v for k, v in state.items() if k not in ("model", OPTIMIZER, RECORD_KEY)}
+    rest = {k: v for k, v in state.items() if k not in APART}
     left_out = ["the optimizer's state"] if state.get(OPTIMIZER) else []
     extra = rest.get("extra_state")
     if extra:

@@ -6,6 +6,7 @@ import torch
 
 from ...optim.pruned_optimizer import RECORD_KEY
 from ...pruning import PruneError
+from ..dictionaries import DICTIONARIES_KEY
 from .container import Container
 from .limit import check_claim
 from .plain import from_json
@@ -59,6 +60,8 @@ class PackedModel:
     def state(self, model: Mapping[str, Any]) -> Dict[str, Any]:
         """The checkpoint without the optimizer, with ``model`` for its weights."""
         state = {**self._state, "model": model}
+        if self.dictionaries and DICTIONARIES_KEY not in (self._record or {}):
+            state[DICTIONARIES_KEY] = self.dictionaries
         if self._record is not None:
             masked = {n: t for n, t in self.tensors.items() if t.recorded and n == t.name}
             state[RECORD_KEY] = {

@@ -1,0 +1,44 @@
+"""Which dictionaries a model belongs to: with others its words are other words."""
+
+import hashlib
+from typing import Any, Dict, Mapping
+
+from fairseq.data import Dictionary
+
+from ..pruning import PruneError
+from .packed.container import is_packed
+from .weights import find_record
+
+#: Where fingerprints stand: in the record of a pruning run, or in a checkpoint beside its model.
+DICTIONARIES_KEY = "dictionaries"
+
+
+def fingerprints(task: Any) -> Dict[str, str]:
+    """ "source" and "target" -> SHA-256 over the symbols of the task's dictionary, in order."""
+    found = {}
+    for side in ("source", "target"):
+        try:
+            dictionary = getattr(task, f"{side}_dictionary", None)
+        except NotImplementedError:  # a task that has none
+            continue
+        if isinstance(dictionary, Dictionary):
+            text = "\n".join(dictionary.symbols)
+            found[side] = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return found
+
+
+def find_dictionaries(state: Mapping[str, Any]) -> Dict[str, str]:
+    """The fingerprints that a checkpoint holds; none if its run noted none."""
+    noted = state.get(DICTIONARIES_KEY) or (find_record(state) or {}).get(DICTIONARIES_KEY)
+    return dict(noted) if isinstance(noted, Mapping) else {}
+
+
+def check_dictionaries(path: str, expected: Mapping[str, str], task: Any) -> None:
+    """Raise PruneError if ``task`` has another dictionary than the model at ``path`` expects."""
+    for side, found in fingerprints(task).items():
+        if expected.get(side, found) != found:
+            made = "packed" if is_packed(path) else "trained"
+            raise PruneError(
+                f"{path} was {made} with another {side} dictionary than the data has; give the "
+                f"data it was trained on, or data made with its dictionaries (--srcdict, --tgtdict)"
+            )
