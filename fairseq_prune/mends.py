@@ -21,6 +21,8 @@ from .checkpoints.reading import TAKES_SAFE_TYPES, allow_in_fairseq
 from .checkpoints.saving_in_fairseq import save_whole_files
 from .checkpoints.sentences import exits
 from .checkpoints.values import value_of
+from .tasks.command_line import check_command_lines
+from .tasks.loading import load_with_pruning_in_mind
 
 
 def mend_all() -> None:
@@ -31,6 +33,8 @@ def mend_all() -> None:
     save_state_under_amp()
     save_plateau_counters()
     start_average_from_any_checkpoint()
+    load_with_pruning_in_mind()
+    check_command_lines()
     build_token_blocks()
     evaluate_values_only()
 

@@ -45,6 +45,8 @@ class PrunedOptimizerMixin:
     The mask travels in the optimizer's state dict, one bit a weight.
     """
 
+    #: the optimizer without pruning
+    made_of: type
     _held: List[Held] = []
     _taken_up = False
     prune_record: Optional[Dict[str, Any]] = None
@@ -56,7 +58,7 @@ class PrunedOptimizerMixin:
             super().__init__(*args, **kwargs)
         except ImportError as error:
             raise SystemExit(
-                f"fairseq_prune: error: --optimizer {_registered_name(type(self))} cannot be used "
+                f"fairseq_prune: error: --optimizer {registered_name(type(self))} cannot be used "
                 f"here: {error}"
             ) from error
 
@@ -88,8 +90,13 @@ class PrunedOptimizerMixin:
                 held.zero_(held.param.grad.data)
         return super().clip_grad_norm(max_norm, aggregate_norm_fn)
 
+    @property
+    def is_pruned(self) -> bool:
+        """Whether there is a mask to keep."""
+        return bool((self.prune_record or {}).get("masks"))
+
     def step(self, *args, **kwargs):
-        if self.prune_record is not None and not self._taken_up:
+        if self.is_pruned and not self._taken_up:
             raise SystemExit(
                 "fairseq_prune: error: this run continues a pruned checkpoint, but its task "
                 "does not know of pruning; use --task pruned_<task>, e.g. pruned_translation"
@@ -134,12 +141,17 @@ def register_pruned_optimizer(name: str) -> type:
     pruned = type(
         f"Pruned{base.__name__}",
         (PrunedOptimizerMixin, base),
-        {"__doc__": f"fairseq's {name}, keeping pruned weights at zero.", "__module__": __name__},
+        {
+            "__doc__": f"fairseq's {name}, keeping pruned weights at zero.",
+            "__module__": __name__,
+            "made_of": base,
+        },
     )
     return register_optimizer(f"pruned_{name}", dataclass=options)(pruned)
 
 
-def _registered_name(cls: type) -> str:
+def registered_name(cls: type) -> str:
+    """What ``--optimizer`` calls it."""
     return next((name for name, c in OPTIMIZER_REGISTRY.items() if c is cls), cls.__name__)
 
 

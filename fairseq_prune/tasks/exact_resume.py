@@ -5,14 +5,13 @@ import logging
 from fairseq import checkpoint_utils
 
 from ..optim.placement import innermost
-from .options import is_asked
 from .start import continues_itself
 
 logger = logging.getLogger("fairseq_prune")
 
 
 class ExactResumeMixin:
-    """For tasks: make batches as in epoch 1, whichever epoch the process starts in.
+    """For tasks that prune: make batches as in epoch 1, whichever epoch the process starts in.
 
     fairseq makes the batches of a data set once, in the epoch a process starts in, and
     keeps them for later epochs. fairseq-fixed 0.12.3 seeds their making with that epoch
@@ -28,7 +27,7 @@ class ExactResumeMixin:
             and self.can_reuse_epoch_itr(dataset)
         )
         made = dataset in self.dataset_to_epoch_iter
-        if not is_asked(self.prune_cfg) or epoch == 1 or made or not kept:
+        if self._pruner is None or epoch == 1 or made or not kept:
             return super().get_batch_iterator(dataset, *args, **kwargs)
         iterator = super().get_batch_iterator(dataset, *args, **{**kwargs, "epoch": 1})
         dataset.set_epoch(epoch)

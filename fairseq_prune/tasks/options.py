@@ -3,9 +3,13 @@
 from dataclasses import field, make_dataclass
 from typing import Optional
 
+from fairseq.tasks import TASK_REGISTRY
 from omegaconf import II
 
-from ..pruning import SCHEMES, PruneError
+from ..pruning import SCHEMES
+
+#: What ``--prune-scheme`` takes to train a dense model, whatever the run starts from.
+DENSE = "none"
 
 OPTIONS = (
     (
@@ -14,7 +18,8 @@ OPTIONS = (
         None,
         "prune the trained model that this run starts from, then retrain what is left; how "
         "pruning is distributed over the weight classes: " + ", ".join(SCHEMES) + "; or n:m, "
-        "e.g. 2:4: the n largest of each m neighbours in a row are kept",
+        "e.g. 2:4: the n largest of each m neighbours in a row are kept. Left out, a pruned model "
+        f"keeps its mask and a dense one stays dense; {DENSE} trains both dense",
     ),
     (
         "prune_sparsity",
@@ -92,6 +97,7 @@ SEEN = (
     ),
     ("no_save_optimizer_state", bool, II("checkpoint.no_save_optimizer_state")),
     ("continue_once", Optional[str], II("checkpoint.continue_once")),
+    ("reset_dataloader", bool, II("checkpoint.reset_dataloader")),
     ("checkpoint_suffix", str, II("checkpoint.checkpoint_suffix")),
     ("write_checkpoints_asynchronously", bool, II("checkpoint.write_checkpoints_asynchronously")),
     ("max_update", int, II("optimization.max_update")),
@@ -121,27 +127,25 @@ def with_prune_options(base: type) -> type:
     return make_dataclass(f"Pruned{base.__name__}", fields, bases=(base,))
 
 
+def twin_of(task: str) -> str:
+    """The pruned twin of a task, to name it in a sentence."""
+    twin = f"pruned_{task}"
+    return twin if twin in TASK_REGISTRY else "pruned_<task>"
+
+
 def patterns(option: Optional[str]):
     """The regular expressions of an option: none or one."""
     return () if option is None else (option,)
 
 
 def is_asked(cfg) -> bool:
-    """Whether the run is to prune, or to train under a mask."""
-    return cfg.prune_scheme is not None or cfg.prune_mask_from is not None
+    """Whether the options ask to prune, or to train under a mask."""
+    return cfg.prune_scheme not in (None, DENSE) or cfg.prune_mask_from is not None
 
 
-def check_asked(cfg) -> None:
-    """Raise PruneError if options say how to prune and none says to."""
-    if is_asked(cfg):
-        return
-    for name, _, default, _ in OPTIONS:
-        if getattr(cfg, name, default) != default:
-            flag = "--" + name.replace("_", "-")
-            raise PruneError(
-                f"{flag} prunes nothing without --prune-scheme; add --prune-scheme class-blind, "
-                f"or leave {flag} out"
-            )
+def flag(name: str) -> str:
+    """The command line's word for an option."""
+    return "--" + name.replace("_", "-")
 
 
 def schedule_options(cfg) -> dict:

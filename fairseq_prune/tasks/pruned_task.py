@@ -12,10 +12,11 @@ from ..optim.placement import unwrap
 from ..pruning import PruneError
 from ..runtime.task import RuntimeMixin
 from .exact_resume import ExactResumeMixin, resume_exactly
-from .options import check_asked, is_asked, with_prune_options
+from .options import is_asked, with_prune_options
 from .pruner import Pruner
 from .replace_unk import ReplaceUnkMixin
-from .start import check_options, check_possible, check_start
+from .start import find_start
+from .ways_to_train import check_possible
 
 logger = logging.getLogger("fairseq_prune")
 
@@ -38,13 +39,14 @@ class PrunedTaskMixin(RuntimeMixin, ExactResumeMixin, ReplaceUnkMixin):
     """Put before a FairseqTask: ``class PrunedX(PrunedTaskMixin, X)``.
 
     With ``--prune-scheme`` or ``--prune-mask-from``, a ``Pruner`` prunes the model when it
-    is due; the pruned optimizer keeps what is pruned at zero. Without, nothing differs
-    from X.
+    is due; the pruned optimizer keeps what is pruned at zero. So it does without them where
+    the checkpoint that the run starts from is pruned. In any other run nothing differs from X.
     """
 
     #: makes the trainer hand over the EMA copy, which must be pruned with the model
     uses_ema = True
 
+    #: in training, if the run prunes or keeps a mask
     _pruner = None
     _epoch = None
 
@@ -62,28 +64,20 @@ class PrunedTaskMixin(RuntimeMixin, ExactResumeMixin, ReplaceUnkMixin):
 
     # not decorated: fairseq looks for from_checkpoint in this very signature
     def build_model(self, cfg, from_checkpoint=False):
-        starts_pruning = is_asked(self.prune_cfg) and not from_checkpoint
-        if not from_checkpoint:
-            says_it_in_a_sentence(check_asked)(self.prune_cfg)
-        if starts_pruning:
-            says_it_in_a_sentence(check_options)(self.prune_cfg)
+        start = None if from_checkpoint else says_it_in_a_sentence(find_start)(self.prune_cfg)
         model = super().build_model(cfg, from_checkpoint=from_checkpoint)
-        if starts_pruning:
-            prior = says_it_in_a_sentence(check_start)(self.prune_cfg, model, self)
+        if start is not None:
+            prior = says_it_in_a_sentence(start.check)(model, self)
             self._pruner = Pruner(self.prune_cfg, prior, fingerprints(self))
             resume_exactly()
         return model
 
     def train_step(self, sample, model, criterion, optimizer, update_num, *args, **kwargs):
-        self._prune_if_due(unwrap(model), optimizer, kwargs.get("ema_model"), update_num)
+        if self._pruner is not None:
+            before_update = says_it_in_a_sentence(self._pruner.before_update)
+            before_update(unwrap(model), optimizer, kwargs.get("ema_model"), update_num)
         self._drop_unused_ema(kwargs)
         return super().train_step(sample, model, criterion, optimizer, update_num, *args, **kwargs)
-
-    @says_it_in_a_sentence
-    def _prune_if_due(self, model, optimizer, ema, update) -> None:
-        if self._pruner is None:
-            self._pruner = Pruner(self.prune_cfg, dictionaries=fingerprints(self))
-        self._pruner.before_update(model, optimizer, ema, update)
 
     def valid_step(self, sample, model, criterion, **kwargs):
         self._drop_unused_ema(kwargs)

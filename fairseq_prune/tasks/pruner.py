@@ -4,16 +4,13 @@ import logging
 import re
 from typing import Any, Dict, Optional
 
-from fairseq.optim import OPTIMIZER_REGISTRY
-
 from ..checkpoints.dictionaries import DICTIONARIES_KEY
 from ..models.ties import Aliases, aliases_of
 from ..models.weight_classes import fairseq_classes, fairseq_prunable, renamed
 from ..models.weight_norm import check_weight_norm
 from ..optim.placement import innermost, master_view, masters
-from ..optim.pruned_optimizer import UNSUPPORTED, Held, PrunedOptimizerMixin
+from ..optim.pruned_optimizer import Held
 from ..pruning import (
-    PruneError,
     apply_,
     describe,
     due,
@@ -28,6 +25,7 @@ from .agreement import check_agreement
 from .best_model import EarlyStopping, judge_from_here, judge_nothing
 from .options import is_asked, patterns
 from .run_record import begin, is_continued, is_short, schedule_of
+from .ways_to_train import check_optimizer
 
 logger = logging.getLogger("fairseq_prune")
 
@@ -48,13 +46,13 @@ class Pruner:
         """
         Args:
             cfg: config of the task.
-            prior: the record of the mask that the run starts with, if any.
+            prior: the record of the mask that the run starts with, if any; it is kept where
+                ``cfg`` asks for no pruning.
             dictionaries: fingerprints of those of the task.
         """
         self.cfg = cfg
         self._dictionaries = dictionaries
         self._prior = prior
-        self._asked = is_asked(cfg)
         self._holder = None
         self._record: Dict[str, Any] = {}
         self._masks: Dict[str, Any] = {}
@@ -76,8 +74,8 @@ class Pruner:
         inner = innermost(optimizer)
         if inner is not self._holder:
             self._holder = inner
-            if self._is_ours(inner):
-                self._take_up(inner, model, optimizer, ema, update)
+            check_optimizer(type(inner))
+            self._take_up(inner, model, optimizer, ema, update)
         if self._schedule:
             run = self._record["run"]
             wanted = due(self._schedule, update - run["start"])
@@ -89,17 +87,10 @@ class Pruner:
         """Whether the model is not at the target sparsity yet."""
         return bool(self._schedule) and is_short(self._record)
 
-    def _is_ours(self, inner) -> bool:
-        if not isinstance(inner, PrunedOptimizerMixin):
-            if self._asked:
-                raise PruneError(_needs_pruned_optimizer(inner))
-            return False
-        return self._asked or inner.prune_record is not None
-
     def _take_up(self, inner, model, optimizer, ema, update) -> None:
         """Continue the run that the checkpoint is of, or begin one."""
         record = inner.prune_record
-        if record is not None and self._asked and not is_continued(self.cfg, record):
+        if record is not None and not is_continued(self.cfg, record):
             if self.cfg.prune_mask_from is None:
                 self._prior = record
             record = None
@@ -110,10 +101,7 @@ class Pruner:
             record = begin(self.cfg, self._prior, pruned, update)
         self._aliases = aliases_of(model)
         self._record = {**record, "threshold": renamed(record["threshold"], self._aliases)}
-        if self._asked:
-            self._schedule = schedule_of(record)
-        else:
-            logger.info("continuing under the mask of the checkpoint (no --prune-scheme given)")
+        self._schedule = schedule_of(record) if is_asked(self.cfg) else ()
         if begins and len(self._schedule) > 1:
             steps = ", ".join(f"{100 * s:.4g}% at {t}" for t, s in self._schedule)
             logger.info(f"{self.cfg.prune_schedule} schedule (updates from here): {steps}")
@@ -189,14 +177,3 @@ class Pruner:
             self.class_metrics[f"sparsity_{key}"] = sparsity(of_class)
             if name in thresholds:
                 self.class_metrics[f"threshold_{key}"] = thresholds[name]
-
-
-def _needs_pruned_optimizer(inner) -> str:
-    names = [name for name, cls in OPTIMIZER_REGISTRY.items() if cls is type(inner)]
-    name = names[0] if names else type(inner).__name__
-    if name in UNSUPPORTED:
-        return f"pruning with --optimizer {name} is not supported: {UNSUPPORTED[name]}"
-    return (
-        f"pruning with --optimizer {name}, which would revive pruned weights; "
-        f"use --optimizer pruned_{name}"
-    )

@@ -4,7 +4,7 @@ import os
 from typing import Any, Dict, Optional
 
 from ..pruning import PruneError, Schedule, empty_record, make_schedule
-from .options import schedule_options
+from .options import flag, is_asked, schedule_options
 from .start import continues_itself
 
 
@@ -13,13 +13,14 @@ def begin(cfg, prior: Optional[Dict[str, Any]], sparsity: float, update: int) ->
 
     Args:
         cfg: config of the task.
-        prior: record of the mask to begin with, or None; its sparsity is ``sparsity``.
+        prior: record of the mask to begin with, or None; its sparsity is ``sparsity``. It is
+            kept as it is if ``cfg`` asks for no pruning.
     Raises:
         PruneError: the run would end before it is pruned.
     """
     record = dict(prior or empty_record(cfg.prune_scheme))
     run = {"mask_from": _path(cfg.prune_mask_from), "start": update, "prunes": 0}
-    if cfg.prune_mask_from is None:
+    if _prunes(cfg):
         run.update(_asked(cfg))
         run["initial"] = sparsity
         # below any: the first step prunes, be it to what is pruned already; but the first of
@@ -31,9 +32,9 @@ def begin(cfg, prior: Optional[Dict[str, Any]], sparsity: float, update: int) ->
 
 
 def schedule_of(record: Dict[str, Any]) -> Schedule:
-    """The schedule of the run; without steps if its mask is taken from elsewhere."""
+    """The schedule of the run; without steps if it was given its mask."""
     run = record["run"]
-    if run["mask_from"] is not None:
+    if "schedule" not in run:
         return ()
     return make_schedule(run["schedule"], run["sparsity"], run, initial=run["initial"])
 
@@ -50,26 +51,34 @@ def is_continued(cfg, record: Dict[str, Any]) -> bool:
     Raises:
         PruneError: it lies in the run's own folder, but was asked for something else.
     """
+    if not is_asked(cfg):
+        # on the way to its target it goes no further, and has no best model yet
+        return not is_short(record)
     was = record.get("run", {"mask_from": None})
     asked = {"mask_from": _path(cfg.prune_mask_from)}
-    if cfg.prune_mask_from is None:
+    if _prunes(cfg):
         asked.update(_asked(cfg))
     for key, value in asked.items():
         if key in was and was[key] == value:
             continue
         if not continues_itself(cfg):
             return False
-        done = f"--prune-{key.replace('_', '-')} {was[key]}" if was.get(key) else "another request"
+        option = flag(f"prune_{key}")
+        done = f"{option} {was[key]}" if was.get(key) else f"no {option}"
         raise PruneError(
-            f"--prune-{key.replace('_', '-')} {value}: the checkpoint this run continues was "
-            f"pruned with {done}; ask for the same, or start anew with --finetune-from-model "
-            f"and another --save-dir"
+            f"{option} {value}: the checkpoint this run continues was made with {done}; "
+            f"ask for the same, or start anew with --finetune-from-model and another --save-dir"
         )
     return True
 
 
 def _path(path: Optional[str]) -> Optional[str]:
     return path and os.path.abspath(path)
+
+
+def _prunes(cfg) -> bool:
+    """Whether the run chooses masks of its own."""
+    return is_asked(cfg) and cfg.prune_mask_from is None
 
 
 def _asked(cfg) -> Dict[str, Any]:

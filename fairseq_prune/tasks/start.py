@@ -1,9 +1,10 @@
-"""What a pruning run starts from, checked before fairseq spends time on it."""
+"""What a training run starts from, looked at before fairseq spends time on it."""
 
+import logging
 import os
-import re
-from typing import Any, Dict, Optional
+from typing import Any, Dict, NamedTuple, Optional
 
+from fairseq.file_io import PathManager
 from fairseq.tasks import FairseqTask
 from torch import nn
 
@@ -11,104 +12,12 @@ from ..checkpoints.dictionaries import check_dictionaries, find_dictionaries
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
 from ..models.parameters import is_copy
-from ..pruning import PruneError, check_request, check_schedule, find_scheme, masks_of
-from .options import OPTIONS, schedule_options
+from ..pruning import PruneError, masks_of, sparsity
+from .options import DENSE, is_asked
+from .request import check_options
+from .ways_to_train import check_optimizer, check_possible, optimizer_class
 
-#: Ways to train that would not keep pruned weights at zero: option -> what it may be set to.
-CANNOT = {
-    "ema_fp32": (
-        (False,),
-        "would revive pruned weights in the average; leave it out (--store-ema alone works)",
-    ),
-    "ddp_backend": (
-        ("c10d", "pytorch_ddp", "no_c10d", "legacy_ddp"),
-        "is not supported: each process must hold the whole model and take plain steps; use "
-        "pytorch_ddp or legacy_ddp",
-    ),
-    "zero_sharding": (
-        ("none",),
-        "is not supported: each process must hold the whole optimizer state; leave it out",
-    ),
-    "use_bmuf": ((False,), "is not supported: its block momentum revives pruned weights"),
-    "no_save_optimizer_state": (
-        (False,),
-        "would leave the mask out of the checkpoints, which hold it there; leave it out (fairseq-"
-        "prune average, of one checkpoint, drops the state and keeps the mask)",
-    ),
-    "write_checkpoints_asynchronously": (
-        (False,),
-        "is not supported: fairseq then leaves out copies of checkpoints; leave it out",
-    ),
-    "update_ordered_indices_seed": (
-        (False,),
-        "is not supported: a resumed run would see other batches; leave it out",
-    ),
-    "ema_update_freq": (
-        (1,),
-        "is not supported: fairseq does not save where it is in between; leave it out",
-    ),
-    "pipeline_model_parallel": (
-        (False,),
-        "is not supported: weights would be ranked in each part by itself; leave it out",
-    ),
-    "model_parallel_size": (
-        (1,),
-        "is not supported: weights would be ranked in each part by itself; leave it out",
-    ),
-    "quantization_config_path": (
-        (None,),
-        "is not supported: its centroids would move pruned weights off zero; quantize afterwards",
-    ),
-}
-
-
-def check_options(cfg) -> None:
-    """Raise PruneError unless the ``--prune-*`` options make sense."""
-    if cfg.prune_mask_from is not None:
-        for name, _, default, _ in OPTIONS:
-            if name != "prune_mask_from" and getattr(cfg, name) != default:
-                raise PruneError(
-                    f"{_flag(name)} has no meaning with --prune-mask-from, which takes a mask as "
-                    f"it is; leave out one of them"
-                )
-    else:
-        _check_request(cfg)
-
-
-def check_possible(cfg) -> None:
-    """Raise PruneError where the run trains in a way that pruning cannot work with."""
-    for name, (allowed, why) in CANNOT.items():
-        value = getattr(cfg, name)
-        if value not in allowed:
-            shown = "" if value is True else f" {value}"
-            raise PruneError(f"{_flag(name)}{shown} with pruning {why}")
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _check_request(cfg) -> None:
-    only = find_scheme(cfg.prune_scheme).sparsity
-    if cfg.prune_sparsity is None:
-        raise PruneError(
-            f"--prune-scheme needs --prune-sparsity, e.g. --prune-sparsity {only or 0.8}"
-        )
-    check_request(cfg.prune_scheme, cfg.prune_sparsity)
-    check_schedule(cfg.prune_schedule, schedule_options(cfg))
-    if only is not None and cfg.prune_schedule != "one-shot":
-        raise PruneError(
-            f"--prune-schedule {cfg.prune_schedule} prunes to other sparsities on the way, and "
-            f"--prune-scheme {cfg.prune_scheme} has one; use --prune-schedule one-shot"
-        )
-    for flag, pattern in (
-        ("--prune-include", cfg.prune_include),
-        ("--prune-exclude", cfg.prune_exclude),
-    ):
-        try:
-            re.compile(pattern or "")
-        except re.error as error:
-            raise PruneError(f"{flag} {pattern!r} is no regular expression: {error}") from error
+logger = logging.getLogger("fairseq_prune")
 
 
 def starting_checkpoint(cfg) -> Optional[str]:
@@ -130,54 +39,128 @@ def continues_itself(cfg) -> bool:
     )
 
 
-def check_start(cfg, model: nn.Module, task: FairseqTask) -> Optional[Dict[str, Any]]:
-    """The mask the run starts with, as a record: of --prune-mask-from, or of the checkpoint.
+class Start(NamedTuple):
+    """A run that prunes or trains under a mask, and the checkpoint that it starts from."""
+
+    cfg: Any
+    path: Optional[str]
+    checkpoint: Optional[Dict[str, Any]]
+
+    def check(self, model: nn.Module, task: FairseqTask) -> Optional[Dict[str, Any]]:
+        """The mask the run starts with, as a record: of --prune-mask-from, or of the checkpoint.
+
+        Raises:
+            PruneError: checkpoint or mask do not fit ``model``; the mask is of a model with other
+                dictionaries than those of ``task``.
+        """
+        record = None
+        if self.path is not None:
+            _check_fit(self.path, self.checkpoint, model)
+            record = find_record(self.checkpoint)
+        taken = self.cfg.prune_mask_from
+        if taken is not None and not continues_itself(self.cfg):
+            record = _mask_from(taken, model, task)
+        elif record is not None:
+            masks = _masks_for(model, record, self.path)
+            if not is_asked(self.cfg):
+                logger.info(
+                    f"{self.path} is pruned to {100 * sparsity(masks):.4g}%, and its mask is kept; "
+                    f"--prune-scheme {DENSE} trains a dense model"
+                )
+        return record
+
+
+def find_start(cfg) -> Optional[Start]:
+    """Where a run starts that prunes or keeps the mask of a pruned checkpoint; else None.
 
     Raises:
-        PruneError: the run starts from no checkpoint, or from one that does not fit ``model``;
-            the mask is of a model with other dictionaries than those of ``task``.
+        PruneError: the options make no sense together; there is nothing trained to prune; or
+            the run would not keep pruned weights at zero.
     """
+    check_options(cfg)
+    if cfg.prune_scheme == DENSE:
+        return None
     path = starting_checkpoint(cfg)
-    record = None
-    if path is not None:
-        record = _check_checkpoint(cfg, model, path)
-    elif cfg.prune_mask_from is None:
+    if is_asked(cfg):
+        return _start_of_pruning(cfg, path)
+    # what is not there, fairseq takes for a new run, but for a model to finetune
+    if path is None or (path != cfg.finetune_from_model and not PathManager.isfile(path)):
+        return None
+    checkpoint = _read(path)
+    record = find_record(checkpoint)
+    if not record or not record["masks"]:
+        return None
+    try:
+        check_possible(cfg)
+        check_optimizer(optimizer_class(cfg))
+    except PruneError as error:
         raise PruneError(
-            "--prune-scheme prunes a trained model, and this run starts from none; "
-            "give --finetune-from-model CHECKPOINT"
+            f"{path} is pruned, and stays so unless --prune-scheme {DENSE} is given; {error}"
+        ) from error
+    return Start(cfg, path, checkpoint)
+
+
+def _start_of_pruning(cfg, path: Optional[str]) -> Start:
+    check_possible(cfg)
+    check_optimizer(optimizer_class(cfg))
+    if path is None:
+        if cfg.prune_mask_from is None:
+            raise PruneError(
+                "--prune-scheme prunes a trained model, and this run starts from none; "
+                "give --finetune-from-model CHECKPOINT"
+            )
+        return Start(cfg, None, None)
+    checkpoint = _read(path)
+    if continues_itself(cfg):
+        if find_record(checkpoint) is None:
+            # its dense checkpoint_best.pt would stand there as if it were pruned
+            raise PruneError(
+                f"--save-dir {cfg.save_dir} holds a dense run, which this run would continue; "
+                f"give another --save-dir, and --finetune-from-model with the checkpoint to "
+                f"start from"
+            )
+    elif path != cfg.finetune_from_model:
+        _check_length(cfg, path, checkpoint)
+    return Start(cfg, path, checkpoint)
+
+
+def _read(path: str) -> Dict[str, Any]:
+    return read_checkpoint(PathManager.get_local_path(path))
+
+
+def _check_length(cfg, path: str, checkpoint: Dict[str, Any]) -> None:
+    """fairseq goes on in the epoch of a restored file, and past the last one does nothing."""
+    iterator = (checkpoint.get("extra_state") or {}).get("train_iterator") or {}
+    epoch = iterator.get("epoch", 1)
+    if cfg.max_epoch and epoch > cfg.max_epoch and not cfg.reset_dataloader:
+        raise PruneError(
+            f"--max-epoch {cfg.max_epoch} ends the run before its first update: {path} goes on in "
+            f"epoch {epoch}; give a larger one, or start anew with --finetune-from-model {path}"
         )
-    if cfg.prune_mask_from is not None and not (path and continues_itself(cfg)):
-        record = _mask_from(cfg.prune_mask_from, model, task)
-    return record
 
 
 def _mask_from(path: str, model: nn.Module, task: FairseqTask) -> Dict[str, Any]:
-    state = read_checkpoint(path)
+    state = _read(path)
     record = find_record(state)
     if record is None or not record["masks"]:
         raise PruneError(
             f"--prune-mask-from {path}: the checkpoint has no mask; name one that was pruned"
         )
-    try:
-        masks_of(record, dict(model.named_parameters()))
-    except PruneError as error:
-        raise PruneError(
-            f"--prune-mask-from {path}: {error}; give the --arch and the model options it was "
-            f"trained with"
-        ) from error
+    _masks_for(model, record, f"--prune-mask-from {path}")
     check_dictionaries(path, find_dictionaries(state), task)
     return record
 
 
-def _check_checkpoint(cfg, model: nn.Module, path: str) -> Optional[Dict[str, Any]]:
-    checkpoint = read_checkpoint(path)
-    record = find_record(checkpoint)
-    if continues_itself(cfg) and record is None:
-        # its dense checkpoint_best.pt would stand there as if it were pruned
+def _masks_for(model: nn.Module, record: Dict[str, Any], where: str):
+    try:
+        return masks_of(record, dict(model.named_parameters()))
+    except PruneError as error:
         raise PruneError(
-            f"--save-dir {cfg.save_dir} holds a dense run, which this run would continue; give "
-            f"another --save-dir, and --finetune-from-model with the checkpoint to start from"
-        )
+            f"{where}: {error}; give the --arch and the model options it was trained with"
+        ) from error
+
+
+def _check_fit(path: str, checkpoint: Dict[str, Any], model: nn.Module) -> None:
     # fairseq renames parameters of older checkpoints while loading; in a copy here
     state = dict(checkpoint["model"])
     model.upgrade_state_dict(state)
@@ -197,7 +180,6 @@ def _check_checkpoint(cfg, model: nn.Module, path: str) -> Optional[Dict[str, An
                 f"{_size(expected[name])} in the model; give the --arch, the model options and "
                 f"the data it was trained with"
             )
-    return record
 
 
 def _size(tensor) -> str:

@@ -1,0 +1,61 @@
+"""Whether the ``--prune-*`` options that were given make sense together."""
+
+import re
+from typing import Any
+
+from ..pruning import PruneError, check_request, check_schedule, find_scheme
+from .options import DENSE, OPTIONS, flag, schedule_options
+
+
+def check_options(cfg: Any) -> None:
+    """Raise PruneError unless the ``--prune-*`` options make sense."""
+    given = given_options(cfg)
+    if cfg.prune_mask_from is not None:
+        for name in given:
+            if name != "prune_mask_from":
+                raise PruneError(
+                    f"{flag(name)} has no meaning with --prune-mask-from, which takes a mask as "
+                    f"it is; leave out one of them"
+                )
+    elif cfg.prune_scheme == DENSE:
+        for name in given:
+            if name != "prune_scheme":
+                raise PruneError(
+                    f"{flag(name)} has no meaning with --prune-scheme {DENSE}, which trains a "
+                    f"dense model; leave out one of them"
+                )
+    elif cfg.prune_scheme is not None:
+        _check_request(cfg)
+    elif given:
+        raise PruneError(
+            f"{flag(given[0])} prunes nothing without --prune-scheme; add --prune-scheme "
+            f"class-blind, or leave {flag(given[0])} out"
+        )
+
+
+def given_options(cfg: Any) -> list:
+    """Names of the options of pruning that are not at their defaults."""
+    return [name for name, _, default, _ in OPTIONS if getattr(cfg, name, default) != default]
+
+
+def _check_request(cfg) -> None:
+    only = find_scheme(cfg.prune_scheme).sparsity
+    if cfg.prune_sparsity is None:
+        raise PruneError(
+            f"--prune-scheme needs --prune-sparsity, e.g. --prune-sparsity {only or 0.8}"
+        )
+    check_request(cfg.prune_scheme, cfg.prune_sparsity)
+    check_schedule(cfg.prune_schedule, schedule_options(cfg))
+    if only is not None and cfg.prune_schedule != "one-shot":
+        raise PruneError(
+            f"--prune-schedule {cfg.prune_schedule} prunes to other sparsities on the way, and "
+            f"--prune-scheme {cfg.prune_scheme} has one; use --prune-schedule one-shot"
+        )
+    for name in ("prune_include", "prune_exclude"):
+        pattern = getattr(cfg, name)
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise PruneError(
+                f"{flag(name)} {pattern!r} is no regular expression: {error}"
+            ) from error
