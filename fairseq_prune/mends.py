@@ -4,12 +4,14 @@ Each function changes one thing in fairseq for this process, and only what does 
 without it.
 """
 
+import functools
+import os
 import sys
 import types
 
 import numpy
 import torch
-from fairseq import checkpoint_utils
+from fairseq import checkpoint_utils, utils
 from fairseq.data import token_block_dataset
 from fairseq.distributed import utils as distributed
 from fairseq.optim.amp_optimizer import AMPOptimizer
@@ -37,6 +39,7 @@ def mend_all() -> None:
     check_command_lines()
     build_token_blocks()
     evaluate_values_only()
+    know_this_package()
 
 
 def broadcast_checkpoints() -> None:
@@ -144,3 +147,21 @@ def evaluate_values_only() -> None:
     for name, module in list(sys.modules.items()):
         if name.split(".")[0] == "fairseq" and module is not None:
             module.eval = evaluate
+
+
+def know_this_package() -> None:
+    """Let ``--user-dir`` name this package where it was imported before.
+
+    fairseq looks for its folder as it wrote it itself, ``.../fairseq/../fairseq_prune``, and
+    does not find it among the folders of the package.
+    """
+    load = utils.import_user_module
+    here = os.path.dirname(os.path.realpath(__file__))
+
+    @functools.wraps(load)
+    def import_user_module(args):
+        named = getattr(args, "user_dir", None)
+        if named is None or (named != __package__ and os.path.realpath(named) != here):
+            load(args)
+
+    utils.import_user_module = import_user_module

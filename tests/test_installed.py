@@ -1,0 +1,92 @@
+"""--user-dir fairseq_prune, the name, works where nothing is called so but what was installed."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import fairseq
+import pytest
+from commands import REPO
+
+PROJECT = ("setup.py", "setup.cfg", "pyproject.toml", "build_backend.py", "README.md")
+
+BUILD = """
+import sys
+sys.path.insert(0, "")
+import build_backend
+getattr(build_backend, sys.argv[1])(sys.argv[2])
+"""
+
+#: twice, as fairseq's commands do; then in another process, as training on several GPUs does
+USE = """
+import sys
+import torch
+
+def use(rank=0):
+    from argparse import Namespace
+    from fairseq import utils
+    from fairseq.tasks import TASK_REGISTRY
+    for _ in range(2):
+        utils.import_user_module(Namespace(user_dir="fairseq_prune"))
+    import fairseq_prune
+    print("used", TASK_REGISTRY["pruned_translation"].__module__, fairseq_prune.__file__)
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["imported before"]:
+        import fairseq_prune
+    use()
+    torch.multiprocessing.spawn(use, nprocs=1)
+"""
+
+
+def tree(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clone")
+    for name in PROJECT:
+        shutil.copy(str(REPO / name), str(folder))
+    shutil.copytree(str(REPO / "fairseq_prune"), str(folder / "fairseq_prune"))
+    return folder
+
+
+@pytest.fixture(scope="module", params=["build_wheel", "build_editable"])
+def site(clone, tmp_path_factory, request):
+    """A folder of packages: fairseq, and what pip would unpack there."""
+    site, wheels = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("wheels")
+    before = tree(clone / "fairseq_prune")
+    subprocess.run(
+        [sys.executable, "-c", BUILD, request.param, str(wheels)], cwd=str(clone), check=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert tree(clone / "fairseq_prune") == before
+    (wheel,) = wheels.iterdir()
+    with zipfile.ZipFile(str(wheel)) as archive:
+        assert any(name.endswith("entry_points.txt") for name in archive.namelist())
+        archive.extractall(str(site))
+    source = Path(fairseq.__file__).parent
+    for path in source.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            link = site / "fairseq" / path.relative_to(source)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path)
+    expected = clone if request.param == "build_editable" else site
+    return site, expected / "fairseq_prune" / "__init__.py"
+
+
+@pytest.mark.parametrize("before", [(), ("imported before",)])
+def test_its_name(site, tmp_path, before):
+    folder, expected = site
+    script = tmp_path / "use.py"
+    script.write_text(USE)
+    output = subprocess.run(
+        [sys.executable, str(script), *before], cwd=str(tmp_path),
+        env={**os.environ, "PYTHONPATH": str(folder)}, stdout=subprocess.PIPE, check=True,
+    ).stdout.decode()  # fmt: skip
+    said = f"used fairseq_prune.tasks.pruned_task {expected}"
+    assert [line for line in output.splitlines() if line.startswith("used")] == [said] * 2
