@@ -20,7 +20,7 @@ FLAGS = {
     "adafactor": ["--beta1", "0.9", "--weight-decay", "0.1"],
 }
 SHAPES = ((4, 6), (3, 5), (7,))
-RECORD = {"version": 1, "scheme": "class-blind", "sparsity": 0.5}
+RECORD = {"version": 1, "scheme": "class-blind", "sparsity": 0.5, "masks": {"w": "bits"}}
 
 
 def from_flags(name, params, flags):

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-RECORD = {"version": 1, "scheme": "class-blind", "sparsity": 0.5}
+RECORD = {"version": 1, "scheme": "class-blind", "sparsity": 0.5, "masks": {"w": "bits"}}
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(name, start):
