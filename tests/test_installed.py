@@ -33,6 +33,10 @@ def use(rank=0):
         utils.import_user_module(Namespace(user_dir="fairseq_prune"))
     import fairseq_prune
     print("used", TASK_REGISTRY["pruned_translation"].__module__, fairseq_prune.__file__)
+    # none from where this Python has the package besides
+    whole = [m.__file__ for n, m in sys.modules.items() if n.split(".")[0] == "fairseq_prune"]
+    folder = fairseq_prune.__path__[0]
+    assert len(whole) > 50 and all(path.startswith(folder) for path in whole), whole
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["imported before"]:
