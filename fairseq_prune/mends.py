@@ -22,15 +22,19 @@ from .checkpoints.in_fairseq import read_packed_files
 from .checkpoints.reading import TAKES_SAFE_TYPES, allow_in_fairseq
 from .checkpoints.saving_in_fairseq import save_whole_files
 from .checkpoints.sentences import exits
+from .checkpoints.stock_names import save_stock_names
 from .checkpoints.values import value_of
 from .tasks.command_line import check_command_lines
 from .tasks.loading import load_with_pruning_in_mind
+from .tasks.whole_sets import evaluate_on_whole_sets
 
 
 def mend_all() -> None:
     allow_in_fairseq()
     save_whole_files()
     read_packed_files()
+    save_stock_names()
+    evaluate_on_whole_sets()
     broadcast_checkpoints()
     save_state_under_amp()
     save_plateau_counters()

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, Dict, Optional
 import torch
 
 from ..pruning import PruneError
+from .stock_names import with_stock_names
 from .whole_file import folder_of, is_device, whole_file
 
 
@@ -40,14 +41,14 @@ def _is_own_output(path: str) -> bool:
 
 
 def write_checkpoint(state: Dict[str, Any], path: str) -> None:
-    """Save ``state`` at ``path``, whole or not at all.
+    """Save ``state`` at ``path``, whole or not at all, as a checkpoint of fairseq's own task.
 
     Raises:
         PruneError: it cannot be written; what was at ``path`` before is still there.
     """
     with whole_file(path) as f:
         sink = _Sink(f)
-        torch.save(state, sink)
+        torch.save(with_stock_names(state), sink)
         if sink.error is not None:
             raise sink.error
 

@@ -10,6 +10,7 @@ from ...optim.pruned_optimizer import RECORD_KEY
 from ...pruning import PruneError
 from ..dictionaries import DICTIONARIES_KEY, find_dictionaries
 from ..reading import read_checkpoint
+from ..stock_names import with_stock_names
 from ..weights import aliases_in, distinct, find_record
 from ..writing import check_writable
 from .limit import check_claim
@@ -65,7 +66,7 @@ def pack_checkpoint(
     if values not in VALUES:
         raise PruneError(f"--values {values}: choose one of {', '.join(VALUES)}")
     check_writable(target)
-    state = read_checkpoint(source)
+    state = with_stock_names(read_checkpoint(source))
     model, record = state["model"], find_record(state)
     aliases = aliases_in(state, source)
     copies = _copies(model, aliases, {} if record is None else record["masks"])
