@@ -16,6 +16,7 @@ from fairseq.data import token_block_dataset
 from fairseq.distributed import utils as distributed
 from fairseq.optim.amp_optimizer import AMPOptimizer
 from fairseq.optim.lr_scheduler.reduce_lr_on_plateau import ReduceLROnPlateauLRSchedule
+from fairseq.tasks.translation_from_pretrained_bart import TranslationFromPretrainedBARTTask
 from fairseq.trainer import Trainer
 
 from .checkpoints.in_fairseq import read_packed_files
@@ -44,6 +45,7 @@ def mend_all() -> None:
     build_token_blocks()
     evaluate_values_only()
     know_this_package()
+    finetune_bart()
 
 
 def broadcast_checkpoints() -> None:
@@ -169,3 +171,8 @@ def know_this_package() -> None:
             load(args)
 
     utils.import_user_module = import_user_module
+
+
+def finetune_bart() -> None:
+    """Let ``translation_from_pretrained_bart`` find its options where its base class has them."""
+    TranslationFromPretrainedBARTTask.args = property(lambda self: self.cfg)

@@ -22,7 +22,8 @@ CLASS_RULES = (
     # attention over the source, in whichever layer; self-attention belongs to its layer
     (r"decoder\.(layers\.\d+\.encoder_attn|attention)\b", "attention"),
     (
-        r"encoder\.(\w+\.)*?(layers|convolutions|projections)\.(?P<k>\d+)\.",
+        r"encoder\.(\w+\.)*?((trans|con)former_layers|layers|convolutions|projections)"
+        r"\.(?P<k>\d+)\.",
         "source layer {k}",
     ),
     (
@@ -42,6 +43,9 @@ NOT_WEIGHTS = (
     r"\.weight_g$",
     COPIES,
 )
+
+#: How fairseq's multilingual models name those that they are made of.
+_ONE_OF_MODELS = re.compile(r"models\.([^.]+)\.")
 
 #: torch's row order of the LSTM's four gates; g is the paper's input signal h^.
 GATES = ("i", "f", "g", "o")
@@ -85,8 +89,18 @@ def renamed(by_class: Mapping[str, Any], aliases: Aliases) -> Dict[str, Any]:
 
 
 def _own_classes(names: Iterable[str]) -> Dict[str, str]:
-    """The class of each name by itself."""
-    return classify(names, CLASS_RULES)
+    """The class of each name by itself.
+
+    The models of a multilingual one have classes of their own: what a model for en-de has in
+    "source layer 1" is in "en-de source layer 1".
+    """
+    parts = {name: _ONE_OF_MODELS.match(name) for name in names}
+    inner = {name: name[match.end() :] if match else name for name, match in parts.items()}
+    classes = classify(inner.values(), CLASS_RULES)
+    return {
+        name: f"{match.group(1)} {classes[inner[name]]}" if match else classes[inner[name]]
+        for name, match in parts.items()
+    }
 
 
 def _joined_names(aliases: Aliases) -> Dict[str, str]:

@@ -3,6 +3,7 @@
 import logging
 
 from fairseq import checkpoint_utils
+from fairseq.data.multilingual.sampled_multi_epoch_dataset import SampledMultiEpochDataset
 
 from ..optim.placement import innermost
 from .start import continues_itself
@@ -21,14 +22,18 @@ class ExactResumeMixin:
 
     def get_batch_iterator(self, dataset, *args, **kwargs):
         epoch = kwargs.get("epoch", 1)
+        if self._pruner is None or epoch == 1 or dataset in self.dataset_to_epoch_iter:
+            return super().get_batch_iterator(dataset, *args, **kwargs)
         kept = (
             not kwargs.get("disable_iterator_cache", False)
             and not kwargs.get("update_epoch_batch_itr", False)
             and self.can_reuse_epoch_itr(dataset)
         )
-        made = dataset in self.dataset_to_epoch_iter
-        if self._pruner is None or epoch == 1 or made or not kept:
-            return super().get_batch_iterator(dataset, *args, **kwargs)
+        if not kept:
+            iterator = super().get_batch_iterator(dataset, *args, **kwargs)
+            # translation_multi_simple_epoch keeps some all the same
+            if self.dataset_to_epoch_iter.pop(dataset, None) is None:
+                return iterator
         iterator = super().get_batch_iterator(dataset, *args, **{**kwargs, "epoch": 1})
         dataset.set_epoch(epoch)
         iterator.epoch = epoch
@@ -61,6 +66,24 @@ def resume_exactly() -> None:
 
     load_checkpoint.resumes_exactly = True
     checkpoint_utils.load_checkpoint = load_checkpoint
+    _start_virtual_epochs_where_they_start()
+
+
+def _start_virtual_epochs_where_they_start() -> None:
+    """Draw the sentences of ``--virtual-epoch-size`` as in the first epoch of a pass over them.
+
+    fairseq draws them for a whole pass, by the epoch it begins in; a process that starts in
+    the middle of a pass draws others.
+    """
+    begin = SampledMultiEpochDataset._next_virtual_epoch
+
+    def next_virtual_epoch(self, epoch):
+        first = epoch - (epoch - 1) % self.num_virtual_epochs
+        if self._random_global_indices is None and first != epoch:
+            begin(self, first)
+        begin(self, epoch)
+
+    SampledMultiEpochDataset._next_virtual_epoch = next_virtual_epoch
 
 
 def _restore_lr_schedule(trainer, extra_state) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import field, make_dataclass
 from typing import Optional
 
+from fairseq.dataclass import FairseqDataclass
+from fairseq.dataclass.utils import gen_parser_from_dataclass
 from fairseq.tasks import TASK_REGISTRY
 from omegaconf import II
 
@@ -114,17 +116,42 @@ SEEN = (
 )
 
 
-def with_prune_options(base: type) -> type:
-    """A config dataclass with the fields of ``base`` and the pruning options."""
-    fields = [
+PruneOptions = make_dataclass(
+    "PruneOptions",
+    [
         (name, kind, field(default=default, metadata={"help": text}))
         for name, kind, default, text in (*OPTIONS, RUNTIME)
-    ]
+    ],
+    bases=(FairseqDataclass,),
+)
+
+
+def with_prune_options(base: type) -> type:
+    """A config dataclass with the fields of ``base`` and the pruning options."""
     taken = getattr(base, "__dataclass_fields__", {})
-    fields += [
+    seen = [
         (name, kind, field(default=default)) for name, kind, default in SEEN if name not in taken
     ]
-    return make_dataclass(f"Pruned{base.__name__}", fields, bases=(base,))
+    return make_dataclass(f"Pruned{base.__name__}", seen, bases=(PruneOptions, base))
+
+
+class ArgparseOptionsMixin:
+    """The pruning options for tasks that declare theirs with argparse.
+
+    Their config is a Namespace of all options of the run, and so of those in ``SEEN``.
+    """
+
+    @classmethod
+    def add_args(cls, parser):
+        super().add_args(parser)
+        gen_parser_from_dataclass(parser, PruneOptions())
+
+    @classmethod
+    def setup_task(cls, args, **kwargs):
+        # of a checkpoint that was trained without
+        for name, _, default, _ in (*OPTIONS, RUNTIME):
+            vars(args).setdefault(name, default)
+        return super().setup_task(args, **kwargs)
 
 
 def twin_of(task: str) -> str:

@@ -12,7 +12,7 @@ from ..optim.placement import unwrap
 from ..pruning import PruneError
 from ..runtime.task import RuntimeMixin
 from .exact_resume import ExactResumeMixin, resume_exactly
-from .options import is_asked, with_prune_options
+from .options import ArgparseOptionsMixin, is_asked, with_prune_options
 from .pruner import Pruner
 from .replace_unk import ReplaceUnkMixin
 from .start import find_start
@@ -132,30 +132,27 @@ def register_pruned_task(name: str) -> type:
     returns the same.
 
     Raises:
-        PruneError: there is no such task, or it has no dataclass config.
+        PruneError: there is no such task.
     """
     if name not in TASK_REGISTRY:
         raise PruneError(f"no task is registered as {name}")
-    if name not in TASK_DATACLASS_REGISTRY:
-        raise PruneError(
-            f"task {name} declares its options with add_args; register it with a dataclass "
-            f"config, @register_task('{name}', dataclass=...), so that options can be added"
-        )
     base = TASK_REGISTRY[name]
     twin = TASK_REGISTRY.get(f"pruned_{name}")
     if twin is not None and issubclass(twin, base):
         return twin
+    options = TASK_DATACLASS_REGISTRY.get(name)
+    mixins = (PrunedTaskMixin,) if options else (ArgparseOptionsMixin, PrunedTaskMixin)
     pruned = type(
         f"Pruned{base.__name__}",
-        (PrunedTaskMixin, base),
+        (*mixins, base),
         {"__doc__": f"fairseq's {name}, with pruning.", "__module__": __name__},
     )
-    options = with_prune_options(TASK_DATACLASS_REGISTRY[name])
-    return register_task(f"pruned_{name}", dataclass=options)(pruned)
+    dataclass = with_prune_options(options) if options else None
+    return register_task(f"pruned_{name}", dataclass=dataclass)(pruned)
 
 
 def register_all() -> None:
-    """Register the pruned twin of every task with a dataclass config."""
-    for name in list(TASK_DATACLASS_REGISTRY):
+    """Register the pruned twin of every task."""
+    for name in list(TASK_REGISTRY):
         if not name.startswith("pruned_"):
             register_pruned_task(name)
