@@ -3,6 +3,7 @@
 import functools
 import inspect
 import logging
+from argparse import Namespace
 
 import torch
 from fairseq.search import BeamSearch
@@ -63,7 +64,10 @@ class RuntimeMixin:
 
 
 def _check_place(runtime: str, cfg) -> None:
-    common = getattr(cfg._get_parent(), "common", None) if OmegaConf.is_config(cfg) else None
+    if isinstance(cfg, Namespace):
+        common = cfg
+    else:
+        common = getattr(cfg._get_parent(), "common", None) if OmegaConf.is_config(cfg) else None
     if common is None:
         return
     if torch.cuda.is_available() and not common.cpu:
