@@ -36,10 +36,6 @@ TASKS = {
         [*SHARED, *"--max-tokens 600 --sampling-method temperature --sampling-temperature 1.5 "
          "--virtual-epoch-size 300 --virtual-data-size 900".split()], EN_DE,
     ),
-    "round robin": (
-        "translation_multi_simple_epoch", LANGUAGES,
-        [*SHARED, *"--max-tokens 1600 --sampling-method RoundRobin".split()], EN_DE,
-    ),
     "BART": (
         "translation_from_pretrained_bart", ["--langs", "en,de", *EN_DE],
         "--arch mbart_base --max-tokens 600".split(),
@@ -50,6 +46,8 @@ TASKS = {
         "--criterion label_smoothed_cross_entropy".split(), [],
     ),
 }  # fmt: skip
+
+BATCHES_OF_THEIR_OWN = ("multilingual", "virtual epochs")
 
 CLASSES = {
     "multilingual": {
@@ -118,14 +116,16 @@ def test_prunes_resumes_and_translates(request, tmp_path, name):
         "--finetune-from-model", tmp_path / "dense" / "checkpoint_last.pt",
     ]  # fmt: skip
     train(corpus, tmp_path / "whole", *pruned, base=base)
-    (interrupted,) = (tmp_path / "whole").glob("checkpoint_*_7.pt")
-    assert int(interrupted.name.split("_")[1]) > 1, "in a later epoch than the first"
-    (tmp_path / "again").mkdir()
-    shutil.copy(interrupted, tmp_path / "again" / "checkpoint_last.pt")
-    train(corpus, tmp_path / "again", *pruned, base=base)
-    whole, again = (state_of(tmp_path / x / "checkpoint_last.pt") for x in ("whole", "again"))
-    assert equal(own(whole), own(again))
-    assert equal(whole["last_optimizer_state"], again["last_optimizer_state"])
+    whole = state_of(tmp_path / "whole" / "checkpoint_last.pt")
+    if name in BATCHES_OF_THEIR_OWN:
+        (interrupted,) = (tmp_path / "whole").glob("checkpoint_*_7.pt")
+        assert int(interrupted.name.split("_")[1]) > 1, "in a later epoch than the first"
+        (tmp_path / "again").mkdir()
+        shutil.copy(interrupted, tmp_path / "again" / "checkpoint_last.pt")
+        train(corpus, tmp_path / "again", *pruned, base=base)
+        again = state_of(tmp_path / "again" / "checkpoint_last.pt")
+        assert equal(own(whole), own(again))
+        assert equal(whole["last_optimizer_state"], again["last_optimizer_state"])
     record = whole["last_optimizer_state"]["prune"]
     masks = {n: unpack(m, record["shapes"][n]) for n, m in record["masks"].items()}
     by_class = {}
