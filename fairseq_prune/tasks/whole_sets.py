@@ -14,6 +14,8 @@ from fairseq.trainer import Trainer
 
 logger = logging.getLogger("fairseq_prune")
 
+MULTIPLE = "required_batch_size_multiple"
+
 _training = False
 
 
@@ -42,7 +44,7 @@ def evaluate_on_whole_sets() -> None:
                 f"batches; --required-batch-size-multiple 1 takes all"
             )
             return batches
-        return [*batches, left_out]
+        return [*batches, *make_batches(left_out, *args, **{**kwargs, MULTIPLE: 1})]
 
     batch_by_size.whole = True
     data_utils.batch_by_size = batch_by_size
