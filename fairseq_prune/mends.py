@@ -27,6 +27,7 @@ from .checkpoints.stock_names import save_stock_names
 from .checkpoints.values import value_of
 from .tasks.command_line import check_command_lines
 from .tasks.loading import load_with_pruning_in_mind
+from .tasks.text_blocks import refuse_long_blocks
 from .tasks.whole_sets import evaluate_on_whole_sets
 
 
@@ -46,6 +47,7 @@ def mend_all() -> None:
     evaluate_values_only()
     know_this_package()
     finetune_bart()
+    refuse_long_blocks()
 
 
 def broadcast_checkpoints() -> None:

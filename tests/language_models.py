@@ -9,6 +9,13 @@ LM = """
     --num-workers 0 --clip-norm 0.25 --optimizer pruned_sgd --lr 5 --log-format json
     --no-epoch-checkpoints --arch pruned_lstm_lm_tiny
 """.split()
+#: A transformer, which reads no more at a time than it was trained with.
+SHORT = """
+    --task pruned_language_modeling --tokens-per-sample 12 --batch-size 4 --seed 3 --cpu
+    --num-workers 0 --optimizer pruned_sgd --lr 1 --log-format json --no-epoch-checkpoints
+    --arch transformer_lm --decoder-embed-dim 16 --decoder-ffn-embed-dim 16 --decoder-layers 1
+    --decoder-attention-heads 2
+""".split()
 LOW_RANK = "--factorization low-rank --lstm-rank 6 --softmax-rank 5 --embedding-rank 7".split()
 TRAIN = "--factorization tensor-train --lstm-rank 6 --softmax-rank 5".split()
 

@@ -9,6 +9,7 @@ from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
 from ..pruning import PruneError
+from ..tasks.text_blocks import check_blocks
 from .loading import batches_of
 from .perplexity import perplexity
 
@@ -28,7 +29,12 @@ def check_subsets(task: FairseqTask, data: str, subsets: List[str]) -> None:
 
 
 def subset_perplexity(model: nn.Module, task: FairseqTask, subset: str) -> float:
-    """As ``fairseq-eval-lm --tokens-per-sample 2048`` has it, if ``task`` was set up with that."""
+    """As ``fairseq-eval-lm --tokens-per-sample 2048`` has it, if ``task`` was set up with that.
+
+    Raises:
+        PruneError: the model cannot read as much at a time.
+    """
+    check_blocks(task.dataset(subset), model.max_positions(), f"blocks of {BLOCK} are scored")
     return perplexity(model, batches_of(model, task, subset, max_sentences=2))
 
 

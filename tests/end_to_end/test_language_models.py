@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from commands import equal, run, state_of, train
-from language_models import LM, LOW_RANK, TRAIN, eval_lm, retrain
+from commands import PLUGIN, equal, run, state_of, train
+from language_models import LM, LOW_RANK, SHORT, TRAIN, eval_lm, retrain
 
 from fairseq_prune.analysis.language_model import subset_perplexity, words_of
+from fairseq_prune.pruning import PruneError
 from fairseq_prune.runtime.load import load
 
 
@@ -21,6 +22,48 @@ def test_perplexity_is_that_of_fairseq_eval_lm(data, text, language_model):
     # every word of the text counts, and its lines' ends
     lines = (data.parent / "test.en").read_text().splitlines()
     assert len(words_of(task, "test")) == sum(len(line.split()) + 1 for line in lines)
+
+
+@pytest.fixture(scope="module")
+def short_sighted(text, tmp_path_factory):
+    """A packed transformer that reads 12 words at a time, as it was trained to."""
+    folder = tmp_path_factory.mktemp("short")
+    train(text, folder, "--max-update", "2", base=SHORT)
+    run("fairseq-prune", "pack", folder / "checkpoint_last.pt", folder / "m.packed")
+    return folder / "m.packed"
+
+
+@pytest.mark.parametrize(
+    "task, options",
+    [
+        ("language_modeling", []),
+        ("pruned_language_modeling", ["--context-window", "4"]),
+        ("pruned_language_modeling", ["--tokens-per-sample", "14", "--context-window", "4"]),
+    ],
+)
+def test_blocks_too_long_for_the_model_are_not_left_out(data, text, short_sighted, task, options):
+    command = (
+        "fairseq-eval-lm", text, "--user-dir", PLUGIN, "--path", short_sighted, "--cpu",
+        "--num-workers", "0", "--task", task,
+    )  # fmt: skip
+    said = run(*command, *options, ok=1)
+    assert said.splitlines()[-1] == (
+        "fairseq_prune: error: this model reads at most 12 tokens at a time; "
+        "give --tokens-per-sample 12"
+    )
+    said = run(*command, *options, "--tokens-per-sample", "12")
+    lines = (data.parent / "test.en").read_text().splitlines()
+    words = sum(len(line.split()) + 1 for line in lines)
+    assert f"Evaluated {words} tokens" in said
+
+
+def test_lines_of_their_own_are_scored_as_they_are(text, short_sighted):
+    assert eval_lm(text, short_sighted, "--sample-break-mode", "eos") > 1
+
+
+def test_perplexity_is_of_the_whole_text_or_refused(text, short_sighted):
+    with pytest.raises(PruneError, match="at most 12 tokens at a time; blocks of 2048 are scored"):
+        ours(short_sighted, text)
 
 
 def test_pruned_and_retrained(text, language_model, tmp_path):
