@@ -14,6 +14,13 @@ from ..pruning import PruneError
 from .quiet import quiet_libraries
 from .say import say, say_json
 
+#: What fairseq's own checkpoints need there, too.
+ALONE = (
+    "fairseq without this plugin loads it like its own checkpoints, none of which torch 2.6 and "
+    "later reads unless TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 is set: for files that you trust, "
+    "since a checkpoint may then run code"
+)
+
 
 def add_to(verbs) -> None:
     pack = verbs.add_parser(
@@ -41,8 +48,8 @@ def add_to(verbs) -> None:
     unpack = verbs.add_parser(
         "unpack",
         help="make a checkpoint of a packed model",
-        description="Write the model packed in IN to OUT as an ordinary checkpoint, which fairseq "
-        "loads without this plugin, without optimizer state.",
+        description="Write the model packed in IN to OUT as an ordinary checkpoint, without "
+        f"optimizer state: {ALONE}.",
     )
     unpack.add_argument("source", metavar="IN", help="packed file to read")
     unpack.add_argument("target", metavar="OUT", help="checkpoint to write")
@@ -95,4 +102,4 @@ def _sizes(packed: Packed) -> str:
 
 def run_unpack(args) -> None:
     unpack_file(args.source, args.target)
-    say(f"wrote {args.target}")
+    say(f"wrote {args.target}; {ALONE}")

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import torch
-from commands import RETRAIN, equal, run, state_of, train
+from commands import RETRAIN, equal, pickled_types, run, state_of, train
 from forged import content_of, taken_apart
 
 from fairseq_prune.pruning import unpack
@@ -17,9 +17,20 @@ def pack(source, target, *args):
 def there_and_back(source, folder, *args):
     """The state of a checkpoint that was packed and unpacked, and what pack said."""
     said = pack(source, folder / "model.packed", *args)
-    run("fairseq-prune", "unpack", folder / "model.packed", folder / "unpacked.pt")
+    told = run("fairseq-prune", "unpack", folder / "model.packed", folder / "unpacked.pt")
+    assert "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1" in told and "files that you trust" in told
     assert sorted(f.name for f in folder.iterdir()) == ["model.packed", "unpacked.pt"]
     return state_of(folder / "unpacked.pt"), said
+
+
+def test_what_is_written_is_as_plain_as_what_fairseq_writes(dense, retrained, tmp_path):
+    there_and_back(retrained[0] / "checkpoint_best.pt", tmp_path)
+    run("fairseq-prune", "prune", dense, tmp_path / "pruned.pt", "--sparsity", "0.5")
+    unpacked = tmp_path / "unpacked.pt"
+    run("fairseq-prune", "average", unpacked, unpacked, "--out", tmp_path / "average.pt")
+    masks = {"torch ByteStorage"}  # bytes, in a tensor
+    for path in (retrained[0] / "checkpoint_best.pt", *tmp_path.glob("*.pt")):
+        assert pickled_types(path) - masks <= pickled_types(dense), path
 
 
 def masks_of(record):
