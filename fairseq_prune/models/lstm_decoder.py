@@ -10,9 +10,7 @@ from torch.nn import functional as F
 from .attention import GlobalDotAttention
 from .init import uniform_embedding, uniform_init_, uniform_linear
 from .lstm_encoder import LSTMEncoderOut
-from .stepped_lstm import SteppedLSTM
-
-State = Dict[str, Optional[Tensor]]
+from .stepped_lstm import IncrementalState, SteppedLSTM, known
 
 
 class PrunedLSTMDecoder(FairseqIncrementalDecoder):
@@ -64,9 +62,8 @@ class PrunedLSTMDecoder(FairseqIncrementalDecoder):
     def forward(
         self,
         prev_output_tokens: Tensor,
-        encoder_out: LSTMEncoderOut,
-        incremental_state: Optional[Dict[str, State]] = None,
-        **unused,
+        encoder_out: Optional[LSTMEncoderOut] = None,
+        incremental_state: Optional[IncrementalState] = None,
     ) -> Tuple[Tensor, Dict[str, List[Optional[Tensor]]]]:
         """Scores (B, T, V) before the softmax, and {"attn": [weights (B, T, S) or None]}."""
         features, weights = self.extract_features(
@@ -77,55 +74,63 @@ class PrunedLSTMDecoder(FairseqIncrementalDecoder):
     def extract_features(
         self,
         prev_output_tokens: Tensor,
-        encoder_out: LSTMEncoderOut,
-        incremental_state: Optional[Dict[str, State]] = None,
-        **unused,
+        encoder_out: Optional[LSTMEncoderOut] = None,
+        incremental_state: Optional[IncrementalState] = None,
     ) -> Tuple[Tensor, Optional[Tensor]]:
         """h~ (B, T, H) after dropout, and the attention weights (B, T, S) or None."""
+        assert encoder_out is not None, "the decoder starts from the encoder's states"
         if incremental_state is not None:
             prev_output_tokens = prev_output_tokens[:, -1:]
         x = self.dropout(self.embed_tokens(prev_output_tokens))
         if incremental_state is None and not self.input_feed:
-            x, _ = self.lstm(x.transpose(0, 1), (encoder_out.hidden, encoder_out.cell))
+            state = (encoder_out["hidden"][0], encoder_out["cell"][0])
+            x, _ = self.lstm(x.transpose(0, 1), state)
             x, weights = self._attend(x.transpose(0, 1), encoder_out)
             return self.dropout(x), weights
 
-        state = self._load_state(encoder_out, incremental_state)
-        outputs, weights = [], []
+        hidden, cell, feed = self._load_state(encoder_out, incremental_state)
+        outputs: List[Tensor] = []
+        all_weights: List[Tensor] = []
         for x_t in x.unbind(dim=1):
-            output, weight = self.step(x_t, state, encoder_out)
+            output, weights = self.step(x_t, hidden, cell, feed, encoder_out)
             outputs.append(output)
-            weights.append(weight)
+            if weights is not None:
+                all_weights.append(weights)
+            if feed is not None:
+                feed = output
         if incremental_state is not None:
-            self._save_state(state, incremental_state)
+            self._save_state(hidden, cell, feed, incremental_state)
         return (
             torch.stack(outputs, dim=1),
-            torch.cat(weights, dim=1) if self.attention is not None else None,
+            torch.cat(all_weights, dim=1) if self.attention is not None else None,
         )
 
-    def step(self, x: Tensor, state: State, encoder_out: LSTMEncoderOut):
-        """One time step of the stack; ``state`` is brought up to date in place.
+    def step(
+        self,
+        x: Tensor,
+        hidden: List[Tensor],
+        cell: List[Tensor],
+        feed: Optional[Tensor],
+        encoder_out: LSTMEncoderOut,
+    ) -> Tuple[Tensor, Optional[Tensor]]:
+        """One time step of the stack; ``hidden`` and ``cell`` are brought up to date in place.
 
         Args:
             x: (B, H) embedded target words.
-            state: "hidden" and "cell", lists of L tensors (B, H), and "feed" (B, H) or None.
+            hidden, cell: L tensors (B, H).
+            feed: h~ (B, H) of the step before, with input feeding.
         Returns:
             h~ (B, H) after dropout, and the attention weights (B, 1, S) or None.
         """
-        if self.input_feed:
-            x = torch.cat((x, state["feed"]), dim=1)
+        if feed is not None:
+            x = torch.cat((x, feed), dim=1)
         for layer in range(self.lstm.num_layers):
             if layer > 0:
                 x = self.dropout(x)
-            x, state["cell"][layer] = self.lstm.cell(
-                layer, x, (state["hidden"][layer], state["cell"][layer])
-            )
-            state["hidden"][layer] = x
+            x, cell[layer] = self.lstm.cell(layer, x, (hidden[layer], cell[layer]))
+            hidden[layer] = x
         output, weights = self._attend(x.unsqueeze(1), encoder_out)
-        output = self.dropout(output.squeeze(1))
-        if self.input_feed:
-            state["feed"] = output
-        return output, weights
+        return self.dropout(output.squeeze(1)), weights
 
     def output_layer(self, features: Tensor) -> Tensor:
         """Project h~ (B, T, H) onto the vocabulary (B, T, V)."""
@@ -133,40 +138,50 @@ class PrunedLSTMDecoder(FairseqIncrementalDecoder):
             return F.linear(features, self.embed_tokens.weight)
         return self.fc_out(features)
 
-    def _attend(self, hidden: Tensor, encoder_out: LSTMEncoderOut):
+    def _attend(
+        self, hidden: Tensor, encoder_out: LSTMEncoderOut
+    ) -> Tuple[Tensor, Optional[Tensor]]:
         if self.attention is None:
             return hidden, None
-        return self.attention(hidden, encoder_out.memory, encoder_out.padding_mask)
+        return self.attention(hidden, encoder_out["memory"][0], encoder_out["padding_mask"][0])
 
-    def _load_state(self, encoder_out: LSTMEncoderOut, incremental_state) -> State:
+    def _load_state(
+        self, encoder_out: LSTMEncoderOut, incremental_state: Optional[IncrementalState]
+    ) -> Tuple[List[Tensor], List[Tensor], Optional[Tensor]]:
+        """What ``step`` starts from: the states of the encoder, or those that it left."""
+        hidden, cell = encoder_out["hidden"][0], encoder_out["cell"][0]
+        feed = torch.zeros_like(hidden[0]) if self.input_feed else None
         cached = self.get_incremental_state(incremental_state, "cached_state")
-        if cached is None:
-            cached = {"hidden": encoder_out.hidden, "cell": encoder_out.cell, "feed": None}
-            if self.input_feed:
-                cached["feed"] = torch.zeros_like(encoder_out.hidden[0])
-        return {
-            "hidden": list(cached["hidden"].unbind(0)),
-            "cell": list(cached["cell"].unbind(0)),
-            "feed": cached["feed"],
-        }
+        if cached is not None:
+            hidden, cell, feed = known(cached["hidden"]), known(cached["cell"]), cached["feed"]
+        return list(hidden.unbind(0)), list(cell.unbind(0)), feed
 
-    def _save_state(self, state: State, incremental_state) -> None:
-        cached = {
-            "hidden": torch.stack(state["hidden"]),
-            "cell": torch.stack(state["cell"]),
-            "feed": state["feed"],
+    def _save_state(
+        self,
+        hidden: List[Tensor],
+        cell: List[Tensor],
+        feed: Optional[Tensor],
+        incremental_state: IncrementalState,
+    ) -> None:
+        cached: Dict[str, Optional[Tensor]] = {
+            "hidden": torch.stack(hidden),
+            "cell": torch.stack(cell),
+            "feed": feed,
         }
         self.set_incremental_state(incremental_state, "cached_state", cached)
 
-    def reorder_incremental_state(self, incremental_state, new_order: Tensor) -> None:
+    def reorder_incremental_state(
+        self, incremental_state: IncrementalState, new_order: Tensor
+    ) -> None:
         """Select hypotheses ``new_order`` (beam search)."""
         cached = self.get_incremental_state(incremental_state, "cached_state")
         if cached is None:
             return
-        reordered = {
-            "hidden": cached["hidden"].index_select(1, new_order),
-            "cell": cached["cell"].index_select(1, new_order),
-            "feed": None if cached["feed"] is None else cached["feed"].index_select(0, new_order),
+        feed = cached["feed"]
+        reordered: Dict[str, Optional[Tensor]] = {
+            "hidden": known(cached["hidden"]).index_select(1, new_order),
+            "cell": known(cached["cell"]).index_select(1, new_order),
+            "feed": None if feed is None else feed.index_select(0, new_order),
         }
         self.set_incremental_state(incremental_state, "cached_state", reordered)
 

@@ -1,6 +1,6 @@
 """The source side: a deep LSTM that reads the sentence backwards."""
 
-from typing import NamedTuple, Optional
+from typing import Dict, List, Optional
 
 import torch
 from fairseq.models import FairseqEncoder
@@ -9,19 +9,17 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from .init import uniform_embedding, uniform_init_
 
-
-class LSTMEncoderOut(NamedTuple):
-    """What the decoder needs of the source. B sentences, S positions, L layers, H units.
-
-    Everything indexed by position is in the *original* source order (padding where
-    the batch has it), although the LSTM reads backwards: attention weights over
-    ``memory`` can therefore be shown, and used for ``--replace-unk``, as they are.
-    """
-
-    memory: Tensor  # (B, S, H) top layer
-    padding_mask: Tensor  # (B, S) True at padding
-    hidden: Tensor  # (L, B, H) h after the last word read
-    cell: Tensor  # (L, B, H) c after the last word read
+#: What the decoder needs of the source, each a list of one tensor: as fairseq's Transformer has it,
+#: and the only form that a scripted ``SequenceGenerator`` takes. B sentences, S positions, L
+#: layers, H units.
+#:
+#: memory (B, S, H): top layer. padding_mask (B, S): True at padding. hidden, cell (L, B, H): h and
+#: c after the last word read.
+#:
+#: Everything indexed by position is in the *original* source order (padding where the batch has
+#: it), although the LSTM reads backwards: attention weights over ``memory`` can therefore be
+#: shown, and used for ``--replace-unk``, as they are.
+LSTMEncoderOut = Dict[str, List[Tensor]]
 
 
 def reading_order(padding_mask: Tensor) -> Tensor:
@@ -71,8 +69,8 @@ class PrunedLSTMEncoder(FairseqEncoder):
         )
         uniform_init_(self.lstm, init_range)
 
-    def forward(self, src_tokens: Tensor, src_lengths: Optional[Tensor] = None, **unused):
-        """Encode ``src_tokens`` (B, S), padded on either side. Returns LSTMEncoderOut."""
+    def forward(self, src_tokens: Tensor, src_lengths: Optional[Tensor] = None) -> LSTMEncoderOut:
+        """Encode ``src_tokens`` (B, S), padded on either side."""
         padding_mask = src_tokens.eq(self.padding_idx)
         order = reading_order(padding_mask)
         # the padding decides the lengths: src_lengths is only what the caller believes
@@ -87,16 +85,21 @@ class PrunedLSTMEncoder(FairseqEncoder):
         memory = reversed_memory.gather(
             1, source_order.unsqueeze(2).expand(-1, -1, reversed_memory.size(2))
         )
-        return LSTMEncoderOut(memory, padding_mask, hidden, cell)
+        return {
+            "memory": [memory],
+            "padding_mask": [padding_mask],
+            "hidden": [hidden],
+            "cell": [cell],
+        }
 
-    def reorder_encoder_out(self, encoder_out: LSTMEncoderOut, new_order: Tensor):
+    def reorder_encoder_out(self, encoder_out: LSTMEncoderOut, new_order: Tensor) -> LSTMEncoderOut:
         """Select sentences ``new_order`` of the batch (beam search)."""
-        return LSTMEncoderOut(
-            memory=encoder_out.memory.index_select(0, new_order),
-            padding_mask=encoder_out.padding_mask.index_select(0, new_order),
-            hidden=encoder_out.hidden.index_select(1, new_order),
-            cell=encoder_out.cell.index_select(1, new_order),
-        )
+        return {
+            "memory": [encoder_out["memory"][0].index_select(0, new_order)],
+            "padding_mask": [encoder_out["padding_mask"][0].index_select(0, new_order)],
+            "hidden": [encoder_out["hidden"][0].index_select(1, new_order)],
+            "cell": [encoder_out["cell"][0].index_select(1, new_order)],
+        }
 
     def max_positions(self):
         return self.max_source_positions

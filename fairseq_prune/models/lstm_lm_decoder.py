@@ -1,6 +1,6 @@
 """A deep LSTM that predicts the next word."""
 
-from typing import Dict, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import torch
 from fairseq.models import FairseqIncrementalDecoder
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .factorized import Factorization
-from .stepped_lstm import State
+from .stepped_lstm import IncrementalState, State, known
 
 LONGEST = 10**9
 
@@ -46,18 +46,19 @@ class LSTMLanguageModelDecoder(FairseqIncrementalDecoder):
     def forward(
         self,
         prev_output_tokens: Tensor,
-        encoder_out=None,
-        incremental_state: Optional[Dict[str, Dict[str, Optional[Tensor]]]] = None,
-        **unused,
-    ) -> Tuple[Tensor, None]:
+        encoder_out: Optional[Dict[str, List[Tensor]]] = None,
+        incremental_state: Optional[IncrementalState] = None,
+    ) -> Tuple[Tensor, Optional[Dict[str, List[Optional[Tensor]]]]]:
         """Scores (B, T, V) before the softmax; (B, 1, V), of the last word, when incremental."""
-        return self.output_layer(
-            self.extract_features(prev_output_tokens, encoder_out, incremental_state)[0]
-        ), None
+        features, _ = self.extract_features(prev_output_tokens, encoder_out, incremental_state)
+        return self.output_layer(features), None
 
     def extract_features(
-        self, prev_output_tokens: Tensor, encoder_out=None, incremental_state=None, **unused
-    ) -> Tuple[Tensor, None]:
+        self,
+        prev_output_tokens: Tensor,
+        encoder_out: Optional[Dict[str, List[Tensor]]] = None,
+        incremental_state: Optional[IncrementalState] = None,
+    ) -> Tuple[Tensor, Optional[Dict[str, List[Optional[Tensor]]]]]:
         """What the top layer gives (B, T, H), after dropout."""
         if incremental_state is not None:
             prev_output_tokens = prev_output_tokens[:, -1:]
@@ -78,31 +79,33 @@ class LSTMLanguageModelDecoder(FairseqIncrementalDecoder):
 
     def _step(self, x: Tensor, state: State) -> Tuple[Tensor, State]:
         """One time step of all layers: x (B, H) to (1, B, H) and the new state."""
-        h, c = (list(part.unbind(0)) for part in state)
+        h, c = list(state[0].unbind(0)), list(state[1].unbind(0))
         for layer in range(self.num_layers):
             h[layer], c[layer] = self.lstm.cell(layer, x, (h[layer], c[layer]))
             x = self.dropout(h[layer]) if layer + 1 < self.num_layers else h[layer]
         return x.unsqueeze(0), (torch.stack(h), torch.stack(c))
 
-    def _load_state(self, x: Tensor, incremental_state) -> State:
+    def _load_state(self, x: Tensor, incremental_state: Optional[IncrementalState]) -> State:
         """h and c (L, B, H)."""
-        if incremental_state is not None:
-            cached = self.get_incremental_state(incremental_state, "cached_state")
-            if cached is not None:
-                return cached["hidden"], cached["cell"]
+        cached = self.get_incremental_state(incremental_state, "cached_state")
+        if cached is not None:
+            return known(cached["hidden"]), known(cached["cell"])
         zeros = x.new_zeros(self.num_layers, x.shape[1], self.hidden_size)
         return zeros, zeros
 
-    def _save_state(self, state: State, incremental_state) -> None:
-        cached = {"hidden": state[0], "cell": state[1]}
+    def _save_state(self, state: State, incremental_state: IncrementalState) -> None:
+        cached: Dict[str, Optional[Tensor]] = {"hidden": state[0], "cell": state[1]}
         self.set_incremental_state(incremental_state, "cached_state", cached)
 
-    def reorder_incremental_state(self, incremental_state, new_order: Tensor) -> None:
+    def reorder_incremental_state(
+        self, incremental_state: IncrementalState, new_order: Tensor
+    ) -> None:
         """Select hypotheses ``new_order`` (beam search)."""
         cached = self.get_incremental_state(incremental_state, "cached_state")
         if cached is not None:
-            state = tuple(cached[name].index_select(1, new_order) for name in ("hidden", "cell"))
-            self._save_state(state, incremental_state)
+            h = known(cached["hidden"]).index_select(1, new_order)
+            c = known(cached["cell"]).index_select(1, new_order)
+            self._save_state((h, c), incremental_state)
 
     def max_positions(self):
         """No limit: what fairseq takes a text's length to be at most."""

@@ -1,6 +1,7 @@
 """``--arch pruned_lstm_lm``: the LSTM language models of Zaremba et al. 2014."""
 
 from dataclasses import dataclass, field
+from typing import Optional
 
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.models import (
@@ -8,11 +9,13 @@ from fairseq.models import (
     register_model,
     register_model_architecture,
 )
+from torch import Tensor
 
 from ..factorization import FORMS
 from ..pruning import PruneError
 from .factorized import Factorization
 from .lstm_lm_decoder import LSTMLanguageModelDecoder
+from .stepped_lstm import IncrementalState
 
 
 @dataclass
@@ -53,12 +56,25 @@ class PrunedLSTMLMConfig(FairseqDataclass):
 class PrunedLSTMLM(FairseqLanguageModel):
     """Word embeddings, LSTM layers of one size, softmax (Zaremba et al. 2014, section 3)."""
 
+    #: a set, which TorchScript does not know
+    __jit_unused_properties__ = ["supported_targets"]
+
     @classmethod
     def build_model(cls, cfg: PrunedLSTMLMConfig, task):
         try:
             return cls(_decoder(cfg, task.target_dictionary))
         except PruneError as error:
             raise SystemExit(f"fairseq_prune: error: {error}") from error
+
+    # fairseq's own takes further keywords, with which TorchScript cannot
+    def forward(
+        self,
+        src_tokens: Tensor,
+        src_lengths: Optional[Tensor] = None,
+        incremental_state: Optional[IncrementalState] = None,
+    ):
+        """See the decoder's."""
+        return self.decoder(src_tokens, None, incremental_state)
 
 
 def _decoder(cfg: PrunedLSTMLMConfig, dictionary) -> LSTMLanguageModelDecoder:

@@ -1,6 +1,7 @@
 """``--arch pruned_lstm_nmt``: the deep LSTM encoder-decoder of See et al. 2016."""
 
 from dataclasses import dataclass, field
+from typing import Optional
 
 from fairseq.dataclass import FairseqDataclass
 from fairseq.models import (
@@ -9,10 +10,12 @@ from fairseq.models import (
     register_model_architecture,
 )
 from omegaconf import II
+from torch import Tensor
 
 from .init import uniform_embedding
 from .lstm_decoder import PrunedLSTMDecoder
 from .lstm_encoder import PrunedLSTMEncoder
+from .stepped_lstm import IncrementalState
 
 
 @dataclass
@@ -102,6 +105,18 @@ class PrunedLSTMNMT(FairseqEncoderDecoderModel):
             **common,
         )
         return cls(encoder, decoder)
+
+    # fairseq's own takes further keywords, with which TorchScript cannot
+    def forward(
+        self,
+        src_tokens: Tensor,
+        src_lengths: Tensor,
+        prev_output_tokens: Tensor,
+        incremental_state: Optional[IncrementalState] = None,
+    ):
+        """See the decoder's."""
+        encoder_out = self.encoder(src_tokens, src_lengths)
+        return self.decoder(prev_output_tokens, encoder_out, incremental_state)
 
 
 @register_model_architecture("pruned_lstm_nmt", "pruned_lstm_nmt_wmt14_en_de")

@@ -94,9 +94,9 @@ def test_dropout_falls_on_every_vertical_connection_and_on_no_other(make, feed, 
         state = [recurrence(model.encoder.lstm, k, h, c) for k, (h, c) in enumerate(state)]
         memory.insert(0, state[-1][0])  # read backwards, kept in source order
     encoded = model.encoder(source)
-    torch.testing.assert_close(encoded.hidden[:, 0], torch.stack([h for h, _ in state]))
-    torch.testing.assert_close(encoded.cell[:, 0], torch.stack([c for _, c in state]))
-    torch.testing.assert_close(encoded.memory[0], torch.stack(memory))
+    torch.testing.assert_close(encoded["hidden"][0][:, 0], torch.stack([h for h, _ in state]))
+    torch.testing.assert_close(encoded["cell"][0][:, 0], torch.stack([c for _, c in state]))
+    torch.testing.assert_close(encoded["memory"][0][0], torch.stack(memory))
     scores, extra = model.decoder(target, encoded)
     assert (scores == 0).all()
     for t in range(3):

@@ -3,20 +3,8 @@
 
 import pytest
 import torch
+from sentences import SOURCES, TARGETS, VARIANTS, pad
 
-PAD, EOS = 1, 2
-SOURCES = [[5, 6, 7, EOS], [8, 4, EOS], [9, EOS], [EOS]]
-TARGETS = [[EOS, 5, 6, 13, 7], [EOS, 8, 4, 4, 9], [EOS, 10, 11, 12, 4], [EOS, 6, 6, 5, 9]]
-VARIANTS = {
-    "plain": [],
-    "three layers": ["--num-layers", "3"],
-    "one layer": ["--num-layers", "1"],
-    "input feeding": ["--decoder-input-feed"],
-    "bias": ["--lstm-bias"],
-    "no attention": ["--no-attention"],
-    "no attention, input feeding": ["--no-attention", "--decoder-input-feed", "--lstm-bias"],
-    "tied softmax": ["--share-decoder-input-output-embed"],
-}
 every_variant = pytest.mark.parametrize("flags", VARIANTS.values(), ids=VARIANTS.keys())
 CLOSE = dict(rtol=0, atol=2e-6)  # the model's attention is a softmax in fp32
 
@@ -82,14 +70,6 @@ def sigmoid(x):
     return 1 / (1 + torch.exp(-x))
 
 
-def pad(sentences, left):
-    rows = torch.full((len(sentences), max(map(len, sentences))), PAD)
-    for row, words in zip(rows, sentences):
-        place = slice(len(row) - len(words), None) if left else slice(len(words))
-        row[place] = torch.tensor(words)
-    return rows
-
-
 @pytest.fixture
 def make(build):
     def make(flags):
@@ -135,8 +115,8 @@ def test_the_decoder_starts_from_the_states_of_the_encoder_layer_by_layer(make, 
     out = model.encoder(pad(SOURCES, left=True))
     for row, source in enumerate(SOURCES):
         _, state = Equations(model).encode(source)
-        torch.testing.assert_close(out.hidden[:, row], torch.stack([h for h, _ in state]))
-        torch.testing.assert_close(out.cell[:, row], torch.stack([c for _, c in state]))
+        torch.testing.assert_close(out["hidden"][0][:, row], torch.stack([h for h, _ in state]))
+        torch.testing.assert_close(out["cell"][0][:, row], torch.stack([c for _, c in state]))
 
 
 @every_variant
