@@ -82,6 +82,12 @@ class LazyTensor:
     def __getitem__(self, index):
         return self.source.decode()[index]
 
+    def __deepcopy__(self, memo):
+        return self  # reads the same file
+
+    def __reduce__(self):
+        return _itself, (self.source.decode(),)
+
     @classmethod
     def __torch_function__(cls, function, types, args=(), kwargs=None):
         if function is Tensor.copy_ and _fits(*args[:2]):
@@ -89,6 +95,10 @@ class LazyTensor:
             return args[0]
         args = tuple(a.source.decode() if isinstance(a, LazyTensor) else a for a in args)
         return function(*args, **(kwargs or {}))
+
+
+def _itself(tensor: Tensor) -> Tensor:
+    return tensor
 
 
 def _fits(target, source) -> bool:

@@ -1,7 +1,8 @@
 """``--prune-runtime``: which products a model decodes with."""
 
+import functools
 from contextlib import contextmanager
-from typing import Dict, Iterator
+from typing import Callable, Dict, Iterator, List
 
 import torch
 from fairseq.modules import MultiheadAttention
@@ -12,22 +13,29 @@ from ..models.lstm_lm_decoder import LSTMLanguageModelDecoder
 from ..models.stepped_lstm import SteppedLSTM
 from ..pruning import PruneError
 from .auto import Auto
+from .csr import Weight
 from .modules import (
     Maker,
     ProductLinear,
     ProductLSTM,
     ProductLSTMCell,
     ProductModule,
+    ProductSoftmax,
     ProductSteppedLSTM,
 )
-from .products import KINDS, Int8, sparse_where_smaller
+from .products import KINDS, Int8, Product, sparse_where_smaller
+
+
+def _sparse(weights: List[Weight], name: str) -> Product:
+    return sparse_where_smaller(weights)
+
+
+def _int8(weights: List[Weight], name: str) -> Product:
+    return Int8(weights)
+
 
 #: What ``--prune-runtime`` takes besides dense.
-RUNTIMES: Dict[str, Maker] = {
-    "sparse": lambda weights, name: sparse_where_smaller(weights),
-    "int8": lambda weights, name: Int8(weights),
-    "auto": Auto,
-}
+RUNTIMES: Dict[str, Maker] = {"sparse": _sparse, "int8": _int8, "auto": Auto}
 
 _MODULES = {
     nn.Linear: ProductLinear,
@@ -36,6 +44,9 @@ _MODULES = {
     nn.LSTMCell: ProductLSTMCell,
 }
 
+
+#: Numbers that are drawn at once.
+PIECE = 1 << 16
 
 #: decoders of this plugin, whose softmax may be the embedding
 _MAY_TIE = (PrunedLSTMDecoder, LSTMLanguageModelDecoder)
@@ -50,7 +61,8 @@ def convert_(model: nn.Module, runtime: str) -> None:
     make = RUNTIMES[runtime]
     for name, module in list(model.named_modules()):
         if isinstance(module, _MAY_TIE) and module.fc_out is None:
-            _untie_softmax_(module, make)
+            module.fc_out = ProductSoftmax(make, module.embed_tokens)
+            module._register_load_state_dict_pre_hook(_copy_embedding)
         if isinstance(module, MultiheadAttention) and name.startswith("encoder"):
             continue  # hands its weights to a function of torch's
         for child_name, child in list(module.named_children()):
@@ -62,33 +74,42 @@ def _is_supported(module: nn.Module) -> bool:
     return not getattr(module, "batch_first", False) and not getattr(module, "proj_size", 0)
 
 
-def _untie_softmax_(decoder: nn.Module, make: Maker) -> None:
-    table = decoder.embed_tokens.weight
-    like = nn.Linear(1, 1, bias=False)
-    like.weight = table
-    decoder.fc_out = ProductLinear(make, like)
-
-    def copy_key(state_dict, prefix, *rest):
-        state_dict[f"{prefix}fc_out.weight"] = state_dict[f"{prefix}embed_tokens.weight"]
-
-    decoder._register_load_state_dict_pre_hook(copy_key)
+def _copy_embedding(state_dict, prefix, *rest) -> None:
+    """A decoder's, to its softmax."""
+    state_dict[f"{prefix}fc_out.weight"] = state_dict[f"{prefix}embed_tokens.weight"]
 
 
 @contextmanager
-def uninitialised() -> Iterator[None]:
-    """Models built meanwhile have no numbers drawn for them: they are loaded next.
+def unwritten() -> Iterator[None]:
+    """Models built meanwhile keep no numbers drawn for them: they are loaded next.
 
-    Memory that nothing has been written to takes no room.
+    Memory that nothing has been written to takes no room. As many numbers are drawn as ever, so
+    that what draws next, such as ``--sampling``, draws the same ones as with a dense model.
     """
-    draws = ("uniform_", "normal_", "trunc_normal_", "random_", "exponential_")
-    kept = {name: getattr(torch.Tensor, name) for name in draws if hasattr(torch.Tensor, name)}
-    for name in kept:
-        setattr(torch.Tensor, name, lambda self, *args, **kwargs: self)
+    kept = {name: getattr(torch.Tensor, name) for name in ("uniform_", "normal_")}
+    for name, method in kept.items():
+        setattr(torch.Tensor, name, functools.partialmethod(_draw, method))
     try:
         yield
     finally:
         for name, method in kept.items():
             setattr(torch.Tensor, name, method)
+
+
+def _draw(self: torch.Tensor, method: Callable, *args, **kwargs) -> torch.Tensor:
+    """Draw what ``method`` of a tensor would, piece by piece, and leave ``self`` as it is.
+
+    A normal distribution draws in blocks of 16, and at least that many at once.
+    """
+    left = self.numel()
+    if left < 2 * PIECE or not self.is_contiguous():
+        return method(self, *args, **kwargs)
+    piece = torch.empty(PIECE, dtype=self.dtype)
+    while left >= 2 * PIECE:
+        method(piece, *args, **kwargs)
+        left -= PIECE
+    method(torch.empty(left, dtype=self.dtype), *args, **kwargs)
+    return self
 
 
 def check_runtime(runtime: str, flag: str = "--prune-runtime") -> None:

@@ -1,7 +1,8 @@
 """Linear layers and LSTMs whose weights are products instead of parameters.
 
 They take the place of torch's modules before a state dict is loaded and take their weights
-from it under the same names, one at a time: a dense copy of the model never exists.
+from it under the same names, one at a time: a dense copy of the model never exists. Their own
+state dict has the weights under those names again, dense and as they are multiplied.
 """
 
 from typing import Callable, Dict, List, Optional, Tuple, Union
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from ..models.stepped_lstm import State, lstm_step, run_steps
+from ..pruning import PruneError
 from .csr import Weight
 from .products import Product
 
@@ -51,6 +53,25 @@ class ProductModule(nn.Module):
             weights = [state_dict[prefix + name] for name in names]
             self.products[names[0]] = self._make(weights, prefix + " and ".join(names))
 
+    def _save_to_state_dict(self, destination, prefix, keep_vars):
+        matrices: Dict[str, Tensor] = {}
+        for names in self._groups:
+            widths = [self._shapes[name][1] for name in names]
+            parts = self.products[names[0]].dense().split(widths, dim=1)
+            matrices.update(zip(names, (part.contiguous() for part in parts)))
+        for name in self._shapes:  # in the order of torch's module
+            value = matrices[name] if name in matrices else getattr(self, name)
+            destination[prefix + name] = value if keep_vars else value.detach()
+
+    def _apply(self, fn, *args, **kwargs):
+        moved = fn(torch.zeros(1))
+        if moved.dtype != torch.float32 or moved.device.type != "cpu":
+            raise PruneError(
+                "a model with --prune-runtime decodes in float32 on the CPU; load it with dense "
+                "to have it elsewhere, or in another precision"
+            )
+        return super()._apply(fn, *args, **kwargs)
+
     def _biased(self, y: Tensor, *biases: str) -> Tensor:
         for bias in biases:
             if bias in self._shapes:
@@ -72,6 +93,13 @@ class ProductLinear(ProductModule):
     def weight(self) -> Tensor:
         """Dense, made anew: for code that multiplies it itself."""
         return self.products["weight"].dense()
+
+
+class ProductSoftmax(ProductLinear):
+    """For the softmax of a decoder that is tied to the embedding, whose matrix it takes."""
+
+    def _save_to_state_dict(self, destination, prefix, keep_vars):
+        pass  # the embedding has it
 
 
 class _Steps(ProductModule):

@@ -5,13 +5,15 @@ x W^T (N, M).
 """
 
 import warnings
-from typing import Callable, Dict, List, Union
+from contextlib import contextmanager
+from typing import Callable, Dict, Iterator, List, Tuple, Union
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .csr import Weight, csr, source_of
+from .csr import CSR, Weight, csr, source_of
 
 #: Vectors that MKL's product of a CSR matrix and a dense one takes at once: five take longer than
 #: eight.
@@ -19,6 +21,14 @@ COLUMNS = 8
 
 #: Denser than this, CSR takes more memory than the matrix.
 SPARSE_BELOW = 0.5
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """torch 2.13 means to take quantized tensors away, and has nothing in their place yet."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 class Dense:
@@ -41,6 +51,15 @@ class Sparse:
 
     def __init__(self, weights: List[Weight]):
         self.weight = csr(weights).tensor()
+
+    def __getstate__(self) -> CSR:
+        # torch 1.13 cannot copy its sparse tensors
+        w = self.weight
+        start = w.crow_indices().numpy().astype(np.int64)
+        return CSR(start, w.col_indices().numpy(), w.values().numpy(), w.shape[1])
+
+    def __setstate__(self, rows: CSR) -> None:
+        self.weight = rows.tensor()
 
     def __call__(self, x: Tensor) -> Tensor:
         count, width = x.shape
@@ -66,10 +85,20 @@ class Int8:
         # rows of zeros need a scale, too
         scales = torch.maximum(dense.amax(dim=1), -dense.amin(dim=1)).double().clamp_(min=1e-12)
         zeros = torch.zeros(len(scales), dtype=torch.int64)
-        with warnings.catch_warnings():
-            # torch 2.13 means to take quantized tensors away, and has nothing in their place yet
-            warnings.simplefilter("ignore")
+        with _quietly():
             quantized = torch.quantize_per_channel(dense, scales / 127, zeros, 0, torch.qint8)
+        self.packed = torch.ops.quantized.linear_prepack(quantized, None)
+
+    def __getstate__(self) -> Tuple[Tensor, Tensor]:
+        """int8 (M, K) and the scale of each row: what is packed cannot be copied."""
+        quantized = torch.ops.quantized.linear_unpack(self.packed)[0]
+        return quantized.int_repr(), quantized.q_per_channel_scales()
+
+    def __setstate__(self, state: Tuple[Tensor, Tensor]) -> None:
+        numbers, scales = state
+        zeros = torch.zeros(len(scales), dtype=torch.int64)
+        with _quietly():
+            quantized = torch._make_per_channel_quantized_tensor(numbers, scales, zeros, 0)
         self.packed = torch.ops.quantized.linear_prepack(quantized, None)
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from ..checkpoints.in_fairseq import map_checkpoints
 from ..pruning import PruneError
-from .convert import check_runtime, convert_, has_products, uninitialised
+from .convert import check_runtime, convert_, has_products, unwritten
 from .search import TwoStepBeamSearch
 
 logger = logging.getLogger("fairseq_prune")
@@ -45,7 +45,7 @@ class RuntimeMixin:
                 "fairseq_prune: error: --prune-runtime is for decoding (fairseq-generate, "
                 "fairseq-interactive); leave it out of training"
             )
-        with uninitialised():
+        with unwritten():
             model = build(cfg)
         convert_(model, runtime)
         return model
