@@ -25,12 +25,17 @@ def load_model(checkpoint: str, data: str, subsets: List[str]) -> Tuple[nn.Modul
     except (OSError, RuntimeError, AssertionError, KeyError) as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise PruneError(f"DATA {data} cannot be used with {checkpoint}: {reason}") from error
-    for module in models[0].modules():
-        # stock fairseq 0.12.2 otherwise encodes with copies of the weights, made when it loaded
-        # them, and fails on padded batches on a CPU
+    encode_with_own_weights(models[0])
+    return models[0].eval(), task
+
+
+def encode_with_own_weights(model: nn.Module) -> None:
+    """Stock fairseq 0.12.2 otherwise encodes with copies of a transformer's weights, made when it
+    loaded them, and fails on padded batches on a CPU.
+    """
+    for module in model.modules():
         if hasattr(module, "ever_training"):
             module.ever_training = True
-    return models[0].eval(), task
 
 
 def batches_of(

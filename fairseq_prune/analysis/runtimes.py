@@ -1,12 +1,14 @@
 """Ways to decode with one model, compared: speed, BLEU, and how many translations differ."""
 
-import time
 from dataclasses import dataclass
 from typing import List, Optional
 
-from ..pruning import PruneError
-from ..runtime.load import load
-from .bleu import Translator, bleu
+from ..checkpoints.reading import read_checkpoint
+from ..checkpoints.task_of import set_up
+from ..runtime.convert import check_runtime
+from .bleu import bleu
+from .generate_options import generate_config
+from .translate import Translations, translate
 
 #: Translations that differ are a tie where their scores (log-probability over length, as in
 #: fairseq's H lines) do not differ by more: sums in another order differ by about 1e-6.
@@ -18,12 +20,14 @@ class Decoded:
     """What came of decoding a subset.
 
     Attributes:
-        sentences_per_second: without the first batch, at which ``auto`` chooses.
+        left_out: sentences of the subset that were not translated.
+        sentences_per_second: in beam search, without the choice that ``auto`` makes first.
         identical, ties, different: sentences, beside the first runtime's.
     """
 
     runtime: str
     sentences: int
+    left_out: int
     sentences_per_second: float
     bleu: float
     signature: str
@@ -38,42 +42,39 @@ def compare(path: str, data: str, subset: str, words: List[str], runtimes: List[
     Args:
         words: options of fairseq-generate.
     Raises:
-        PruneError: see ``load``, ``Translator``; the subset is not there.
+        PruneError: the file is damaged, the data are not there or have other dictionaries, an
+            option is not taken, or fairseq cannot do it.
     """
-    first: Optional[_Decoding] = None
     for runtime in runtimes:
-        decoded = _Decoding(path, data, subset, words, runtime)
-        first = first or decoded
-        yield decoded.beside(first)
+        check_runtime(runtime, flag="--runtimes")
+    read_checkpoint(path)  # says what is wrong with it
+    first: Optional[Translations] = None
+    for runtime in runtimes:
+        more = ["--cpu", "--gen-subset", subset]
+        if runtime != "dense":
+            more += ["--prune-runtime", runtime]
+        cfg = generate_config(path, data, words, more)
+        set_up(cfg, path)  # says whether the data can be its
+        found = translate(cfg, warm_up=True)
+        first = first or found
+        yield _beside(first, found, runtime, *bleu(found, cfg.scoring))
 
 
-class _Decoding:
-    def __init__(self, path, data, subset, words, runtime):
-        model, _, task = load(path, data, runtime)
-        try:
-            task.load_dataset(subset)
-        except OSError as error:
-            raise PruneError(f"DATA {data} has no {subset}: give --subset") from error
-        self.runtime = runtime
-        translator = Translator(model, task, subset, words)
-        translator.warm_up()
-        started = time.perf_counter()
-        self.texts = translator.translate()
-        self.seconds = time.perf_counter() - started
-        self.scores = translator.scores
-        self.score, self.signature = bleu(self.texts, translator.references())
-
-    def beside(self, first) -> Decoded:
-        same = [mine == theirs for mine, theirs in zip(self.texts, first.texts)]
-        near = [abs(a - b) <= TIE for a, b in zip(self.scores, first.scores)]
-        ties = sum(close and not equal for equal, close in zip(same, near))
-        return Decoded(
-            self.runtime,
-            len(same),
-            len(same) / self.seconds,
-            self.score,
-            self.signature,
-            sum(same),
-            ties,
-            len(same) - sum(same) - ties,
-        )
+def _beside(first: Translations, found: Translations, runtime: str, score: float, signature: str):
+    same = sum(text == first.texts[n] for n, text in found.texts.items())
+    near = sum(
+        text != first.texts[n] and abs(found.scores[n] - first.scores[n]) <= TIE
+        for n, text in found.texts.items()
+    )
+    count = len(found.texts)
+    return Decoded(
+        runtime,
+        count,
+        found.left_out,
+        count / found.seconds,
+        score,
+        signature,
+        same,
+        near,
+        count - same - near,
+    )

@@ -4,6 +4,7 @@ Packed files do as well, and so do slimmed checkpoints; what cannot be read is t
 """
 
 import functools
+import tempfile
 import types
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, Sequence
@@ -38,6 +39,8 @@ class _Torch(types.ModuleType):
     maps = False
     #: what is being read, and for which task
     reading: BeingRead
+    #: checkpoints that are in memory, by the paths that they are loaded from
+    held: Dict[str, Any] = {}
 
     def __getattr__(self, name):
         return getattr(torch, name)
@@ -47,7 +50,9 @@ class _Torch(types.ModuleType):
         if not isinstance(path, str):
             return torch.load(file, *args, **kwargs)
         with exits():
-            if is_packed(path):
+            if path in self.held:
+                state = dict(self.held[path])
+            elif is_packed(path):
                 state = lazy_state(PackedModel(path))
             elif self.maps:
                 state = mapped_state(path)
@@ -120,6 +125,18 @@ def map_checkpoints() -> None:
     """Let fairseq map checkpoints in this process, and read each tensor as it is used."""
     read_packed_files()
     checkpoint_utils.torch.maps = TAKES_SAFE_TYPES  # torch < 2.4 cannot
+
+
+@contextmanager
+def held(state: Dict[str, Any]) -> Iterator[str]:
+    """A path from which fairseq loads ``state`` for a while, a checkpoint that is in memory."""
+    read_packed_files()
+    with tempfile.NamedTemporaryFile(suffix=".pt") as file:  # fairseq looks whether it is there
+        checkpoint_utils.torch.held[file.name] = state
+        try:
+            yield file.name
+        finally:
+            del checkpoint_utils.torch.held[file.name]
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import glob
 import os
 
-from ..analysis.bleu import generation_config
+from ..analysis.generate_options import check_options
 from ..pruning import PruneError
 from .grid import Grid
 from .scorer import read_references
@@ -17,7 +17,7 @@ def check_evaluation(grid: Grid) -> None:
     subsets = ["valid"]
     if grid.evaluate["generate"] is not None:
         subsets.append("test")
-        generation_config(grid.evaluate["generate"])
+        check_options(grid.evaluate["generate"])
         if grid.evaluate["references"] is not None:
             read_references(grid.evaluate["references"])
     for key in subsets:

@@ -94,4 +94,6 @@ class GridRun:
         found = f"perplexity {scores['perplexity']:.2f}"
         if scores["bleu"] is not None:
             found += f", BLEU {scores['bleu']:.2f}"
+            if scores["left_out"]:
+                found += f" ({scores['left_out']} sentences left out)"
         self.say(f"{self._progress.finish(point.kind, seconds)} {point}: {found}")

@@ -5,10 +5,13 @@ from typing import Any, Callable, Dict, List, Optional
 
 import torch
 
-from ..analysis.bleu import Translator, bleu
+from ..analysis.bleu import bleu
+from ..analysis.generate_options import generate_config
 from ..analysis.loading import batches_of, load_model
 from ..analysis.perplexity import perplexity
 from ..analysis.pruned_for_a_while import pruned_for_a_while
+from ..analysis.translate import translate
+from ..checkpoints.in_fairseq import held
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
 from ..models.parameters import is_parameter
@@ -43,14 +46,7 @@ class Scorer:
         self._weights = fairseq_prunable(self._named, grid.include, grid.exclude, self._aliases)
         self._masks = masks_of(record, self._named) if record and record["masks"] else {}
         self._batches = batches_of(self.model, task, plan["valid"])
-        self._translator: Optional[Translator] = None
-        if translates:
-            self._translator = Translator(self.model, task, plan["test"], plan["generate"])
-            self._references = (
-                read_references(plan["references"])
-                if plan["references"]
-                else self._translator.references()
-            )
+        self._checkpoint, self._data, self._plan, self._cpu = checkpoint, grid.data, plan, cpu
 
     def score(self, stop: Callable[[], bool] = lambda: False) -> Optional[Scores]:
         """Scores of the checkpoint as it is; None if ``stop`` said so meanwhile."""
@@ -87,13 +83,27 @@ class Scorer:
             "perplexity": perplexity(self.model, self._batches),
             "bleu": None,
             "signature": None,
+            "left_out": 0,
         }
-        if self._translator is not None:
-            hypotheses = self._translator.translate(stop)
-            if hypotheses is None:
+        if self._plan["generate"] is not None:
+            found = self._bleu(stop)
+            if found is None:
                 return None
-            scores["bleu"], scores["signature"] = bleu(hypotheses, self._references)
+            scores.update(found)
         return scores
+
+    def _bleu(self, stop) -> Optional[Scores]:
+        """Of the model as it is now, decoded as if it had been read from a file."""
+        plan = self._plan
+        more = ["--gen-subset", plan["test"], *(["--cpu"] if self._cpu else [])]
+        references = read_references(plan["references"]) if plan["references"] else None
+        with held({**read_checkpoint(self._checkpoint), "model": self.model.state_dict()}) as path:
+            cfg = generate_config(path, self._data, plan["generate"], more)
+            found = translate(cfg, stop=stop)
+        if found is None:
+            return None
+        score, signature = bleu(found, cfg.scoring, references)
+        return {"bleu": score, "signature": signature, "left_out": found.left_out}
 
 
 def read_references(path: str) -> List[str]:

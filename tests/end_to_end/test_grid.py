@@ -213,7 +213,7 @@ def test_mistakes(data, dense, tmp_path):
     for changes, said in (
         ({"evaluate": {"generate": "--beam five"}}, "generate: --beam five"),
         ({"evaluate": {"generate": "", "references": "no.txt"}}, "references: no.txt"),
-        ({"evaluate": {"generate": "--replace-unk"}}, "--replace-unk is not for this"),
+        ({"evaluate": {"generate": "--fp16"}}, "--fp16 is not for this"),
         ({"evaluate": {"valid": "nothing"}}, "valid: nothing: "),
         ({"dense": "no.pt"}, "no.pt does not exist"),
         ({"data": "nowhere"}, "no folder nowhere"),

@@ -1,0 +1,100 @@
+"""Options of ``fairseq-generate`` for decoding in this process."""
+
+import argparse
+from typing import Any, List
+
+from fairseq import options
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from fairseq.tasks import TASK_REGISTRY
+from omegaconf import OmegaConf, open_dict
+
+from ..checkpoints.task_of import config_of, options_of, task_name
+from ..pruning import PruneError
+
+#: What is otherwise than fairseq-generate has it where nothing is said.
+DEFAULTS = "--scoring sacrebleu --required-batch-size-multiple 1 --num-workers 0".split()
+
+_FLOATS = "numbers are float32 here"
+_ONE_FILE = "a checkpoint is one file here"
+#: Options that are not taken, and why; all others do here what they do there.
+REFUSED = {
+    "path": "the checkpoint is named apart from these options",
+    "prune_runtime": "the runtime is named apart from these options",
+    "results_path": "translations are scored here, not written",
+    "score_reference": "it translates nothing",
+    "sacrebleu_char_level": "BLEU is of words here",
+    "num_shards": "fairseq-generate has no use for it; --distributed-world-size N takes a part",
+    "shard_id": "fairseq-generate has no use for it; --distributed-rank N says which part",
+    "checkpoint_suffix": _ONE_FILE,
+    "checkpoint_shard_count": _ONE_FILE,
+    "pipeline_model_parallel": _ONE_FILE,
+    **dict.fromkeys(("fp16", "bf16", "tpu", "amp"), _FLOATS),
+    **dict.fromkeys(("memory_efficient_fp16", "memory_efficient_bf16"), _FLOATS),
+}
+
+
+def check_options(words: List[str]) -> None:
+    """Raise PruneError unless ``words`` are options of fairseq-generate that can be taken."""
+    _parse("DATA", "CKPT", "translation", words, [])
+
+
+def generate_config(path: str, data: str, words: List[str], more: List[str]) -> Any:
+    """fairseq's configuration of ``fairseq-generate DATA --path PATH WORDS``.
+
+    The task and its options are those of the checkpoint, as far as ``words`` have no others; the
+    task is the pruned one, which knows ``--prune-runtime`` and decodes as the stock one.
+
+    Args:
+        more: options before ``words``, which have the last word.
+    Raises:
+        PruneError: an option is unknown, or is not taken.
+    """
+    trained = config_of(path, data)
+    cfg, given = _parse(data, path, task_name(trained), words, more)
+    mine = options_of(cfg)
+    with open_dict(cfg):
+        for name, value in options_of(trained).items():
+            if name in mine and name not in given and _is_own(cfg, name):
+                mine[name] = value
+    return cfg
+
+
+def _is_own(cfg: Any, name: str) -> bool:
+    """Whether an option is the task's: not pruning's, nor said elsewhere, as ``seed`` is."""
+    if name in ("_name", "task", "data") or name.startswith("prune_"):
+        return False
+    return not OmegaConf.is_config(cfg.task) or not OmegaConf.is_interpolation(cfg.task, name)
+
+
+def _parse(data: str, path: str, task: str, words: List[str], more: List[str]):
+    which = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    which.add_argument("--task", default=task)
+    said = f"generate: {' '.join(words)}:"
+    try:
+        found, rest = which.parse_known_args(words)
+        task = _twin(found.task)
+        command = [data, "--task", task, *DEFAULTS]
+        args = _args([*command, "--path", path, *more, *rest])
+        given = vars(_args([*command, *rest], suppress_defaults=True))
+    except SystemExit as error:
+        raise PruneError(
+            f"{said} not options of fairseq-generate (what it said is above)"
+        ) from error
+    except (ValueError, KeyError) as error:
+        raise PruneError(f"{said} {error}") from error
+    for name, why in REFUSED.items():
+        if name in given:
+            raise PruneError(f"{said} --{name.replace('_', '-')} is not for this: {why}")
+    if args.scoring != "sacrebleu":
+        raise PruneError(f"{said} --scoring {args.scoring} is not for this: BLEU is sacreBLEU's")
+    args.quiet, args.log_format = False, "none"
+    return convert_namespace_to_omegaconf(args), given
+
+
+def _args(words: List[str], **kwargs) -> argparse.Namespace:
+    return options.parse_args_and_arch(options.get_generation_parser(), words, **kwargs)
+
+
+def _twin(task: str) -> str:
+    twin = task if task.startswith("pruned_") else f"pruned_{task}"
+    return twin if twin in TASK_REGISTRY else task

@@ -1,0 +1,136 @@
+"""Decoding as ``fairseq-generate`` does it, in this process: by its own code."""
+
+import logging
+import math
+import os
+import re
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterator, Optional
+
+import torch
+from fairseq import tasks
+from fairseq.tasks import FairseqTask
+from fairseq_cli import generate
+
+from ..pruning import PruneError
+from .loading import encode_with_own_weights
+
+
+@dataclass
+class Translations:
+    """What came of it, by the numbers of the sentences, which need not be all of the subset.
+
+    Attributes:
+        texts: the best translation of each, as in the D lines of fairseq-generate.
+        scores: their log-probability over length, as in its H lines, but to base e.
+        references: the T lines; empty where the data has no target.
+        total: sentences in the subset.
+        seconds: in beam search.
+    """
+
+    texts: Dict[int, str]
+    scores: Dict[int, float]
+    references: Dict[int, str]
+    total: int
+    seconds: float
+
+    @property
+    def left_out(self) -> int:
+        """Sentences of the subset that were not translated: too long, or another part."""
+        return self.total - len(self.texts)
+
+
+class _Stopped(Exception):
+    pass
+
+
+def translate(
+    cfg: Any, warm_up: bool = False, stop: Callable[[], bool] = lambda: False
+) -> Optional[Translations]:
+    """Translate what ``cfg``, a configuration of fairseq-generate, asks for.
+
+    Args:
+        warm_up: whether to translate the first batch twice, the first time without counting its
+            time: the runtime ``auto`` chooses then.
+        stop: asked before each batch; None is returned once it says so.
+    Raises:
+        PruneError: what fairseq cannot do, with what it said.
+    """
+    watch = _Watch(warm_up, stop)
+    logging.basicConfig()  # otherwise generate does, to its results
+    with tempfile.TemporaryDirectory() as folder, watch.next_task():
+        cfg.common_eval.results_path = folder
+        try:
+            generate.main(cfg)
+        except _Stopped:
+            return None
+        except ZeroDivisionError as error:
+            raise PruneError(
+                f"generate: no sentence of {cfg.dataset.gen_subset} is short enough for the model"
+            ) from error
+        except SystemExit as error:
+            raise PruneError(str(error).split("error: ", 1)[-1]) from error
+        except Exception as error:  # fairseq raises no narrower ones
+            reason = str(error).strip().split("\n")[0] or type(error).__name__
+            raise PruneError(f"{cfg.common_eval.path} cannot be decoded with: {reason}") from error
+        with open(os.path.join(folder, os.listdir(folder)[0]), encoding="utf-8", newline="\n") as f:
+            return watch.read(f, cfg.dataset.gen_subset)
+
+
+class _Watch:
+    """Sees each batch that the next task translates."""
+
+    def __init__(self, warm_up: bool, stop: Callable[[], bool]):
+        self._warm_up, self._stop = warm_up, stop
+        self._task: Optional[FairseqTask] = None
+        self._seconds = 0.0
+
+    @contextmanager
+    def next_task(self) -> Iterator[None]:
+        set_up = tasks.setup_task
+
+        def set_up_and_watch(cfg, **kwargs):
+            tasks.setup_task = set_up  # what comes next is that of --lm-path
+            self._task = task = set_up(cfg, **kwargs)
+            step = task.inference_step
+            task.inference_step = lambda *args, **more: self._see(step, *args, **more)
+            return task
+
+        tasks.setup_task = set_up_and_watch
+        try:
+            yield
+        finally:
+            tasks.setup_task = set_up
+
+    def _see(self, step, generator, models, *args, **kwargs):
+        if self._stop():
+            raise _Stopped
+        if self._seconds == 0:
+            for model in models:
+                encode_with_own_weights(model)
+            if self._warm_up:
+                with torch.random.fork_rng(devices=[]):
+                    step(generator, models, *args, **kwargs)
+        started = time.perf_counter()
+        found = step(generator, models, *args, **kwargs)
+        self._seconds += time.perf_counter() - started
+        return found
+
+    def read(self, lines: Iterator[str], subset: str) -> Translations:
+        """What fairseq-generate wrote."""
+        found = Translations({}, {}, {}, len(self._task.dataset(subset)), self._seconds)
+        for line in lines:
+            head, _, rest = line.rstrip("\n").partition("\t")
+            kind = re.fullmatch(r"([TD])-(\d+)", head)
+            if kind is None:
+                continue
+            number = int(kind.group(2))
+            if kind.group(1) == "T":
+                found.references[number] = rest
+            elif number not in found.texts:  # the best comes first
+                score, _, found.texts[number] = rest.partition("\t")
+                found.scores[number] = float(score) * math.log(2)
+        return found
