@@ -1,5 +1,6 @@
 """Options of fairseq-generate in ``fairseq-prune compare`` and grids, against its own lines."""
 
+import re
 import shutil
 
 import pytest
@@ -136,14 +137,15 @@ def test_what_fairseq_cannot_do_is_one_sentence(words, sentence, data, checkpoin
         ours(data, checkpoint, (BEAM + words).split())
 
 
-def test_compare_says_how_many_are_left_out(data, checkpoint):
-    words = BEAM + TAKEN["task"] + " --scoring sacrebleu --sacrebleu-tokenizer intl"
+def test_compare_says_how_many_are_left_out_and_samples_alike(data, checkpoint):
+    words = f"{BEAM} {TAKEN['task']} {TAKEN['sampling']} --sacrebleu-tokenizer intl"
     said = run("fairseq-prune", "compare", checkpoint, data, "--runtimes", "dense,sparse",
                "--generate", words)  # fmt: skip
-    left_out = sum(len(s.split()) > 7 for s in (data.parent / "test.en").read_text().splitlines())
-    assert left_out and f"{30 - left_out} sentences ({left_out} left out)" in said
-    assert "tok:intl" in said
-    words = BEAM + "--max-source-positions 8"
+    sizes = [len(line.split()) for line in (data.parent / "test.en").read_text().splitlines()]
+    long = sum(size > 7 for size in sizes)
+    assert long and f"{30 - long} sentences ({long} left out)" in said and "tok:intl" in said
+    assert re.search(rf"^sparse .* +{30 - long} +0 +0$", said, re.MULTILINE)
+    words = f"{BEAM} --max-source-positions 8"
     said = run("fairseq-prune", "compare", checkpoint, data, "--generate", words, ok=1)
     assert "--skip-invalid-size-inputs-valid-test" in said.splitlines()[-1]
     assert "Traceback" not in said

@@ -227,5 +227,5 @@ def test_mistakes(data, dense, tmp_path):
         {**good, "evaluate": {"generate": "", "references": str(tmp_path / "few")}},
         ok=False,
     )
-    assert "1 references for 30 translations" in output
+    assert "1 references for 30 sentences" in output
     assert "--jobs 0" in grid(tmp_path, good, "--jobs", "0", ok=False)
