@@ -1,6 +1,7 @@
 """Options of ``fairseq-generate`` for decoding in this process."""
 
 import argparse
+import os
 from typing import Any, List
 
 from fairseq import options
@@ -8,8 +9,10 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.tasks import TASK_REGISTRY
 from omegaconf import OmegaConf, open_dict
 
+from ..checkpoints.sentences import catchable
 from ..checkpoints.task_of import config_of, options_of, task_name
 from ..pruning import PruneError
+from ..tasks.options import twin_of
 
 #: What is otherwise than fairseq-generate has it where nothing is said.
 DEFAULTS = "--scoring sacrebleu --required-batch-size-multiple 1 --num-workers 0".split()
@@ -35,7 +38,7 @@ REFUSED = {
 
 def check_options(words: List[str]) -> None:
     """Raise PruneError unless ``words`` are options of fairseq-generate that can be taken."""
-    _parse("DATA", "CKPT", "translation", words, [])
+    _parse("DATA", os.devnull, "translation", words, [])  # for --path, a file that is there
 
 
 def generate_config(path: str, data: str, words: List[str], more: List[str]) -> Any:
@@ -69,19 +72,22 @@ def _is_own(cfg: Any, name: str) -> bool:
 def _parse(data: str, path: str, task: str, words: List[str], more: List[str]):
     which = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     which.add_argument("--task", default=task)
+    which.add_argument("--path")
     said = f"generate: {' '.join(words)}:"
     try:
-        found, rest = which.parse_known_args(words)
-        task = _twin(found.task)
-        command = [data, "--task", task, *DEFAULTS]
-        args = _args([*command, "--path", path, *more, *rest])
-        given = vars(_args([*command, *rest], suppress_defaults=True))
+        chosen, rest = which.parse_known_args(words)
+        command = [data, "--path", path, "--task", _twin(chosen.task), *DEFAULTS]
+        with catchable():
+            args = _args([*command, *more, *rest])
+            given = set(vars(_args([*command, *rest], suppress_defaults=True)))
     except SystemExit as error:
         raise PruneError(
             f"{said} not options of fairseq-generate (what it said is above)"
         ) from error
     except (ValueError, KeyError) as error:
         raise PruneError(f"{said} {error}") from error
+    if chosen.path is None:
+        given.discard("path")
     for name, why in REFUSED.items():
         if name in given:
             raise PruneError(f"{said} --{name.replace('_', '-')} is not for this: {why}")
@@ -96,5 +102,4 @@ def _args(words: List[str], **kwargs) -> argparse.Namespace:
 
 
 def _twin(task: str) -> str:
-    twin = task if task.startswith("pruned_") else f"pruned_{task}"
-    return twin if twin in TASK_REGISTRY else task
+    return twin_of(task) if twin_of(task) in TASK_REGISTRY else task

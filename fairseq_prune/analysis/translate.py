@@ -75,7 +75,7 @@ def translate(
             raise PruneError(str(error).split("error: ", 1)[-1]) from error
         except Exception as error:  # fairseq raises no narrower ones
             reason = str(error).strip().split("\n")[0] or type(error).__name__
-            raise PruneError(f"{cfg.common_eval.path} cannot be decoded with: {reason}") from error
+            raise PruneError(f"generate: {reason}") from error
         with open(os.path.join(folder, os.listdir(folder)[0]), encoding="utf-8", newline="\n") as f:
             return watch.read(f, cfg.dataset.gen_subset)
 

@@ -10,6 +10,7 @@ import functools
 from fairseq.data import FairseqDataset
 from fairseq.tasks.language_modeling import LanguageModelingTask
 
+from ..checkpoints.sentences import exits
 from ..pruning import PruneError
 
 
@@ -31,10 +32,8 @@ def refuse_long_blocks() -> None:
         by_line = self.args.sample_break_mode == "eos"
         if max_positions is not None and asked > max_positions and not by_line:
             remedy = f"give --tokens-per-sample {max_positions}"
-            try:
+            with exits():
                 check_blocks(dataset, max_positions, remedy, context_window)
-            except PruneError as error:
-                raise SystemExit(f"fairseq_prune: error: {error}") from error
         return load(self, dataset, *args, **limits, **kwargs)
 
     LanguageModelingTask.eval_lm_dataloader = load_if_short
