@@ -169,11 +169,12 @@ def test_average_of_the_weights_is_pruned_too(data, dense, tmp_path, dense_has_o
 
 
 def test_a_retrained_checkpoint_needs_nothing_of_where_it_was_made(data, retrained, tmp_path):
-    """fairseq-validate builds the task from the checkpoint, with its --prune-* options."""
+    """fairseq-validate builds the task from the checkpoint, which has no folder of the run."""
     moved = tmp_path / "elsewhere.pt"
     state = state_of(retrained[0] / "checkpoint_best.pt")
     for key in ("save_dir", "finetune_from_model"):
-        state["cfg"]["task"][key] = str(tmp_path / "gone")
+        assert key not in state["cfg"]["task"]
+        state["cfg"]["checkpoint"][key] = str(tmp_path / "gone")
     torch.save(state, str(moved))
     output = run(
         "fairseq-validate", data, "--user-dir", PLUGIN, "--task", "translation", "--path", moved,
