@@ -11,7 +11,7 @@ PYTEST_OPTIONS ?= -n 2 --dist loadfile
 
 setup: $(READY)
 
-$(READY): setup.py requirements-dev.txt scripts/setup_venv.sh
+$(READY): setup.py pyproject.toml build_backend.py requirements-dev.txt scripts/setup_venv.sh
 	PYTHON=$(PYTHON) sh scripts/setup_venv.sh $(VENV)
 	touch $(READY)
 
