@@ -14,10 +14,8 @@ from fairseq_prune.tasks.exact_resume import ExactResumeMixin
 class Keeps:
     """Keeps the batches of every data set, whether asked to or not."""
 
-    def __init__(self, asked):
-        self.prune_cfg = types.SimpleNamespace(
-            prune_scheme="class-blind" if asked else None, prune_mask_from=None
-        )
+    def __init__(self, prunes):
+        self._pruner = object() if prunes else None
         self.dataset_to_epoch_iter = {}
 
     def can_reuse_epoch_itr(self, dataset):
@@ -32,10 +30,10 @@ class Task(ExactResumeMixin, Keeps):
     pass
 
 
-@pytest.mark.parametrize("asked, made_in", [(True, 1), (False, 3)])
-def test_batches_that_are_kept_are_those_of_the_first_epoch(asked, made_in):
+@pytest.mark.parametrize("prunes, made_in", [(True, 1), (False, 3)])
+def test_batches_that_are_kept_are_those_of_the_first_epoch(prunes, made_in):
     dataset = ListDataset([1, 2], [1, 1])
-    iterator = Task(asked).get_batch_iterator(dataset, epoch=3)
+    iterator = Task(prunes).get_batch_iterator(dataset, epoch=3)
     assert (iterator.made_in, iterator.epoch) == (made_in, 3)
 
 
