@@ -1,9 +1,11 @@
 """A model of a checkpoint or packed file with the products to decode with."""
 
+from argparse import Namespace
 from typing import Any, Mapping, Optional, Tuple
 
 from fairseq import checkpoint_utils
 from fairseq.tasks import FairseqTask
+from omegaconf import open_dict
 from torch import nn
 
 from ..checkpoints.packed.container import is_packed
@@ -30,6 +32,7 @@ def load(
     if not is_packed(path):
         read_checkpoint(path)  # says what is wrong with it
     cfg = config_of(path, data)
+    _decode_here(cfg)
     changes = dict(options or {})
     if runtime != "dense":
         name = task_name(cfg)
@@ -45,3 +48,12 @@ def load(
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise PruneError(f"{path} cannot be decoded with: {reason}") from error
     return models[0].eval(), cfg, task
+
+
+def _decode_here(cfg: Any) -> None:
+    """What the model was trained on says nothing of where it decodes: on the CPU, in float32."""
+    here = {"cpu": True, "fp16": False, "bf16": False}
+    with open_dict(cfg):
+        cfg.common.update(here)
+        if isinstance(cfg.task, Namespace):  # which has the options of all sections
+            vars(cfg.task).update(here)

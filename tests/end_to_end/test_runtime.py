@@ -8,7 +8,7 @@ import re
 import pytest
 import sacrebleu
 import torch
-from commands import DECODE, PLUGIN, RETRAIN, SMALL, lines, run, train
+from commands import DECODE, PLUGIN, RETRAIN, SMALL, lines, run, state_of, train
 
 import fairseq_prune
 from fairseq_prune.runtime.load import load
@@ -150,6 +150,17 @@ def test_load_packed(data, packed, expected):
         sources = (data.parent / "test.en").read_text().splitlines()
         found = model.translate(sources, beam=3, max_len_b=12, max_len_a=0)
         assert found == [expected[k] for k in range(30)]
+
+
+def test_load_packed_of_a_model_trained_in_half_precision(data, packed, expected, tmp_path):
+    state = state_of(packed)
+    state["cfg"]["common"].update(fp16=True, cpu=False)
+    trained_there = str(tmp_path / "fp16.pt")
+    torch.save(state, trained_there)
+    run("fairseq-prune", "pack", trained_there, tmp_path / "fp16.packed")
+    model = fairseq_prune.load_packed(str(tmp_path / "fp16.packed"), runtime="sparse")
+    source = (data.parent / "test.en").read_text().splitlines()[0]
+    assert model.translate(source, beam=3, max_len_b=12, max_len_a=0) == expected[0]
 
 
 def test_compare(data, packed, expected, tmp_path):
