@@ -48,7 +48,8 @@ def use_in_a_process(rank):
 
 if __name__ == "__main__":
     use(before=False)
-    torch.multiprocessing.spawn(use_in_a_process, nprocs=1)
+    if sys.argv[1:] == ["and in a process"]:
+        torch.multiprocessing.spawn(use_in_a_process, nprocs=1)
     print("done")
 """
 
@@ -87,15 +88,16 @@ def site(clone, tmp_path_factory, request):
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(path)
     expected = clone if request.param == "build_editable" else site
-    return site, os.path.realpath(str(expected / "fairseq_prune"))
+    more = ["and in a process"] if request.param == "build_editable" else []
+    return site, os.path.realpath(str(expected / "fairseq_prune")), more
 
 
 def test_its_name(site, tmp_path):
-    folder, expected = site
+    folder, expected, more = site
     script = tmp_path / "use.py"
     script.write_text(USE)
     output = subprocess.run(
-        [sys.executable, str(script)], cwd=str(tmp_path),
+        [sys.executable, str(script), *more], cwd=str(tmp_path),
         env={**os.environ, "PYTHONPATH": str(folder)}, stdout=subprocess.PIPE, check=True,
     ).stdout.decode()  # fmt: skip
     used = [line.split()[1] for line in output.splitlines() if line.startswith("used ")]
