@@ -83,7 +83,9 @@ def _advice(trainer) -> str:
 
 def _why_not(trainer, filename: str) -> Optional[str]:
     """Why the run cannot go on with the state in a file; None where pruning is no part of it."""
-    history, own = trainer._optim_history[-1], trainer.cfg.optimizer._name
+    history, own = (trainer._optim_history or [{}])[-1], trainer.cfg.optimizer._name
+    if "optimizer_name" not in history:
+        return None
     names = {cls.__name__: name for name, cls in OPTIMIZER_REGISTRY.items()}
     was = names.get(history["optimizer_name"], history["optimizer_name"])
     if not _knows_pruning(trainer.task) and not f"{was} {own}".count("pruned_"):
