@@ -47,8 +47,10 @@ def serve(path):
         if os.fork() == 0:
             listener.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            # tests started in the background of a shell would hand on that it is ignored
+            # tests started in the background of a shell, or by nohup, would hand on that these
+            # are ignored
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
             os._exit(answer(connection))
         connection.close()
 
