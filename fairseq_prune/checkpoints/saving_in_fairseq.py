@@ -1,13 +1,11 @@
 """fairseq's own checkpoints: whole, or not at all, also where a disk is full."""
 
 import shutil
-from contextlib import contextmanager
-from typing import Iterator
 
 from fairseq import checkpoint_utils
 from fairseq.file_io import PathManager
 
-from ..pruning import PruneError
+from .sentences import exits
 from .whole_file import whole_file
 from .writing import write_checkpoint
 
@@ -28,25 +26,16 @@ def save_whole_files() -> None:
     def copy_whole(src_path, dst_path, overwrite=False):
         if not overwrite or not all(map(PathManager.supports_rename, (src_path, dst_path))):
             return copy(src_path, dst_path, overwrite)
-        with _in_a_sentence(), open(src_path, "rb") as source, whole_file(dst_path) as target:
+        with exits(), open(src_path, "rb") as source, whole_file(dst_path) as target:
             shutil.copyfileobj(source, target, 1 << 20)
         return True
 
     def save_whole(obj, filename, async_write=False):
         if async_write or not PathManager.supports_rename(filename):
             return save(obj, filename, async_write)
-        with _in_a_sentence():
+        with exits():
             write_checkpoint(obj, filename)
 
     copy_whole.whole = True
     PathManager.copy = staticmethod(copy_whole)
     checkpoint_utils.torch_persistent_save = save_whole
-
-
-@contextmanager
-def _in_a_sentence() -> Iterator[None]:
-    try:
-        yield
-    except PruneError as error:
-        # not an Exception, as in says_it_in_a_sentence
-        raise SystemExit(f"fairseq_prune: error: {error}") from error
