@@ -37,7 +37,8 @@ def serve(path):
     for module in MODULES.values():
         if module.startswith("fairseq_cli"):
             importlib.import_module(module)
-    for module in ("sacrebleu", "matplotlib.pyplot"):
+    # torch imports its compiler with the first optimizer: more than half of a short training
+    for module in ("sacrebleu", "matplotlib.pyplot", "torch._dynamo"):
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
