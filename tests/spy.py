@@ -8,10 +8,10 @@ def on_masks(path):
 
     check = pruner.check_agreement
 
-    def check_agreement(masks):
+    def check_agreement(masks, device):
         with open(path, "a", encoding="utf-8") as f:
             f.write(f"{digest(masks)}\n")
-        check(masks)
+        check(masks, device)
 
     pruner.check_agreement = check_agreement
 

@@ -7,6 +7,7 @@ from fairseq import checkpoint_utils, utils
 from fairseq.tasks import FairseqTask
 from torch import nn
 
+from ..checkpoints.task_of import config_of
 from ..pruning import PruneError
 
 
@@ -27,6 +28,22 @@ def load_model(checkpoint: str, data: str, subsets: List[str]) -> Tuple[nn.Modul
         raise PruneError(f"DATA {data} cannot be used with {checkpoint}: {reason}") from error
     encode_with_own_weights(models[0])
     return models[0].eval(), task
+
+
+def criterion_of(checkpoint: str, task: FairseqTask) -> nn.Module:
+    """The criterion that ``checkpoint`` was trained with.
+
+    Raises:
+        PruneError: it does not say, or the criterion cannot be made here.
+    """
+    cfg = config_of(checkpoint)
+    try:
+        return task.build_criterion(cfg.criterion)
+    except (AttributeError, KeyError, TypeError, AssertionError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise PruneError(
+            f"the criterion of {checkpoint} cannot be made: {reason}; take a score without data"
+        ) from error
 
 
 def encode_with_own_weights(model: nn.Module) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..pruning import SCHEMES, members, prune
-from ..pruning.schemes import standard_deviation
+from ..pruning.magnitude import standard_deviation
 from ..pruning.selection import CHUNK
 
 #: Bins of the histograms, equally wide in log10 of the magnitude.

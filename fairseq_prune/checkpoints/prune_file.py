@@ -1,8 +1,9 @@
 """Pruning a checkpoint file without training."""
 
-from typing import Iterable
+from typing import Callable, Dict, Iterable, Mapping, Optional
 
 import torch
+from torch import Tensor
 
 from ..models.weight_classes import fairseq_classes, renamed
 from ..models.weight_norm import check_weight_norm
@@ -10,27 +11,28 @@ from ..optim.pruned_optimizer import RECORD_KEY
 from ..pruning import (
     Pruned,
     apply_,
-    check_request,
     keep_thresholds,
     make_record,
     masks_of,
-    prune,
 )
 from .dictionaries import DICTIONARIES_KEY, find_dictionaries
 from .reading import read_checkpoint
 from .weights import aliases_in, find_record, prunable_weights
 from .writing import check_writable, scratch_tensor, write_checkpoint
 
+#: From weights, their classes and the masks before (or None) to a pruning.
+Choose = Callable[[Mapping[str, Tensor], Dict[str, str], Optional[Mapping[str, Tensor]]], Pruned]
+
 
 def prune_checkpoint(
     source: str,
     target: str,
-    scheme: str,
+    choose: Choose,
     sparsity: float,
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
 ) -> Pruned:
-    """Prune the model in ``source`` and write it to ``target``.
+    """Prune the model in ``source`` to ``sparsity`` as ``choose`` says and write it to ``target``.
 
     What a recorded mask has pruned already stays pruned, and counts. Names, shapes and
     dtypes stay as they are. An EMA copy gets the same mask. The
@@ -41,17 +43,16 @@ def prune_checkpoint(
     checkpoint larger than free memory will do; one byte a weight is needed for masks.
 
     Raises:
-        PruneError: see ``prune``, ``check_weight_norm``, ``read_checkpoint`` and
+        PruneError: of ``choose``; see ``check_weight_norm``, ``read_checkpoint`` and
             ``write_checkpoint``.
     """
-    check_request(scheme, sparsity)
     check_writable(target)
     state = read_checkpoint(source)
     aliases = aliases_in(state, source)
     weights = prunable_weights(state, aliases, include, exclude)
     record, dictionaries = find_record(state), find_dictionaries(state)
     previous = masks_of(record, state["model"]) if record and record["masks"] else None
-    result = prune(weights, fairseq_classes(weights, aliases), scheme, sparsity, previous)
+    result = choose(weights, fairseq_classes(weights, aliases), previous)
     if previous is not None:
         before = renamed(record["threshold"], aliases)
         result = keep_thresholds(result, {**record, "threshold": before})
@@ -63,7 +64,10 @@ def prune_checkpoint(
                 continue
             for name, mask in result.masks.items():
                 if name in tensors:
-                    pruned = scratch_tensor(tensors[name], beside=target).copy_(tensors[name])
+                    # what survives in an average has not been there
+                    updated = result.updated.get(name) if tensors is state["model"] else None
+                    pruned = scratch_tensor(tensors[name], beside=target)
+                    pruned.copy_(tensors[name] if updated is None else updated)
                     apply_(pruned, mask)
                     for same in (name, *aliases.get(name, ())):
                         if same in tensors:

@@ -1,7 +1,7 @@
 """``fairseq-prune iterate``: rounds of pruning and retraining, with rewinding."""
 
 from ..pruning import SPACINGS, table
-from .prune import add_request
+from .choice import add_choice, add_data
 from .rounds import REWINDS, Rounds
 from .say import say, say_json, say_progress
 from .selection import add_selection, check_selection
@@ -24,7 +24,8 @@ def add_to(verbs) -> None:
     verb.add_argument(
         "--out", metavar="DIR", required=True, help="folder to make, with a folder for each round"
     )
-    add_request(verb)
+    add_choice(verb)
+    add_data(verb, steps=False)
     add_selection(verb)
     verb.add_argument("--rounds", type=int, required=True, help="prunings, 1 or more")
     verb.add_argument(

@@ -5,6 +5,8 @@ import contextlib
 import sys
 from typing import List, Optional
 
+from fairseq import utils
+
 from ..pruning import PruneError
 from . import average, compare, factorize, grid, inspect, iterate, methods, pack, prune, report
 from .say import say_progress
@@ -32,12 +34,34 @@ def build_parser() -> argparse.ArgumentParser:
     parser.verbs = verbs.choices
     for verb in (prune, factorize, inspect, pack, compare, iterate, average, report, grid, methods):
         verb.add_to(verbs)
+    for verb in verbs.choices.values():
+        verb.add_argument(
+            "--user-dir",
+            metavar="DIR",
+            help="folder of a fairseq plugin of your own to import first, with its schemes, "
+            "scores, tasks or architectures",
+        )
     return parser
+
+
+def import_plugin(folder: str) -> None:
+    """Import it as fairseq does.
+
+    Raises:
+        PruneError: it is not there, or cannot be imported.
+    """
+    try:
+        utils.import_user_module(argparse.Namespace(user_dir=folder))
+    except (ImportError, OSError, SyntaxError, ValueError) as error:
+        reason = str(error) or type(error).__name__
+        raise PruneError(f"--user-dir {folder} cannot be imported: {reason}") from error
 
 
 def main(argv: Optional[List[str]] = None) -> None:
     args = build_parser().parse_args(argv)
     try:
+        if args.user_dir is not None:
+            import_plugin(args.user_dir)
         with interruptible():
             args.run(args)
     except Interruption as error:

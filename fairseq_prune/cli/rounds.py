@@ -8,7 +8,8 @@ from ..checkpoints.prune_file import prune_checkpoint
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
 from ..experiments.jobs import Job
-from ..pruning import PruneError, check_request, find_scheme, masks_of, round_sparsities, sparsity
+from ..pruning import PruneError, find_scheme, masks_of, round_sparsities, sparsity
+from .choice import choice_of, chooser
 from .rounds_folder import RoundsFolder
 
 REWINDS = ("learning-rate", "weights", "none")
@@ -24,7 +25,15 @@ OWN = (
     "--prune-mask-from",
     "--prune-include",
     "--prune-exclude",
+    "--prune-score",
+    "--prune-floor",
+    "--prune-row-floor",
+    "--prune-samples",
+    "--prune-subset",
+    "--prune-seed",
 )
+#: Options of a round's pruning that are handed on as they are, where they were given.
+ASKED = ("score", "floor", "row_floor", "samples", "subset", "seed")
 #: Options that count from the start of training; a round that goes on adds to them.
 LENGTHS = ("--max-epoch", "--max-update")
 
@@ -49,7 +58,7 @@ class Rounds:
 
     def _check(self) -> None:
         args = self.args
-        check_request(args.scheme, args.sparsity, flags="--")
+        self._choice = choice_of(args)
         if args.rounds < 1:
             raise PruneError(f"--rounds {args.rounds} is out of range; give 1 or more")
         if args.rounds > 1 and find_scheme(args.scheme).sparsity is not None:
@@ -66,6 +75,11 @@ class Rounds:
                 raise PruneError(f"{word.split('=')[0]} is set by each round; leave it out")
         if (args.rewind == "weights") != (args.rewind_to is not None):
             raise PruneError("--rewind weights and --rewind-to CKPT belong together; give both")
+        # else each round's training has the data
+        if args.rewind == "weights":
+            chooser(args, self._choice, args.source, args.sparsity)
+        elif args.data is not None:
+            raise PruneError("--data is for --rewind weights; a training has its own, leave it out")
         if args.rewind_to is not None:
             read_checkpoint(args.rewind_to)
         words = [word.split("=")[0] for word in args.command]
@@ -128,13 +142,18 @@ class Rounds:
         if self.args.rewind == "weights":
             mask = self._mask(r)
             if not started and not os.path.exists(mask):
-                chosen = self.args.include, self.args.exclude
-                prune_checkpoint(self.best(r - 1), mask, self.args.scheme, target, *chosen)
+                best, patterns = self.best(r - 1), (self.args.include, self.args.exclude)
+                choose = chooser(self.args, self._choice, best, target)
+                prune_checkpoint(best, mask, choose, target, *patterns)
             return [
                 *command, *own, "--prune-mask-from", mask,
                 "--finetune-from-model", self.args.rewind_to,
             ]  # fmt: skip
         own += ["--prune-scheme", self.args.scheme, "--prune-sparsity", repr(target)]
+        for name in ASKED:
+            value = getattr(self.args, name)
+            if value:
+                own += [f"--prune-{name.replace('_', '-')}", str(value)]
         for flag, patterns in (("include", self.args.include), ("exclude", self.args.exclude)):
             if patterns:
                 own += [f"--prune-{flag}", "|".join(patterns)]
@@ -146,6 +165,8 @@ class Rounds:
     def _plan(self) -> Dict[str, Any]:
         names = ("scheme", "sparsity", "include", "exclude", "rounds", "spacing", "rewind")
         plan = {name: getattr(self.args, name) for name in names}
+        # what a folder of before there were these was made with as well
+        plan.update({name: getattr(self.args, name) for name in ASKED if getattr(self.args, name)})
         for name in ("source", "rewind_to"):
             path = getattr(self.args, name)
             plan[name] = path and os.path.abspath(path)

@@ -27,7 +27,8 @@ def check_options(verbs: Mapping[str, argparse.ArgumentParser], words: List[str]
         if not re.match(r"-[^\d.\s]\S*$", name) or name in known:
             continue
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-        remedy = f"; did you mean {close[0]}?" if close else ""
         if takes_command and "--" not in words:
-            remedy += "; the training command and its options go after --"
+            remedy = "; the training command and its options go after --"
+        else:
+            remedy = f"; did you mean {close[0]}?" if close else ""
         verb.error(f"{name} is no option of {words[0]}{remedy}")

@@ -4,6 +4,7 @@ import os
 import shlex
 from typing import List
 
+from ..tasks.calibration import Calibration
 from .grid import Grid
 from .points import Point
 
@@ -37,13 +38,29 @@ def prune_command(grid: Grid, point: Point, out: str, to: str) -> List[str]:
     """What writes the dense checkpoint pruned."""
     return [
         "fairseq-prune", "prune", dense_checkpoint(grid, point, out), to,
-        *request(grid, point, "--"),
+        *request(grid, point, "--"), *_data(grid, point),
     ]  # fmt: skip
+
+
+def _data(grid: Grid, point: Point) -> List[str]:
+    """What ``fairseq-prune prune`` is told besides."""
+    if not point.choice(grid.calibration).needs_data:
+        return []
+    steps = ["--steps", str(point.steps)] if point.steps != 1 else []
+    return ["--data", grid.data, *steps]
 
 
 def request(grid: Grid, point: Point, flags: str) -> List[str]:
     """The options that say what to prune, their names beginning with ``flags``."""
     words = [f"{flags}scheme", point.scheme, f"{flags}sparsity", repr(point.sparsity)]
+    for name in ("score", "floor", "row_floor"):
+        if name in point.asked():
+            words += [flags + name.replace("_", "-"), str(getattr(point, name))]
+    if point.choice(grid.calibration).needs_data:
+        for name, usual in Calibration()._asdict().items():
+            value = getattr(grid.calibration, name)
+            if value != usual:
+                words += [flags + name, str(value)]
     for name, patterns in (("include", grid.include), ("exclude", grid.exclude)):
         words += [word for pattern in patterns for word in (f"{flags}{name}", pattern)]
     return words

@@ -1,16 +1,18 @@
 """A grid as its YAML file describes it."""
 
+import itertools
 import os
 import sys
 from argparse import Namespace
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import yaml
 from fairseq.utils import import_user_module
 
 from ..pruning import PruneError, check_request, find_scheme
-from .points import KINDS, TRAINED, Point
+from ..tasks.calibration import Calibration
+from .points import KINDS, TRAINED, USUAL, Point
 from .values import check_keys, patterns, text, words
 
 #: key -> whether it must be there.
@@ -22,12 +24,20 @@ KEYS = {
     "iterate": False,
     "include": False,
     "exclude": False,
+    "calibration": False,
     "evaluate": False,
     "points": True,
 }
 TRAIN_KEYS = ("command", "all", *TRAINED)
 EVALUATE_KEYS = ("valid", "test", "generate", "references")
 POINT_KEYS = ("kinds", "schemes", "sparsities")
+#: Lists that points may have besides, and what each is of.
+MORE_POINT_KEYS = {
+    "scores": "score",
+    "steps": "steps",
+    "floors": "floor",
+    "row_floors": "row_floor",
+}
 #: Options of fairseq-train that the grid sets itself.
 OWN = (
     "--seed",
@@ -41,9 +51,30 @@ OWN = (
     "--prune-mask-from",
     "--prune-include",
     "--prune-exclude",
+    "--prune-score",
+    "--prune-floor",
+    "--prune-row-floor",
+    "--prune-subset",
+    "--prune-samples",
+    "--prune-seed",
 )
 #: Options of fairseq-prune iterate that the grid sets itself.
-OWN_OF_ITERATE = ("--from", "--out", "--scheme", "--sparsity", "--include", "--exclude", "--")
+OWN_OF_ITERATE = (
+    "--from",
+    "--out",
+    "--scheme",
+    "--sparsity",
+    "--include",
+    "--exclude",
+    "--score",
+    "--floor",
+    "--row-floor",
+    "--data",
+    "--subset",
+    "--samples",
+    "--seed",
+    "--",
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +87,7 @@ class Grid:
         command: what starts a training, as words; "fairseq-train" by default.
         train: "all" and kinds -> options of their trainings, as words.
         iterate: options of ``fairseq-prune iterate``, as words.
+        calibration: the data that scores look at.
         include, exclude: regular expressions, as of ``fairseq-prune prune``; at most one each.
         evaluate: "valid" and "test" (subsets), "generate" (options of fairseq-generate as
             words; None: no BLEU), "references" (a text file; None: the subset itself).
@@ -67,6 +99,7 @@ class Grid:
     command: List[str]
     train: Dict[str, List[str]]
     iterate: List[str]
+    calibration: Calibration
     include: List[str]
     exclude: List[str]
     evaluate: Dict[str, Any]
@@ -135,6 +168,7 @@ def _grid(found: Any) -> Grid:
         command=command,
         train={key: words or [] for key, words in train.items()},
         iterate=iterate,
+        calibration=_calibration(found),
         include=patterns(found, "include"),
         exclude=patterns(found, "exclude"),
         evaluate={
@@ -164,6 +198,18 @@ def import_plugin(words: List[str]) -> None:
             raise PruneError(f"train: --user-dir {folder} does not exist") from error
 
 
+def _calibration(found: Mapping[str, Any]) -> Calibration:
+    given = found.get("calibration") or {}
+    check_keys(given, Calibration._fields, "calibration")
+    for key, value in given.items():
+        kind = type(getattr(Calibration(), key))
+        if type(value) is not kind:
+            raise PruneError(f"calibration: {key} must be a {kind.__name__}, not {value!r}")
+    calibration = Calibration(**given)
+    calibration.check(flags="calibration: ")
+    return calibration
+
+
 def _points(found: Mapping[str, Any]) -> List[Point]:
     seeds = found.get("seeds", [1])
     if not isinstance(seeds, list) or not seeds or any(type(s) is not int or s < 1 for s in seeds):
@@ -172,7 +218,7 @@ def _points(found: Mapping[str, Any]) -> List[Point]:
         raise PruneError(f"points must be a list of {', '.join(POINT_KEYS)}")
     points = [Point(seed, "dense") for seed in seeds]
     for entry in found["points"]:
-        check_keys(entry, POINT_KEYS, "points")
+        check_keys(entry, (*POINT_KEYS, *MORE_POINT_KEYS), "points")
         for key in POINT_KEYS:
             if not isinstance(entry.get(key), list) or not entry[key]:
                 raise PruneError(f"points: {key} must be a list")
@@ -187,21 +233,41 @@ def _points(found: Mapping[str, Any]) -> List[Point]:
         for scheme in entry["schemes"]:
             _check_scheme(scheme, entry)
         points += [
-            Point(seed, kind, scheme, float(x))
+            Point(seed, kind, scheme, float(x), *more)
             for seed in seeds
             for kind in entry["kinds"]
             for scheme in entry["schemes"]
+            for more in _more(entry)
             for x in entry["sparsities"]
         ]
     return list(dict.fromkeys(points))
 
 
+def _more(entry: Mapping[str, Any]) -> List[Tuple]:
+    """All combinations of score, steps and floors that an entry asks for."""
+    lists = []
+    for key, name in MORE_POINT_KEYS.items():
+        values = entry.get(key, [USUAL[name]])
+        if not isinstance(values, list) or not values:
+            raise PruneError(f"points: {key} must be a list")
+        lists.append(values)
+    for steps in lists[1]:
+        if type(steps) is not int or steps < 1:
+            raise PruneError(f"points: steps: {steps} is out of range; give 1 or more")
+    for value in (*lists[2], *lists[3]):
+        if type(value) not in (int, float) or not 0 <= value < 1:
+            raise PruneError(f"points: floors: {value} is out of range; give 0 <= x < 1")
+    return list(itertools.product(*lists))
+
+
 def _check_scheme(scheme: Any, entry: Mapping[str, Any]) -> None:
-    """Raise PruneError unless there is such a scheme, for the ``entry``'s sparsities and kinds."""
+    """Raise PruneError unless there is such a scheme, for the ``entry``'s sparsities, kinds and
+    scores."""
     try:
         only = find_scheme(str(scheme), flags="").sparsity
-        for x in entry["sparsities"]:
-            check_request(scheme, x, flags="")
+        for score in entry.get("scores") or [None]:
+            for x in entry["sparsities"]:
+                check_request(scheme, x, flags="", score=score and str(score))
     except PruneError as error:
         raise PruneError(f"points: {error}") from error
     if only is not None and "iterative" in entry["kinds"]:
@@ -209,3 +275,9 @@ def _check_scheme(scheme: Any, entry: Mapping[str, Any]) -> None:
             f"points: kinds: iterative prunes to other sparsities on the way, and scheme {scheme} "
             f"has one; leave it out"
         )
+    if any(steps != 1 for steps in entry.get("steps") or []):
+        for kind in set(entry["kinds"]) - {"pruned", "from-start"}:
+            raise PruneError(
+                f"points: steps: kind {kind} prunes in one; leave steps out, or take iterative "
+                f"with iterate: --rounds N"
+            )

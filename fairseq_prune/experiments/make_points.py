@@ -5,6 +5,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, List, Set
 
+from ..analysis.choose import choose_for
 from ..checkpoints.prune_file import prune_checkpoint
 from ..pruning import PruneError
 from . import commands
@@ -78,7 +79,7 @@ class PointMaker:
             for point in points:
                 started = time.monotonic()
                 try:
-                    scores = scorer.score_pruned(point.scheme, point.sparsity, self._stop.is_set)
+                    scores = scorer.score_pruned(point, self._stop.is_set)
                 except PruneError as error:
                     failed.append(f"{point}: {error}")
                     continue
@@ -114,8 +115,11 @@ class PointMaker:
         os.makedirs(folder, exist_ok=True)
         if not os.path.exists(mask):
             dense = commands.dense_checkpoint(self.grid, point, self.out)
-            chosen = self.grid.include, self.grid.exclude
-            prune_checkpoint(dense, mask, point.scheme, point.sparsity, *chosen)
+            patterns = self.grid.include, self.grid.exclude
+            choose = choose_for(
+                dense, point.choice(self.grid.calibration), point.sparsity, self.grid.data
+            )
+            prune_checkpoint(dense, mask, choose, point.sparsity, *patterns)
 
     def _checkpoint(self, point: Point) -> str:
         folder = os.path.join(self.out, point.folder)
@@ -131,7 +135,7 @@ class PointMaker:
             if point.kind == "retrained":
                 dense = commands.dense_checkpoint(self.grid, point, self.out)
                 before = Scorer(dense, self.grid, self._cpu)
-                found["pruned_perplexity"] = before.pruned_perplexity(point.scheme, point.sparsity)
+                found["pruned_perplexity"] = before.pruned_perplexity(point)
             scores = Scorer(checkpoint, self.grid, self._cpu).score(self._stop.is_set)
             self._check_stop()
         self._add(point, {**scores, "checkpoint": checkpoint, **found}, started)

@@ -2,7 +2,11 @@
 
 import os
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Dict, Mapping, Optional
+
+from ..pruning import Floors
+from ..tasks.calibration import Calibration
+from ..tasks.prune_model import Choice
 
 #: dense: trained, not pruned. pruned: dense, then pruned. retrained: pruned, then trained on.
 #: from-start: new initial weights trained under the pruned model's mask (See et al. 2016,
@@ -22,21 +26,60 @@ KIND_NAMES = {
 
 @dataclass(frozen=True)
 class Point:
-    """One result of a grid. ``scheme`` and ``sparsity`` are None and 0 where it is dense."""
+    """One result of a grid. ``scheme`` and ``sparsity`` are None and 0 where it is dense.
+
+    ``score``, ``steps`` and the floors are as of ``fairseq-prune prune``.
+    """
 
     seed: int
     kind: str
     scheme: Optional[str] = None
     sparsity: float = 0.0
+    score: Optional[str] = None
+    steps: int = 1
+    floor: float = 0.0
+    row_floor: float = 0.0
 
     def __str__(self) -> str:
-        how = f" {self.scheme} {100 * self.sparsity:g}%" if self.scheme else ""
+        how = f" {method(vars(self))} {100 * self.sparsity:g}%" if self.scheme else ""
         return f"seed {self.seed} {self.kind}{how}"
 
     @property
     def folder(self) -> str:
         """Where its training goes, below the grid's folder."""
         name = f"{self.scheme}-{self.sparsity!r}" if self.scheme else ""
+        for option, value in self.asked().items():
+            name += f"-{option.replace('_', '-')}-{value}"
         # fairseq splits --path at colons
-        name = name.replace(":", "of")
+        name = name.replace(":", "of").replace(os.sep, "_")
         return os.path.join(f"seed{self.seed}", self.kind, name).rstrip(os.sep)
+
+    def asked(self) -> Dict[str, Any]:
+        """Those of score, steps and floors that are not as usual."""
+        return {n: getattr(self, n) for n, usual in USUAL.items() if getattr(self, n) != usual}
+
+    def choice(self, calibration: Calibration) -> Choice:
+        floors = Floors(self.floor, self.row_floor)
+        return Choice(self.scheme, self.score, floors, calibration, self.steps)
+
+
+#: What a point is made with where its file says nothing of it.
+USUAL: Dict[str, Any] = {"score": None, "steps": 1, "floor": 0.0, "row_floor": 0.0}
+
+
+def method(record: Mapping[str, Any]) -> str:
+    """How weights were chosen, in words: scheme, score, steps and floors.
+
+    Args:
+        record: with "scheme" and what else is not as usual.
+    """
+    found = {**USUAL, **record}
+    parts = [str(found["scheme"])]
+    if found["score"] is not None:
+        parts.append(f"by {found['score']}")
+    if found["steps"] != 1:
+        parts.append(f"in {found['steps']} steps")
+    for name in ("floor", "row_floor"):
+        if found[name]:
+            parts.append(f"{name.replace('_', ' ')} {found[name]:g}")
+    return ", ".join(parts)

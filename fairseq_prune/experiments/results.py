@@ -6,7 +6,7 @@ import threading
 from typing import Any, Dict, List, Optional
 
 from ..pruning import PruneError
-from .points import Point
+from .points import USUAL, Point
 
 
 class Results:
@@ -49,7 +49,7 @@ class Results:
             PruneError: there is no room; the file is as before.
         """
         names = ("seed", "kind", "scheme", "sparsity")
-        record = {**{name: getattr(point, name) for name in names}, **record}
+        record = {**{name: getattr(point, name) for name in names}, **point.asked(), **record}
         with self._lock:
             self._append((json.dumps(record) + "\n").encode("utf-8"))
             self._of[point] = record
@@ -72,4 +72,5 @@ class Results:
 
 
 def _point(record: Dict[str, Any]) -> Point:
-    return Point(record["seed"], record["kind"], record["scheme"], record["sparsity"])
+    asked = {name: record[name] for name in USUAL if name in record}
+    return Point(record["seed"], record["kind"], record["scheme"], record["sparsity"], **asked)

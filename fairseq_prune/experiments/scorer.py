@@ -7,18 +7,20 @@ import torch
 
 from ..analysis.bleu import bleu
 from ..analysis.generate_options import generate_config
-from ..analysis.loading import batches_of, load_model
+from ..analysis.loading import batches_of, criterion_of, load_model
 from ..analysis.perplexity import perplexity
-from ..analysis.pruned_for_a_while import pruned_for_a_while
 from ..analysis.translate import translate
 from ..checkpoints.in_fairseq import held
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
 from ..models.parameters import is_parameter
 from ..models.ties import aliases_of
-from ..models.weight_classes import fairseq_classes, fairseq_prunable
-from ..pruning import PruneError, masks_of, prune
+from ..models.weight_classes import fairseq_prunable
+from ..models.weight_norm import check_weight_norm
+from ..pruning import PruneError, masks_of
+from ..tasks.prune_model import prune_model
 from .grid import Grid
+from .points import Point
 from .storage import storage
 
 Scores = Dict[str, Any]
@@ -38,38 +40,48 @@ class Scorer:
         translates = plan["generate"] is not None
         record = find_record(read_checkpoint(checkpoint))
         subsets = [plan["valid"], plan["test"]] if translates else [plan["valid"]]
-        self.model, task = load_model(checkpoint, grid.data, list(dict.fromkeys(subsets)))
+        self.model, self._task = load_model(checkpoint, grid.data, list(dict.fromkeys(subsets)))
         if torch.cuda.is_available() and not cpu:
             self.model.cuda()
         self._named = {name: weight.data for name, weight in self.model.named_parameters()}
         self._aliases = aliases_of(self.model)
         self._weights = fairseq_prunable(self._named, grid.include, grid.exclude, self._aliases)
         self._masks = masks_of(record, self._named) if record and record["masks"] else {}
-        self._batches = batches_of(self.model, task, plan["valid"])
+        self._batches = batches_of(self.model, self._task, plan["valid"])
+        self._calibration = grid.calibration
         self._checkpoint, self._data, self._plan, self._cpu = checkpoint, grid.data, plan, cpu
 
     def score(self, stop: Callable[[], bool] = lambda: False) -> Optional[Scores]:
         """Scores of the checkpoint as it is; None if ``stop`` said so meanwhile."""
         return self._score(self._masks, stop)
 
-    def pruned_perplexity(self, scheme: str, sparsity: float) -> float:
+    def pruned_perplexity(self, point: Point) -> float:
         """Perplexity right after pruning, before anything is retrained."""
-        with self._pruned(scheme, sparsity):
+        with self._pruned(point):
             return perplexity(self.model, self._batches)
 
     def score_pruned(
-        self, scheme: str, sparsity: float, stop: Callable[[], bool] = lambda: False
+        self, point: Point, stop: Callable[[], bool] = lambda: False
     ) -> Optional[Scores]:
-        """Scores of the checkpoint pruned; it is as before afterwards."""
-        with self._pruned(scheme, sparsity) as masks:
+        """Scores of the checkpoint pruned as ``point`` says; it is as before afterwards."""
+        with self._pruned(point) as masks:
             return self._score(masks, stop)
 
     @contextmanager
-    def _pruned(self, scheme: str, sparsity: float):
-        classes = fairseq_classes(self._weights, self._aliases)
-        masks = prune(self._weights, classes, scheme, sparsity, self._masks or None).masks
-        with pruned_for_a_while(self._named, masks, flags=""):
-            yield masks
+    def _pruned(self, point: Point):
+        saved = {name: weight.clone() for name, weight in self._weights.items()}
+        choice = point.choice(self._calibration)
+        criterion = criterion_of(self._checkpoint, self._task) if choice.needs_data else None
+        try:
+            found = prune_model(
+                self.model, self._task, criterion, self._weights, choice, point.sparsity,
+                self._masks or None, state=lambda: read_checkpoint(self._checkpoint),
+            )  # fmt: skip
+            check_weight_norm(found.masks, self._named, flags="")
+            yield found.masks
+        finally:
+            for name, weight in saved.items():
+                self._weights[name].copy_(weight)
 
     def _score(self, masks: Dict[str, torch.Tensor], stop) -> Optional[Scores]:
         weights = sum(weight.numel() for weight in self._weights.values())

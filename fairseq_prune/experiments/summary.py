@@ -4,6 +4,8 @@ import math
 import statistics
 from typing import Any, Dict, List, Optional, Tuple
 
+from .points import method
+
 #: What is averaged.
 METRICS = ("bleu", "perplexity")
 
@@ -14,14 +16,16 @@ def summarise(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     Args:
         records: as in results.jsonl.
     Returns:
-        rows of "kind", "scheme", "sparsity", "seeds" (how many), "weights", "kept" (mean),
+        rows of "kind", "scheme" (with score, steps and floors where they are not as usual),
+        "sparsity", "seeds" (how many), "weights", "kept" (mean),
         "bytes" (means) and, for each metric, a dictionary of "mean" and "deviation" (standard
         deviation of a sample; None for one seed or an infinite value), or None where it was
         not measured.
     """
     groups: Dict[Tuple, List[Dict[str, Any]]] = {}
     for record in records:
-        key = (record["kind"], record["scheme"], record["sparsity"])
+        scheme = record["scheme"] and method(record)
+        key = (record["kind"], scheme, record["sparsity"])
         groups.setdefault(key, []).append(record)
     return [
         {

@@ -1,4 +1,4 @@
-"""Magnitude pruning in plain torch: knows no task, architecture or framework.
+"""Pruning in plain torch: knows no task, architecture or framework.
 
 >>> classes = classify(weights, rules)
 >>> result = prune(weights, classes, "class-blind", 0.8)
@@ -8,11 +8,13 @@
 
 from .describe import describe, table, thresholds
 from .errors import PruneError
+from .floors import NO_FLOORS, Floors
+from .magnitude import magnitude
 from .mask import apply_, keep_bits, pack, sparsity, unpack, zero_pruned_
 from .printable import printable
 from .prunable import find_prunable
-from .prune import ClassSummary, Pruned, prune
-from .record import check_record, empty_record, keep_thresholds, make_record, masks_of
+from .prune import ClassSummary, Pruned, check_reachable, prune
+from .record import check_record, empty_record, keep_thresholds, make_record, masks_of, score_in
 from .schedule import (
     SCHEDULES,
     SPACINGS,
@@ -30,22 +32,33 @@ from .schemes import (
     each_class,
     everything,
     find_scheme,
-    magnitude,
+    score_name,
 )
+from .score import Inputs, Score, Scorer, scores_of
+from .scores import SCORES, find_score
 from .selection import select_lowest
+from .statistics import Statistic
 from .weight_classes import classify, members
 
 __all__ = [
+    "NO_FLOORS",
     "SCHEDULES",
     "SCHEMES",
+    "SCORES",
     "SPACINGS",
     "ClassSummary",
+    "Floors",
+    "Inputs",
     "PruneError",
     "Pruned",
     "Schedule",
     "Scheme",
+    "Score",
+    "Scorer",
+    "Statistic",
     "Step",
     "apply_",
+    "check_reachable",
     "check_record",
     "check_request",
     "check_schedule",
@@ -57,6 +70,7 @@ __all__ = [
     "everything",
     "find_prunable",
     "find_scheme",
+    "find_score",
     "keep_bits",
     "keep_thresholds",
     "magnitude",
@@ -68,6 +82,9 @@ __all__ = [
     "printable",
     "prune",
     "round_sparsities",
+    "score_in",
+    "score_name",
+    "scores_of",
     "select_lowest",
     "sparsity",
     "table",

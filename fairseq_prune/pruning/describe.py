@@ -4,6 +4,7 @@ from typing import Iterable, List, Mapping
 
 from .printable import printable
 from .prune import Pruned
+from .schemes import score_name
 
 
 def describe(result: Pruned) -> str:
@@ -11,6 +12,7 @@ def describe(result: Pruned) -> str:
     head = [
         f"pruned {result.pruned:,} of {result.weights:,} weights ({100 * result.sparsity:.2f}%)",
         result.scheme,
+        "" if result.score == score_name(result.scheme) else f"by {result.score}",
         thresholds(result.threshold),
     ]
     rows = [

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from .errors import PruneError
-from .selection import CHUNK, Scorer, not_finite
+from .score import Scorer, score_piece
+from .selection import CHUNK, not_finite
 
 LARGEST = 32
 
@@ -65,13 +66,13 @@ def select_n_of_m(
         mask = torch.ones(flat.numel(), dtype=torch.bool, device=weight.device)
         for start in range(0, flat.numel(), size):
             piece = slice(start, start + size)
-            scores = scorers[name](flat[piece])
+            scores = score_piece(scorers[name], name, flat[piece], start)
             if among is not None:
                 # below any score: pruned first
                 scores = scores.masked_fill(~among[name].reshape(-1)[piece], -1.0)
             ranked, places = scores.view(-1, m).sort(dim=1, stable=True)
             if not math.isfinite(float(ranked[:, -1].max())):  # NaN ranks above infinity
-                raise not_finite(name)
+                raise not_finite(name, weight)
             if float(ranked[:, m - n].min()) < 0:
                 raise PruneError(
                     f"{name} has groups of {m} neighbours of which more than {m - n} are pruned "

@@ -1,14 +1,17 @@
 """Pruning to a sparsity: from weights and their classes to masks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Dict, Mapping, Optional, Tuple
 
 import torch
 from torch import Tensor
 
 from .errors import PruneError
+from .floors import NO_FLOORS, Floors, check_floors, select_above_floors
 from .mask import zero_pruned_
-from .schemes import check_request, find_scheme
+from .schemes import Scheme, check_request, find_scheme, score_name
+from .score import Inputs, check_statistics
+from .scores import find_score
 from .selection import CHUNK
 from .weight_classes import members
 
@@ -37,9 +40,12 @@ class Pruned:
     """Masks, and what they were chosen by."""
 
     scheme: str
+    score: str
     masks: Dict[str, Tensor]
     threshold: Dict[str, float]  # largest pruned score of each ranking ("" = the only one)
     classes: Tuple[ClassSummary, ...]
+    #: new values of weights whose survivors make up for what is pruned; else empty
+    updated: Dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def weights(self) -> int:
@@ -60,6 +66,10 @@ def prune(
     scheme: str,
     sparsity: float,
     previous: Optional[Mapping[str, Tensor]] = None,
+    score: Optional[str] = None,
+    floors: Floors = NO_FLOORS,
+    statistics: Optional[Mapping[str, Tensor]] = None,
+    on_the_way: bool = False,
 ) -> Pruned:
     """Choose the weights to prune. Nothing is changed; ``mask.apply_`` does that.
 
@@ -67,48 +77,108 @@ def prune(
         weights: prunable parameters by name, each memory once (``find_prunable``).
         classes: the weight class of each (``classify``).
         scheme: a key of ``SCHEMES``, or a pattern n:m.
-        sparsity: x in [0, 1). Of the N weights of a ranking exactly round(x N) are pruned.
+        sparsity: x in [0, 1). Of the N weights of a ranking exactly round(x N) are pruned, but
+            where ``previous`` pruned more by as much as rounding each class by itself can: then
+            no more are.
         previous: masks of an earlier pruning. What is pruned there stays pruned, and counts.
+        score: a key of ``SCORES``, with its options (``find_score``); None: what the scheme
+            usually ranks by.
+        floors: densities that no class and no row goes below.
+        statistics: what data said of the weights, if the score needs it.
+        on_the_way: a ranking that ``previous`` pruned further already stays as it is, since more
+            is to follow (``check_reachable``).
     Raises:
-        PruneError: unknown scheme, sparsity out of range or below that of ``previous``,
-            masks of other parameters, nothing to prune, weights that are NaN or infinite, or
-            not dense or of another type than ``RANKED``, or what ``select_n_of_m`` refuses.
+        PruneError: unknown scheme or score, sparsity out of range or below that of ``previous``,
+            masks of other parameters, nothing to prune, scores that are NaN, infinite or
+            negative, weights not dense or of another type than ``RANKED`` or without
+            statistics, floors above the sparsity, or what ``select_n_of_m`` refuses.
     """
-    check_request(scheme, sparsity)
-    if not weights:
-        raise PruneError("there is nothing to prune: the model has no prunable weight matrices")
-    _check_types(weights)
-    how = find_scheme(scheme)
-    by_class = members({name: classes[name] for name in weights})
-    scorers, rankings = {}, {}
-    for weight_class, names in by_class.items():
-        scorer = how.score([weights[name] for name in names])
-        scorers.update((name, scorer) for name in names)
-        rankings.setdefault(how.scope(weight_class), set()).update(names)
-
-    _check_previous(previous, weights)
+    check_request(scheme, sparsity, score=score)
+    _check_weights(weights, previous)
+    name = score_name(scheme, score)
+    how, ranked_by, previous = find_scheme(scheme), find_score(name), previous or None
+    inputs = Inputs(weights, classes, previous or {}, statistics or {})
+    check_statistics(name, ranked_by, inputs)
+    scorers = ranked_by.scorers(inputs)
     masks: Dict[str, Tensor] = {}
     threshold: Dict[str, float] = {}
-    for ranking, names in rankings.items():
-        ranked = {name: weight for name, weight in weights.items() if name in names}
-        total = sum(weight.numel() for weight in ranked.values())
-        k = round(sparsity * total)
-        if previous:
-            pruned = sum(int((~previous[name]).sum()) for name in ranked)
-            if pruned > k:
-                raise PruneError(
-                    f"sparsity {sparsity:g} is below what {ranking or 'the model'} is pruned to "
-                    f"already ({pruned / total:.4g}); pruned weights stay pruned, so ask for more"
-                )
-            k -= pruned
-        chosen, threshold[ranking] = how.cut(ranked, scorers, k, previous or None)
+    for ranking, ranked in _rankings(weights, classes, how).items():
+        k = _number_to_prune(ranking, ranked, classes, sparsity, previous, on_the_way)
+        chosen, threshold[ranking] = (
+            how.cut(ranked, scorers, k, previous)
+            if floors == NO_FLOORS
+            else select_above_floors(ranked, scorers, k, previous, classes, floors, how.cut)
+        )
         masks.update(chosen)
     masks = {name: masks[name] for name in weights}
     summaries = (
         _summarize(weight_class, [(weights[name], masks[name]) for name in names])
-        for weight_class, names in by_class.items()
+        for weight_class, names in inputs.by_class().items()
     )
-    return Pruned(scheme, masks, threshold, tuple(summaries))
+    updated = ranked_by.update(inputs._replace(masks=masks)) if ranked_by.update else {}
+    return Pruned(scheme, name, masks, threshold, tuple(summaries), updated)
+
+
+def check_reachable(
+    weights: Mapping[str, Tensor],
+    classes: Mapping[str, str],
+    scheme: str,
+    sparsity: float,
+    previous: Optional[Mapping[str, Tensor]] = None,
+    floors: Floors = NO_FLOORS,
+) -> None:
+    """Raise PruneError unless ``prune`` can get there, with these weights or others like them.
+
+    To be asked before a schedule of several steps begins, of its last.
+    """
+    _check_weights(weights, previous)
+    for ranking, ranked in _rankings(weights, classes, find_scheme(scheme)).items():
+        _number_to_prune(ranking, ranked, classes, sparsity, previous or None)
+        total = sum(weight.numel() for weight in ranked.values())
+        check_floors(ranked, classes, floors, round(sparsity * total))
+
+
+def _rankings(weights, classes, how: Scheme) -> Dict[str, Dict[str, Tensor]]:
+    """Ranking -> its weights, in the order of ``weights``."""
+    rankings: Dict[str, Dict[str, Tensor]] = {}
+    for weight_class, names in members({name: classes[name] for name in weights}).items():
+        rankings.setdefault(how.scope(weight_class), {}).update(dict.fromkeys(names))
+    return {
+        ranking: {name: weight for name, weight in weights.items() if name in names}
+        for ranking, names in rankings.items()
+    }
+
+
+def _number_to_prune(
+    ranking: str, weights, classes, sparsity: float, previous, on_the_way: bool = False
+) -> int:
+    """How many weights of a ranking are to be pruned beside those that ``previous`` has."""
+    total = sum(weight.numel() for weight in weights.values())
+    k = round(sparsity * total)
+    if previous is None:
+        return k
+    pruned = sum(previous[name].numel() - int(previous[name].sum()) for name in weights)
+    # half a weight for each class that the earlier pruning rounded by itself
+    slack = len({classes[name] for name in weights}) / 2
+    if pruned > k + slack and not on_the_way:
+        raise PruneError(
+            f"sparsity {sparsity:g} is below what {ranking or 'the model'} is pruned to "
+            f"already ({_between(sparsity, pruned / total)}); pruned weights stay pruned, so ask "
+            f"for more"
+        )
+    return max(0, k - pruned)
+
+
+def _between(low: float, high: float) -> str:
+    """``high`` with as many digits as tell it from ``low``."""
+    return next(f"{high:.{n}g}" for n in (4, 6, 8, 17) if float(f"{high:.{n}g}") > low or n == 17)
+
+
+def _check_weights(weights, previous) -> None:
+    if not weights:
+        raise PruneError("there is nothing to prune: the model has no prunable weight matrices")
+    _check_types(weights)
+    _check_previous(previous, weights)
 
 
 def _check_types(weights: Mapping[str, Tensor]) -> None:

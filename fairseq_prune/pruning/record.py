@@ -3,13 +3,14 @@
 import math
 import reprlib
 from dataclasses import replace
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Optional
 
 from torch import Tensor
 
 from .errors import PruneError
 from .mask import check_packed, pack, unpack
 from .prune import Pruned
+from .schemes import DEFAULT_SCORE, score_name
 
 #: Raised when a record can no longer be read by the version before.
 VERSION = 1
@@ -25,6 +26,7 @@ def make_record(pruned: Pruned, sparsity: float) -> Dict[str, Any]:
     return {
         "version": VERSION,
         "scheme": pruned.scheme,
+        "score": pruned.score,
         "sparsity": sparsity,
         "threshold": dict(pruned.threshold),
         "shapes": {name: list(mask.shape) for name, mask in pruned.masks.items()},
@@ -32,12 +34,21 @@ def make_record(pruned: Pruned, sparsity: float) -> Dict[str, Any]:
     }
 
 
+def score_in(record: Mapping[str, Any]) -> str:
+    """The score that a record's masks were chosen by; old records name none."""
+    try:
+        return record.get("score") or score_name(record["scheme"])
+    except PruneError:  # a scheme of the user's own
+        return DEFAULT_SCORE
+
+
 def keep_thresholds(result: Pruned, before: Mapping[str, Any]) -> Pruned:
     """``result`` with the thresholds of the record ``before`` where nothing more was pruned.
 
-    Where that was by another scheme, whose scores are others, no threshold is known: left out.
+    Where that was by another scheme or score, no threshold is known: left out.
     """
-    if before["masks"] and before["scheme"] != result.scheme:
+    same = (before["scheme"], score_in(before)) == (result.scheme, result.score)
+    if before["masks"] and not same:
         known = {rank: value for rank, value in result.threshold.items() if value}
     else:
         earlier = before["threshold"]
@@ -45,11 +56,12 @@ def keep_thresholds(result: Pruned, before: Mapping[str, Any]) -> Pruned:
     return replace(result, threshold=known)
 
 
-def empty_record(scheme: str) -> Dict[str, Any]:
+def empty_record(scheme: str, score: Optional[str] = None) -> Dict[str, Any]:
     """The record of a run that has not pruned yet."""
     return {
         "version": VERSION,
         "scheme": scheme,
+        "score": score,
         "sparsity": 0.0,
         "threshold": {},
         "shapes": {},
@@ -87,6 +99,8 @@ def _check_choice(record: Mapping[str, Any]) -> None:
         )
     if type(version) is not int or not isinstance(scheme, str):
         raise ValueError(f"version {reprlib.repr(version)}, scheme {reprlib.repr(scheme)}")
+    if not isinstance(record.get("score"), (str, type(None))):
+        raise ValueError(f"score {reprlib.repr(record['score'])}")
     if not _is_number(sparsity) or not 0 <= sparsity < 1:
         raise ValueError(f"sparsity {reprlib.repr(sparsity)}")
     for ranking, threshold in record["threshold"].items():

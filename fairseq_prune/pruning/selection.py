@@ -8,14 +8,13 @@ over chunks, so nothing is sorted or copied whole.
 """
 
 import struct
-from typing import Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
 
 from .errors import PruneError
-
-Scorer = Callable[[Tensor], Tensor]
+from .score import Scorer, score_piece
 
 # 1 MB of float32: the temporaries stay in cache, the overhead of a call does not show
 CHUNK = 1 << 18
@@ -48,16 +47,14 @@ def select_lowest(
 
     Args:
         weights: parameters by name; any shape, floating point.
-        scorers: for each name, a function from a flat piece of the parameter to the
-            scores of that piece, all >= 0 and no negative zero (``abs`` has none): float32, or
-            float64 where weights are.
+        scorers: for each name, what gives the scores of a piece of the parameter.
         k: how many to prune, 0 <= k <= number of weights ranked.
         among: masks; what is False there is not ranked and stays pruned. Default: all.
     Returns:
         masks, bool tensors shaped like the parameters, True = keep, False = pruned;
         and the threshold, the largest pruned score (0.0 if k is 0).
     Raises:
-        PruneError: a score is NaN or infinite; the parameter is named.
+        PruneError: a score is NaN, infinite or negative; the parameter is named.
     """
     ranked = {name: None if among is None else among[name].reshape(-1) for name in weights}
     total = sum(
@@ -73,7 +70,7 @@ def select_lowest(
     masks = {}
     for name, weight in weights.items():
         mask = torch.empty(weight.numel(), dtype=torch.bool, device=weight.device)
-        for start, bits in _score_bits(weight, scorers[name], kind):
+        for start, bits in _score_bits(name, weight, scorers[name], kind):
             keep = mask[start : start + bits.numel()]
             candidates = None if among is None else ranked[name][start : start + bits.numel()]
             if ties:
@@ -91,10 +88,16 @@ def select_lowest(
     return masks, struct.unpack(number, struct.pack(bits, max(threshold, 0)))[0]
 
 
-def not_finite(name: str) -> PruneError:
+def not_finite(name: str, weight: Tensor) -> PruneError:
     """The error for a parameter with scores that cannot be ranked."""
+    for piece in weight.detach().reshape(-1).split(CHUNK):
+        if not bool(torch.isfinite(piece).all()):
+            return PruneError(
+                f"{name} holds NaN or infinite weights; a model that has diverged cannot be pruned"
+            )
     return PruneError(
-        f"{name} holds NaN or infinite weights; a model that has diverged cannot be pruned"
+        f"{name} has NaN or infinite scores, although its weights are finite; take another score, "
+        f"or exclude it"
     )
 
 
@@ -105,9 +108,9 @@ def _threshold(weights, scorers, k: int, ranked, kind: _Float) -> Tuple[int, int
         first = shift == kind.shifts[0]
         counts = 0
         for name, weight in weights.items():
-            found = _histogram(weight, scorers[name], ranked[name], kind, shift, bits)
+            found = _histogram(name, weight, scorers[name], ranked[name], kind, shift, bits)
             if first and int(found[kind.infinite :].sum()):
-                raise not_finite(name)
+                raise not_finite(name, weight)
             counts = found + counts
         if k == 0:
             return -1, 0
@@ -117,11 +120,17 @@ def _threshold(weights, scorers, k: int, ranked, kind: _Float) -> Tuple[int, int
 
 
 def _histogram(
-    weight: Tensor, scorer: Scorer, ranked: Optional[Tensor], kind: _Float, shift: int, above: int
+    name: str,
+    weight: Tensor,
+    scorer: Scorer,
+    ranked: Optional[Tensor],
+    kind: _Float,
+    shift: int,
+    above: int,
 ) -> Tensor:
     """Counts of the digit at ``shift``, over the scores whose digits before it are ``above``."""
     counts = torch.zeros(_DIGIT, dtype=torch.int64, device=weight.device)
-    for start, bits in _score_bits(weight, scorer, kind):
+    for start, bits in _score_bits(name, weight, scorer, kind):
         if ranked is not None:
             bits = bits[ranked[start : start + bits.numel()]]
         if shift == kind.shifts[0]:
@@ -139,11 +148,14 @@ def _digit_of(counts: Tensor, k: int) -> Tuple[int, int]:
     return digit, int(cumulative[digit] - counts[digit])
 
 
-def _score_bits(weight: Tensor, scorer: Scorer, kind: _Float) -> Iterator[Tuple[int, Tensor]]:
+def _score_bits(
+    name: str, weight: Tensor, scorer: Scorer, kind: _Float
+) -> Iterator[Tuple[int, Tensor]]:
     """(position, scores as bit patterns) of consecutive pieces of ``weight``."""
     flat = weight.detach().reshape(-1)
     for start in range(0, flat.numel(), CHUNK):
-        yield start, scorer(flat[start : start + CHUNK]).to(kind.dtype).view(kind.integer)
+        scores = score_piece(scorer, name, flat[start : start + CHUNK], start)
+        yield start, scores.to(kind.dtype).view(kind.integer)
 
 
 def _spare_later_ties_(keep: Tensor, tied: Tensor, budget: int) -> int:

@@ -19,14 +19,18 @@ def digest(masks: Mapping[str, Tensor]) -> int:
     return int.from_bytes(sha.digest()[:8], "big") >> 2
 
 
-def check_agreement(masks: Mapping[str, Tensor]) -> None:
-    """Raise PruneError, in every process, unless all have the same masks."""
+def check_agreement(masks: Mapping[str, Tensor], device: torch.device) -> None:
+    """Raise PruneError, in every process, unless all have the same masks.
+
+    Args:
+        masks: of this process; there may be none.
+        device: where the processes exchange what they have.
+    """
     if not torch.distributed.is_available() or not torch.distributed.is_initialized():
         return
     group = distributed.get_data_parallel_group()
-    if distributed.get_world_size(group) == 1 or not masks:
+    if distributed.get_world_size(group) == 1:
         return
-    device = next(iter(masks.values())).device
     own = digest(masks)
     extremes = torch.tensor([own, -own], device=device)
     distributed.all_reduce(extremes, group, op="max")

@@ -8,7 +8,8 @@ from fairseq.dataclass.utils import gen_parser_from_dataclass
 from fairseq.tasks import TASK_REGISTRY
 from omegaconf import II
 
-from ..pruning import SCHEMES
+from ..pruning import SCHEMES, SCORES, Floors
+from .calibration import Calibration
 
 #: What ``--prune-scheme`` takes to train a dense model, whatever the run starts from.
 DENSE = "none"
@@ -29,6 +30,36 @@ OPTIONS = (
         None,
         "fraction of the prunable weights to prune, in [0, 1)",
     ),
+    (
+        "prune_score",
+        Optional[str],
+        None,
+        "what weights are ranked by: " + ", ".join(SCORES) + " (default: magnitude, and "
+        "standardized-magnitude for class-distribution). Options of a score follow a colon: "
+        "fisher:exponent=0.5,damping=0",
+    ),
+    (
+        "prune_floor",
+        float,
+        0.0,
+        "least fraction of each weight class to keep, in [0, 1)",
+    ),
+    (
+        "prune_row_floor",
+        float,
+        0.0,
+        "least fraction of each row of each matrix to keep, in [0, 1); a row of an embedding or "
+        "the softmax is a word, elsewhere an output unit",
+    ),
+    (
+        "prune_samples",
+        int,
+        Calibration().samples,
+        "sentences (of a language model: blocks) that a score which needs data looks at, each time "
+        "that it prunes",
+    ),
+    ("prune_subset", str, Calibration().subset, "part of the data that they are of"),
+    ("prune_seed", int, Calibration().seed, "which of them are drawn"),
     (
         "prune_schedule",
         str,
@@ -173,6 +204,15 @@ def is_asked(cfg) -> bool:
 def flag(name: str) -> str:
     """The command line's word for an option."""
     return "--" + name.replace("_", "-")
+
+
+def calibration_of(cfg) -> Calibration:
+    """The data that a score looks at."""
+    return Calibration(cfg.prune_subset, cfg.prune_samples, cfg.prune_seed)
+
+
+def floors_of(cfg) -> Floors:
+    return Floors(cfg.prune_floor, cfg.prune_row_floor)
 
 
 def schedule_options(cfg) -> dict:

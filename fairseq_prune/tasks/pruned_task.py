@@ -11,8 +11,9 @@ from ..checkpoints.dictionaries import fingerprints
 from ..optim.placement import unwrap
 from ..pruning import PruneError
 from ..runtime.task import RuntimeMixin
+from .calibration import calibrate, logged
 from .exact_resume import ExactResumeMixin, resume_exactly
-from .options import ArgparseOptionsMixin, is_asked, with_prune_options
+from .options import ArgparseOptionsMixin, calibration_of, is_asked, with_prune_options
 from .pruner import Pruner
 from .replace_unk import ReplaceUnkMixin
 from .start import find_start
@@ -74,10 +75,21 @@ class PrunedTaskMixin(RuntimeMixin, ExactResumeMixin, ReplaceUnkMixin):
 
     def train_step(self, sample, model, criterion, optimizer, update_num, *args, **kwargs):
         if self._pruner is not None:
+            calibrate = functools.partial(
+                self._calibrate, super().train_step, unwrap(model), criterion, update_num
+            )
             before_update = says_it_in_a_sentence(self._pruner.before_update)
-            before_update(unwrap(model), optimizer, kwargs.get("ema_model"), update_num)
+            ema = kwargs.get("ema_model")
+            before_update(unwrap(model), optimizer, ema, update_num, calibrate)
         self._drop_unused_ema(kwargs)
         return super().train_step(sample, model, criterion, optimizer, update_num, *args, **kwargs)
+
+    def _calibrate(self, train_step, model, criterion, update, statistic, weights):
+        calibration = calibration_of(self.prune_cfg)
+        return calibrate(
+            self, train_step, model, criterion, statistic, weights, calibration, update,
+            self._epoch or 1, logged(calibration.samples),
+        )  # fmt: skip
 
     def valid_step(self, sample, model, criterion, **kwargs):
         self._drop_unused_ema(kwargs)

@@ -2,7 +2,10 @@
 
 import logging
 import re
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
+
+import torch
+from torch import Tensor
 
 from ..checkpoints.dictionaries import DICTIONARIES_KEY
 from ..models.ties import Aliases, aliases_of
@@ -11,23 +14,32 @@ from ..models.weight_norm import check_weight_norm
 from ..optim.placement import innermost, master_view, masters
 from ..optim.pruned_optimizer import Held
 from ..pruning import (
+    PruneError,
+    Statistic,
     apply_,
+    check_reachable,
     describe,
     due,
+    find_score,
     keep_thresholds,
     make_record,
     masks_of,
     members,
     prune,
+    score_name,
     sparsity,
 )
 from .agreement import check_agreement
 from .best_model import EarlyStopping, judge_from_here, judge_nothing
-from .options import is_asked, patterns
+from .options import floors_of, is_asked, patterns
 from .run_record import begin, is_continued, is_short, schedule_of
 from .ways_to_train import check_optimizer
 
 logger = logging.getLogger("fairseq_prune")
+
+
+#: From an empty statistic and the names of weights to their statistics.
+Calibrate = Callable[[Statistic, List[str]], Dict[str, Tensor]]
 
 
 class Pruner:
@@ -62,7 +74,7 @@ class Pruner:
         self.metrics: Dict[str, float] = {}
         self.class_metrics: Dict[str, float] = {}
 
-    def before_update(self, model, optimizer, ema, update: int) -> None:
+    def before_update(self, model, optimizer, ema, update: int, calibrate: Calibrate) -> None:
         """Prune if it is due. To be called before the forward pass.
 
         Args:
@@ -70,6 +82,7 @@ class Pruner:
             optimizer: the trainer's, wrapped or not.
             ema: the model of moving averages, or None.
             update: how many updates were done.
+            calibrate: what gives the statistics of weights, where a score needs some.
         """
         inner = innermost(optimizer)
         if inner is not self._holder:
@@ -80,7 +93,7 @@ class Pruner:
             run = self._record["run"]
             wanted = due(self._schedule, update - run["start"])
             if wanted is not None and wanted > run["reached"]:
-                self._prune(wanted, inner, model, optimizer, ema)
+                self._prune(wanted, inner, model, optimizer, ema, calibrate)
 
     @property
     def is_short(self) -> bool:
@@ -102,6 +115,8 @@ class Pruner:
         self._aliases = aliases_of(model)
         self._record = {**record, "threshold": renamed(record["threshold"], self._aliases)}
         self._schedule = schedule_of(record) if is_asked(self.cfg) else ()
+        if begins and self._schedule:
+            self._check_target(named)
         if begins and len(self._schedule) > 1:
             steps = ", ".join(f"{100 * s:.4g}% at {t}" for t, s in self._schedule)
             logger.info(f"{self.cfg.prune_schedule} schedule (updates from here): {steps}")
@@ -114,7 +129,7 @@ class Pruner:
         elif "early_stopping" in record:
             EarlyStopping(*record["early_stopping"]).restore()
 
-    def _prune(self, wanted: float, inner, model, optimizer, ema) -> None:
+    def _prune(self, wanted: float, inner, model, optimizer, ema, calibrate: Calibrate) -> None:
         """Choose the mask by the weights the optimizer trains (fp32 masters under fp16)."""
         named = dict(model.named_parameters())
         placed = masters(optimizer, named)
@@ -122,14 +137,25 @@ class Pruner:
         # a run goes on with what it has pruned
         chosen = self._masks if run["prunes"] else self._prunable(named)
         weights = {name: master_view(*placed[name], like=named[name]) for name in chosen}
+        score = find_score(score_name(self.cfg.prune_scheme, self.cfg.prune_score))
+        statistics = _in_state(score.state, inner, placed, named, weights)
+        if score.statistic is not None:
+            statistics = calibrate(score.statistic(), list(weights))
         result = prune(
             weights,
             fairseq_classes(weights, self._aliases),
             self.cfg.prune_scheme,
             wanted,
             self._masks,
+            score=self.cfg.prune_score,
+            floors=floors_of(self.cfg),
+            statistics=statistics,
+            on_the_way=wanted < self._schedule[-1].sparsity,
         )
         check_weight_norm(result.masks, named, "--prune-")
+        for name, updated in result.updated.items():
+            weights[name].copy_(updated)
+            named[name].data.copy_(updated)
         result = keep_thresholds(result, self._record)
         logger.info(describe(result))
         run = {**run, "prunes": run["prunes"] + 1, "reached": wanted}
@@ -137,6 +163,19 @@ class Pruner:
         self._hold(inner, model, optimizer, ema)
         if not self.is_short:
             judge_from_here()
+
+    def _check_target(self, named) -> None:
+        """Raise PruneError at the start where the schedule cannot be kept to its end."""
+        chosen = self._prunable(named)
+        masks = masks_of(self._prior, named) if self._prior else None
+        check_reachable(
+            chosen,
+            fairseq_classes(chosen, self._aliases),
+            self.cfg.prune_scheme,
+            self._schedule[-1].sparsity,
+            masks,
+            floors_of(self.cfg),
+        )
 
     def _prunable(self, named) -> Dict[str, Any]:
         include, exclude = patterns(self.cfg.prune_include), patterns(self.cfg.prune_exclude)
@@ -146,7 +185,7 @@ class Pruner:
         named = dict(model.named_parameters())
         placed = masters(optimizer, named)
         self._masks = masks_of(self._record, named)
-        check_agreement(self._masks)
+        check_agreement(self._masks, next(model.parameters()).device)
         if self._dictionaries:
             self._record = {**self._record, DICTIONARIES_KEY: self._dictionaries}
         held = [Held.place(*placed[name], mask) for name, mask in self._masks.items()]
@@ -177,3 +216,21 @@ class Pruner:
             self.class_metrics[f"sparsity_{key}"] = sparsity(of_class)
             if name in thresholds:
                 self.class_metrics[f"threshold_{key}"] = thresholds[name]
+
+
+def _in_state(entry: Optional[str], inner, placed, named, weights) -> Mapping[str, Tensor]:
+    """An entry of the optimizer's state of each of the ``weights`` that has one, by name."""
+    if entry is None:
+        return {}
+    state, found = inner.optimizer.state, {}
+    for name in weights:
+        param, start = placed[name]
+        value = state.get(param, {}).get(entry)
+        if torch.is_tensor(value) and value.numel() == param.numel():
+            found[name] = master_view(value, start, like=named[name])
+    if not found:
+        raise PruneError(
+            f"--prune-score needs {entry} of an optimizer that has trained already, and this one "
+            f"has none; take pruned_adam with --restore-file or --prune-begin, or score fisher"
+        )
+    return found

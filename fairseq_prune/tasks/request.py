@@ -3,8 +3,16 @@
 import re
 from typing import Any
 
-from ..pruning import PruneError, check_request, check_schedule, find_scheme
-from .options import DENSE, OPTIONS, flag, schedule_options
+from ..pruning import (
+    NO_FLOORS,
+    PruneError,
+    check_request,
+    check_schedule,
+    find_scheme,
+    find_score,
+    score_name,
+)
+from .options import DENSE, OPTIONS, calibration_of, flag, floors_of, schedule_options
 
 
 def check_options(cfg: Any) -> None:
@@ -44,12 +52,20 @@ def _check_request(cfg) -> None:
         raise PruneError(
             f"--prune-scheme needs --prune-sparsity, e.g. --prune-sparsity {only or 0.8}"
         )
-    check_request(cfg.prune_scheme, cfg.prune_sparsity)
+    check_request(cfg.prune_scheme, cfg.prune_sparsity, score=cfg.prune_score)
+    floors_of(cfg).check()
+    calibration_of(cfg).check()
+    _check_calibration(cfg)
     check_schedule(cfg.prune_schedule, schedule_options(cfg))
     if only is not None and cfg.prune_schedule != "one-shot":
         raise PruneError(
             f"--prune-schedule {cfg.prune_schedule} prunes to other sparsities on the way, and "
             f"--prune-scheme {cfg.prune_scheme} has one; use --prune-schedule one-shot"
+        )
+    if only is not None and floors_of(cfg) != NO_FLOORS:
+        raise PruneError(
+            f"--prune-floor and --prune-row-floor have no meaning with --prune-scheme "
+            f"{cfg.prune_scheme}, which keeps as many weights everywhere; leave them out"
         )
     for name in ("prune_include", "prune_exclude"):
         pattern = getattr(cfg, name)
@@ -59,3 +75,16 @@ def _check_request(cfg) -> None:
             raise PruneError(
                 f"{flag(name)} {pattern!r} is no regular expression: {error}"
             ) from error
+
+
+def _check_calibration(cfg) -> None:
+    """Refuse options of the data that a score looks at which it does not need."""
+    score = score_name(cfg.prune_scheme, cfg.prune_score)
+    if find_score(score).statistic is not None:
+        return
+    for name in given_options(cfg):
+        if name in ("prune_samples", "prune_subset", "prune_seed"):
+            raise PruneError(
+                f"{flag(name)} has no meaning with score {score}, which needs no data; leave it "
+                f"out, or give --prune-score fisher"
+            )

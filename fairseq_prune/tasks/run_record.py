@@ -4,8 +4,15 @@ import os
 from typing import Any, Dict, Optional
 
 from ..pruning import PruneError, Schedule, empty_record, make_schedule
-from .options import flag, is_asked, schedule_options
+from .options import OPTIONS, flag, is_asked, schedule_options
 from .start import continues_itself
+
+#: Options that the first records do not name, and their defaults.
+NEWER = {
+    name[len("prune_") :]: default
+    for name, _, default, _ in OPTIONS
+    if name[len("prune_") :] in ("score", "floor", "row_floor", "samples", "subset", "seed")
+}
 
 
 def begin(cfg, prior: Optional[Dict[str, Any]], sparsity: float, update: int) -> Dict[str, Any]:
@@ -18,7 +25,7 @@ def begin(cfg, prior: Optional[Dict[str, Any]], sparsity: float, update: int) ->
     Raises:
         PruneError: the run would end before it is pruned.
     """
-    record = dict(prior or empty_record(cfg.prune_scheme))
+    record = dict(prior or empty_record(cfg.prune_scheme, cfg.prune_score))
     run = {"mask_from": _path(cfg.prune_mask_from), "start": update, "prunes": 0}
     if _prunes(cfg):
         run.update(_asked(cfg))
@@ -59,7 +66,8 @@ def is_continued(cfg, record: Dict[str, Any]) -> bool:
     if _prunes(cfg):
         asked.update(_asked(cfg))
     for key, value in asked.items():
-        if key in was and was[key] == value:
+        # options that there were not yet were as they are by default now
+        if (key in was or key in NEWER) and was.get(key, NEWER.get(key)) == value:
             continue
         if not continues_itself(cfg):
             return False
@@ -82,7 +90,8 @@ def _prunes(cfg) -> bool:
 
 
 def _asked(cfg) -> Dict[str, Any]:
-    names = ("scheme", "sparsity", "include", "exclude", "schedule", *schedule_options(cfg))
+    names = ("scheme", "sparsity", *NEWER, "include", "exclude", "schedule")
+    names += tuple(schedule_options(cfg))
     return {name: getattr(cfg, f"prune_{name}") for name in names}
 
 

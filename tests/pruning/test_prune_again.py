@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fairseq_prune.pruning import SCHEMES, PruneError, prune
+from fairseq_prune.pruning import SCHEMES, PruneError, check_reachable, prune
 
 CLASSES = {"a": "x", "b": "x", "c": "y"}
 
@@ -92,3 +92,43 @@ def test_masks_of_other_parameters_are_refused():
     first = prune(w, CLASSES, "class-blind", 0.5).masks
     with pytest.raises(PruneError, match="^c is pruned by the earlier"):
         prune({n: w[n] for n in "ab"}, CLASSES, "class-blind", 0.6, first)
+
+
+def halves():
+    """Six classes of which 0.3 is no whole number: each rounds up, together they round down."""
+    generator = torch.Generator().manual_seed(2)
+    w = {f"w{k}": torch.randn(2, 6, generator=generator) for k in range(6)}
+    return w, {name: name for name in w}
+
+
+def test_the_same_sparsity_by_another_scheme_is_not_refused_for_rounding():
+    w, classes = halves()
+    first = prune(w, classes, "class-uniform", 0.3)
+    assert first.pruned == 6 * 4 > round(0.3 * 72)
+    check_reachable(w, classes, "class-blind", 0.3, first.masks)
+    again = prune(w, classes, "class-blind", 0.3, first.masks)
+    assert all(torch.equal(again.masks[n], first.masks[n]) for n in w)
+    with pytest.raises(PruneError, match="sparsity 0.2 is below"):
+        prune(w, classes, "class-blind", 0.2, first.masks)
+
+
+def test_what_is_refused_is_told_with_digits_that_differ():
+    w = {"a": torch.randn(1000, 1000, generator=torch.Generator().manual_seed(3))}
+    first = prune(w, {"a": "x"}, "class-blind", 0.800004).masks
+    with pytest.raises(PruneError, match=r"sparsity 0.8 is below .* already \(0.800004\);"):
+        prune(w, {"a": "x"}, "class-blind", 0.8, first)
+
+
+def test_a_class_that_is_further_on_waits_for_the_others_on_the_way():
+    w = weights()
+    first = prune(w, CLASSES, "class-blind", 0.5).masks
+    x, y = (sum(int((~first[n]).sum()) for n in names) for names in ("ab", "c"))
+    assert x > round(0.55 * 677) and y < round(0.55 * 400)
+    with pytest.raises(PruneError):
+        prune(w, CLASSES, "class-uniform", 0.55, first)
+    second = prune(w, CLASSES, "class-uniform", 0.55, first, on_the_way=True).masks
+    assert all(torch.equal(second[n], first[n]) for n in "ab")
+    assert int((~second["c"]).sum()) == round(0.55 * 400)
+    with pytest.raises(PruneError, match="x is pruned to already"):
+        check_reachable(w, CLASSES, "class-uniform", 0.55, first)
+    check_reachable(w, CLASSES, "class-uniform", 0.8, first)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fairseq_prune.pruning import SCHEMES, Scheme, each_class, magnitude, prune
+from fairseq_prune.pruning import SCHEMES, SCORES, Scheme, Score, prune
 
 THREE = ("class-blind", "class-uniform", "class-distribution")
 # interleaved: the order of parameters is not the order of classes
@@ -112,17 +112,19 @@ def test_class_distribution_of_a_class_whose_sigma_is_no_float32():
 
 
 def test_a_new_score_is_a_new_criterion(monkeypatch):
-    largest_first = Scheme(score=lambda _: lambda piece: 1 / (1 + piece.abs()), scope=each_class)
-    monkeypatch.setitem(SCHEMES, "largest-first", largest_first)
+    def largest_first(inputs):
+        return {name: lambda piece, position: 1 / (1 + piece.abs()) for name in inputs.weights}
+
+    monkeypatch.setitem(SCORES, "largest-first", Score(largest_first))
     weights = {"w": torch.tensor([1.0, -9.0, 2.0, 5.0]), "v": torch.tensor([0.0, 3.0])}
-    result = prune(weights, {"w": "w", "v": "v"}, "largest-first", 0.5)
+    result = prune(weights, {"w": "w", "v": "v"}, "class-uniform", 0.5, score="largest-first")
     assert result.masks["w"].tolist() == [True, False, True, False]
     assert result.masks["v"].tolist() == [True, False]
-    assert result.scheme == "largest-first"
+    assert (result.scheme, result.score) == ("class-uniform", "largest-first")
 
 
 def test_a_new_scope_is_a_new_scheme(monkeypatch):
-    by_side = Scheme(score=magnitude, scope=lambda weight_class: weight_class.split()[0])
+    by_side = Scheme(scope=lambda weight_class: weight_class.split()[0])
     monkeypatch.setitem(SCHEMES, "by-side", by_side)
     weights = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([8.0, 9.0]), "c": torch.ones(4)}
     classes = {"a": "source layer 1", "b": "source layer 2", "c": "target layer 1"}

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from fairseq_prune.pruning import PruneError, magnitude, select_lowest
+from fairseq_prune.pruning import Inputs, PruneError, magnitude, select_lowest
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 def select(weights, k):
-    return select_lowest(weights, {name: magnitude([w]) for name, w in weights.items()}, k)
+    return select_lowest(weights, magnitude(Inputs(weights, {})), k)
 
 
 def check(weights, k, brute_force):

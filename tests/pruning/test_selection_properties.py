@@ -8,7 +8,7 @@ hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from fairseq_prune.pruning import magnitude, prune, select_lowest  # noqa: E402
+from fairseq_prune.pruning import Inputs, magnitude, prune, select_lowest  # noqa: E402
 
 # reproducible, and no example database left in the checkout
 steady = settings(derandomize=True, deadline=None, database=None, max_examples=200)
@@ -27,7 +27,7 @@ fraction = st.floats(0, 1, exclude_max=True)
 def test_selection_is_a_full_sort(brute_force, values, x):
     weights = {f"w{i}": torch.tensor(v, dtype=torch.float32) for i, v in enumerate(values)}
     k = round(x * sum(map(len, values)))
-    masks, _ = select_lowest(weights, {name: magnitude([]) for name in weights}, k)
+    masks, _ = select_lowest(weights, magnitude(Inputs(weights, {})), k)
     expected = brute_force({f"w{i}": [abs(f) for f in v] for i, v in enumerate(values)}, k)
     assert {n: m.tolist() for n, m in masks.items()} == {n: m.tolist() for n, m in expected.items()}
 

@@ -63,10 +63,10 @@ class Run:
         )  # fmt: skip
         config.update(task)
         self.pruner = Pruner(SimpleNamespace(**config))
-        self.updates = 0
+        self.updates, self.calibrate = 0, None
 
     def update(self):
-        self.pruner.before_update(self.model, self.optimizer, None, self.updates)
+        self.pruner.before_update(self.model, self.optimizer, None, self.updates, self.calibrate)
         self.optimizer.zero_grad()
         torch.manual_seed(self.updates)
         weights = {n: torch.randn(p.shape) for n, p in self.model.named_parameters()}

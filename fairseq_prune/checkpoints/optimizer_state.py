@@ -1,0 +1,52 @@
+"""What the optimizer's state in a checkpoint says of each weight."""
+
+from typing import Any, Dict, Mapping
+
+import torch
+from torch import Tensor
+
+from ..models.parameters import is_parameter
+from ..models.ties import Aliases
+from ..pruning import PruneError
+
+
+def state_of_weights(
+    state: Mapping[str, Any], aliases: Aliases, entry: str, source: str
+) -> Dict[str, Tensor]:
+    """Parameter name -> an entry of the optimizer's state of it, shaped like the parameter.
+
+    fairseq's optimizers number the parameters in the order of the model; its FP16Optimizer has
+    one flat vector of all of them.
+
+    Args:
+        state: a checkpoint.
+        aliases: of the checkpoint (``aliases_in``).
+        entry: e.g. "exp_avg_sq".
+    Raises:
+        PruneError: the file has no such state, or not of all its parameters.
+    """
+    again = {name for names in aliases.values() for name in names}
+    named = {
+        name: weight
+        for name, weight in state["model"].items()
+        if is_parameter(name, weight) and name not in again
+    }
+    by_number = ((state.get("last_optimizer_state") or {}).get("state")) or {}
+    found = [value.get(entry) for _, value in sorted(by_number.items())]
+    if not found or not all(map(torch.is_tensor, found)):
+        raise PruneError(
+            f"{source} holds no {entry}, the state of an optimizer such as adam; name a checkpoint "
+            f"as training saved it, or take score fisher"
+        )
+    sizes = [weight.numel() for weight in named.values()]
+    if len(found) == 1 and len(sizes) > 1 and found[0].numel() == sum(sizes):
+        found = list(found[0].reshape(-1).split(sizes))
+    if [value.numel() for value in found] != sizes:
+        raise PruneError(
+            f"the optimizer's state in {source} is not of all its parameters (some are frozen?); "
+            f"take score fisher"
+        )
+    return {
+        name: value.reshape(weight.shape).float()
+        for (name, weight), value in zip(named.items(), found)
+    }

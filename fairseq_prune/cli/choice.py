@@ -1,0 +1,136 @@
+"""``--scheme``, ``--score`` and what belongs to them, for the verbs that prune."""
+
+import time
+from typing import Callable
+
+from ..analysis.choose import choose_for
+from ..checkpoints.prune_file import Choose
+from ..pruning import (
+    NO_FLOORS,
+    SCHEMES,
+    SCORES,
+    Floors,
+    PruneError,
+    check_request,
+)
+from ..tasks.calibration import Calibration
+from ..tasks.prune_model import Choice
+from .say import say_progress
+
+#: Options that a score without data has no use for.
+_OF_DATA = ("data", "subset", "samples", "seed", "steps")
+
+
+def add_choice(parser) -> None:
+    parser.add_argument(
+        "--scheme",
+        default="class-blind",
+        help=f"how pruning is distributed over the weight classes: {', '.join(SCHEMES)}; "
+        "or n:m, e.g. 2:4: the n largest of each m neighbours in a row are kept "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sparsity", type=float, required=True, help="fraction of weights to prune, in [0, 1)"
+    )
+    parser.add_argument(
+        "--score",
+        help=f"what weights are ranked by: {', '.join(SCORES)} (default: magnitude, and "
+        "standardized-magnitude for class-distribution); options of a score follow a colon: "
+        "fisher:exponent=0.5,damping=0",
+    )
+    parser.add_argument(
+        "--floor",
+        type=float,
+        default=0.0,
+        help="least fraction of each weight class to keep (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--row-floor",
+        type=float,
+        default=0.0,
+        help="least fraction of each row of each matrix to keep; a row of an embedding or the "
+        "softmax is a word, elsewhere an output unit (default: %(default)s)",
+    )
+
+
+def add_data(parser, steps: bool = True) -> None:
+    """The data that scores look at."""
+    usual = Calibration()
+    parser.add_argument(
+        "--data",
+        metavar="DATA",
+        help="binarised data, for scores that need some (fisher, obs, ...)",
+    )
+    parser.add_argument("--subset", help=f"part of DATA to look at (default: {usual.subset})")
+    parser.add_argument(
+        "--samples",
+        type=int,
+        help=f"sentences (of a language model: blocks) of it to look at (default: {usual.samples})",
+    )
+    parser.add_argument("--seed", type=int, help=f"which of them are drawn (default: {usual.seed})")
+    if not steps:
+        return
+    parser.add_argument(
+        "--steps",
+        type=int,
+        help="prunings on the way, the data looked at anew in each (default: 1)",
+    )
+
+
+def choice_of(args) -> Choice:
+    """What the options ask for.
+
+    Raises:
+        PruneError: they make no sense; the option is named.
+    """
+    check_request(args.scheme, args.sparsity, flags="--", score=args.score)
+    floors = Floors(args.floor, args.row_floor)
+    floors.check(flags="--")
+    if floors != NO_FLOORS and ":" in args.scheme:
+        raise PruneError(
+            f"--floor and --row-floor have no meaning with --scheme {args.scheme}, which keeps as "
+            f"many weights everywhere; leave them out"
+        )
+    given = {name: getattr(args, name, None) for name in _OF_DATA}
+    calibration = Calibration()._replace(
+        **{n: given[n] for n in Calibration._fields if given[n] is not None}
+    )
+    calibration.check(flags="--")
+    steps = 1 if given["steps"] is None else given["steps"]
+    choice = Choice(args.scheme, args.score, floors, calibration, steps)
+    if steps < 1:
+        raise PruneError(f"--steps {steps} is out of range; give 1 or more")
+    for name, value in given.items():
+        if value is not None and not choice.needs_data:
+            raise PruneError(
+                f"--{name} has no meaning with score {args.score or 'magnitude'}, which needs no "
+                f"data; leave it out, or give --score fisher"
+            )
+    return choice
+
+
+def chooser(args, choice: Choice, source: str, target: float) -> Choose:
+    """What chooses the weights of ``source``, saying how far it is.
+
+    Raises:
+        PruneError: the score needs data that were not given, or the optimizer of a training.
+    """
+    return choose_for(source, choice, target, args.data, _progress(choice))
+
+
+def _progress(choice: Choice) -> Callable[[int, int], None]:
+    """Says every few seconds how far the calibration is."""
+    begun = said = time.monotonic()
+    total = choice.calibration.samples * choice.steps
+
+    def progress(step: int, done: int) -> None:
+        nonlocal said
+        if time.monotonic() - said < 5:
+            return
+        said = time.monotonic()
+        so_far = (step - 1) * choice.calibration.samples + done
+        left = (said - begun) * max(0, total - so_far) / so_far
+        steps = f"step {step} of {choice.steps}, " if choice.steps > 1 else ""
+        say_progress(f"{steps}{done} of {choice.calibration.samples} sentences, {left:.0f} s left")
+
+    return progress

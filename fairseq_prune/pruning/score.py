@@ -1,0 +1,98 @@
+"""What a score is: from weights, and what data said of them, to a number for each weight.
+
+Where weights compete is another question, the scope's (``schemes``).
+"""
+
+from dataclasses import dataclass
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
+
+import torch
+from torch import Tensor
+
+from .errors import PruneError
+from .statistics import Statistic
+from .weight_classes import members
+
+#: From a flat piece of a weight and its position in it to the scores of that piece, all >= 0:
+#: float32, or float64 where the weight is. Pure: it is called several times for each piece.
+Scorer = Callable[[Tensor, int], Tensor]
+
+
+class Inputs(NamedTuple):
+    """What scores can be made of, by the names of the weights."""
+
+    weights: Mapping[str, Tensor]  # fp32 masters where there are some
+    classes: Mapping[str, str]  # weight class of each
+    masks: Mapping[str, Tensor] = {}  # of the pruning before; empty before the first
+    statistics: Mapping[str, Tensor] = {}  # empty where the score needs none
+
+    def by_class(self) -> Dict[str, List[str]]:
+        """Weight class -> names of its weights."""
+        return members({name: self.classes[name] for name in self.weights})
+
+
+@dataclass(frozen=True)
+class Score:
+    """What weights are ranked by.
+
+    Attributes:
+        scorers: makes the scorer of each weight.
+        statistic: what data is asked for it, as a function that makes an empty one; None: it
+            needs no data.
+        state: the entry of the optimizer's state that stands for the statistic, in training
+            only ("exp_avg_sq" of Adam); None: none does.
+        update: from the inputs, with the new masks, to new values of weights whose survivors
+            make up for what is pruned; None: what is kept stays as it is.
+    """
+
+    scorers: Callable[[Inputs], Dict[str, Scorer]]
+    statistic: Optional[Callable[[], Statistic]] = None
+    state: Optional[str] = None
+    update: Optional[Callable[[Inputs], Dict[str, Tensor]]] = None
+
+    @property
+    def needs_statistics(self) -> bool:
+        return self.statistic is not None or self.state is not None
+
+
+def check_statistics(name: str, score: Score, inputs: Inputs) -> None:
+    """Raise PruneError, naming the weight, where the score ``name`` lacks what it needs."""
+    if not score.needs_statistics:
+        return
+    for weight in inputs.weights:
+        if weight not in inputs.statistics:
+            raise PruneError(
+                f"{weight} has no statistics for score {name} (it is frozen, or the loss does not "
+                f"depend on it); exclude it, or take score magnitude"
+            )
+
+
+def score_piece(scorer: Scorer, name: str, piece: Tensor, position: int) -> Tensor:
+    """The scores of a piece, none of them -0.0.
+
+    Raises:
+        PruneError: as many numbers as there are weights were to be had, and >= 0; the weight
+            is named.
+    """
+    scores = scorer(piece, position)
+    if scores.shape != piece.shape or not scores.is_floating_point():
+        raise PruneError(
+            f"the score of {name} gives {scores.dtype} numbers of shape {tuple(scores.shape)} for "
+            f"{piece.numel()} weights; it is to give one floating-point number a weight"
+        )
+    # -0.0 + 0.0 is 0.0
+    scores = scores + 0.0
+    if scores.numel() and bool((scores < 0).any()):
+        raise PruneError(f"the score of {name} is negative; scores are to be >= 0")
+    return scores
+
+
+def given(scores: Tensor) -> Scorer:
+    """The scorer of a weight whose ``scores`` are at hand, flat."""
+    return lambda piece, position: scores[position : position + piece.numel()].to(piece.device)
+
+
+def scores_of(scorer: Scorer, weight: Tensor) -> Tensor:
+    """The scores of a whole weight, in its shape: for tests and small models."""
+    flat = weight.detach().reshape(-1)
+    return torch.as_tensor(scorer(flat, 0)).view(weight.shape)

@@ -1,0 +1,74 @@
+"""The scores by name, and the options of a score in its name."""
+
+import inspect
+from dataclasses import replace
+from functools import partial
+from typing import Dict
+
+from .errors import PruneError
+from .fisher import ADAM, FISHER, TAYLOR
+from .magnitude import LAMP, MAGNITUDE, STANDARDIZED_MAGNITUDE
+from .obs import OBS
+from .random_order import RANDOM
+from .score import Score
+
+#: By the name that ``--prune-score`` takes. Add to it to extend.
+SCORES: Dict[str, Score] = {
+    "magnitude": MAGNITUDE,
+    "standardized-magnitude": STANDARDIZED_MAGNITUDE,
+    "lamp": LAMP,
+    "random": RANDOM,
+    "fisher": FISHER,
+    "adam": ADAM,
+    "taylor": TAYLOR,
+    "obs": OBS,
+}
+
+
+def find_score(name: str, flags: str = "--prune-") -> Score:
+    """The score that ``name`` spells: one of ``SCORES``, with options or without.
+
+    Options follow a colon: "fisher:exponent=0.5,damping=0" calls the score's functions with
+    these keyword arguments.
+
+    Args:
+        flags: what the options' names begin with where the user gave them.
+    Raises:
+        PruneError: there is none, it has no such option, or the value is of another type.
+    """
+    plain, colon, options = name.partition(":")
+    if plain not in SCORES:
+        raise PruneError(f"{flags}score {name} is unknown; choose from {', '.join(SCORES)}")
+    score = SCORES[plain]
+    if not colon:
+        return score
+    known = _options_of(score)
+    given = {}
+    for option in options.split(","):
+        key, equals, value = option.partition("=")
+        if not equals or key not in known:
+            raise PruneError(f"{flags}score {name}: {_usage(plain, known)}")
+        kind = type(known[key])
+        try:
+            given[key] = kind(value)
+        except ValueError:
+            raise PruneError(
+                f"{flags}score {name}: {key} is to be a number, such as {known[key]}"
+            ) from None
+        if kind is float and not 0 <= given[key] < float("inf"):
+            raise PruneError(f"{flags}score {name}: {key} is to be 0 or more")
+    update = score.update and partial(score.update, **given)
+    return replace(score, scorers=partial(score.scorers, **given), update=update)
+
+
+def _options_of(score: Score) -> Dict[str, object]:
+    """The options of a score, and their defaults."""
+    parameters = inspect.signature(score.scorers).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def _usage(plain: str, known) -> str:
+    if not known:
+        return f"{plain} has no options; leave out what follows the colon"
+    spelled = ",".join(f"{key}={value}" for key, value in known.items())
+    return f"give options of {plain} as in {plain}:{spelled}"

@@ -1,0 +1,78 @@
+"""What data says of weights: sums over batches of calibration."""
+
+from typing import Dict, Mapping
+
+import torch
+from torch import Tensor
+
+from .errors import PruneError
+
+
+class Statistic:
+    """A sum over batches, made of the gradient of the loss in each.
+
+    To make one's own, say what a batch adds to it (``of_gradient``); the rest is done here.
+    """
+
+    def __init__(self) -> None:
+        self.sums: Dict[str, Tensor] = {}
+        self.batches = 0
+
+    def of_gradient(self, gradient: Tensor) -> Tensor:
+        """What a batch adds to the sum of a weight.
+
+        Args:
+            gradient: float32, shaped like the weight: of the batch's mean loss.
+        """
+        raise NotImplementedError
+
+    def zeros(self, weight: Tensor) -> Tensor:
+        """The sum of no batch."""
+        return self.of_gradient(torch.zeros_like(weight, dtype=torch.float32))
+
+    def add(self, gradients: Mapping[str, Tensor]) -> None:
+        """Take in a batch.
+
+        Args:
+            gradients: of some weights by name, in units of the loss (unscaled), any
+                floating-point type. A weight that is in no batch has no statistic.
+        Raises:
+            PruneError: one is NaN or infinite; weight and batch are named.
+        """
+        self.batches += 1
+        for name, gradient in gradients.items():
+            added = self.of_gradient(gradient.detach().float())
+            if not bool(torch.isfinite(added.sum())):
+                raise PruneError(
+                    f"the gradient of {name} is NaN or infinite in batch {self.batches} of the "
+                    f"calibration; lower the learning rate it was trained with, or leave out the "
+                    f"sentences that do it"
+                )
+            if name in self.sums:
+                self.sums[name].add_(added)
+            else:
+                self.sums[name] = added.clone()
+
+    def mean(self) -> Dict[str, Tensor]:
+        """The mean over batches, by name; the sums are used up."""
+        means = {name: total.div_(max(1, self.batches)) for name, total in self.sums.items()}
+        self.sums = {}
+        return means
+
+
+class SquaredGradients(Statistic):
+    """Diagonal of the empirical Fisher matrix: the mean of squared gradients of batches.
+
+    Over batches of more than one sentence it is that of the batch's mean, smaller by about its
+    size; the order of weights is what matters here. One float32 a weight.
+    """
+
+    def of_gradient(self, gradient: Tensor) -> Tensor:
+        return gradient.square()
+
+
+class AbsoluteGradients(Statistic):
+    """The mean of absolute gradients of batches. One float32 a weight."""
+
+    def of_gradient(self, gradient: Tensor) -> Tensor:
+        return gradient.abs()

@@ -1,0 +1,97 @@
+"""Pruning a model at hand by any score, in one step or several, without retraining."""
+
+from dataclasses import replace
+from typing import Any, Callable, Dict, Iterable, Mapping, NamedTuple, Optional
+
+import torch
+from fairseq.tasks import FairseqTask
+from torch import Tensor, nn
+
+from ..checkpoints.optimizer_state import state_of_weights
+from ..models.ties import aliases_of
+from ..models.weight_classes import fairseq_classes
+from ..pruning import (
+    NO_FLOORS,
+    Floors,
+    Pruned,
+    apply_,
+    check_reachable,
+    find_score,
+    prune,
+    round_sparsities,
+    score_name,
+    sparsity,
+)
+from .calibration import Calibration, calibrate
+
+
+class Choice(NamedTuple):
+    """How weights are chosen to be pruned."""
+
+    scheme: str
+    score: Optional[str] = None  # None: what the scheme usually ranks by
+    floors: Floors = NO_FLOORS
+    calibration: Calibration = Calibration()
+    steps: int = 1  # prunings on the way, the statistics new in each
+
+    @property
+    def needs_data(self) -> bool:
+        return find_score(score_name(self.scheme, self.score)).statistic is not None
+
+
+def prune_model(
+    model: nn.Module,
+    task: FairseqTask,
+    criterion: Optional[nn.Module],
+    weights: Iterable[str],
+    choice: Choice,
+    target: float,
+    previous: Optional[Mapping[str, Tensor]] = None,
+    progress: Callable[[int, int], None] = lambda step, done: None,
+    state: Callable[[], Mapping[str, Any]] = dict,
+) -> Pruned:
+    """Prune ``model`` in place to ``target``; what is pruned already stays so.
+
+    Each step prunes the same fraction of what is left.
+
+    Args:
+        task: with the data to calibrate with.
+        criterion: the loss; None will do for scores that need no data.
+        weights: names of the parameters to prune.
+        previous: masks of an earlier pruning of these.
+        progress: called with the step, from 1, and the number of sentences done in it.
+        state: gives the checkpoint that the model is of, for scores by the optimizer's state.
+    Returns:
+        the last pruning; ``updated`` holds all weights if any step changed survivors.
+    Raises:
+        PruneError: see ``prune``, ``check_reachable`` and ``calibrate``.
+    """
+    named = dict(model.named_parameters())
+    chosen = {name: named[name].data for name in weights}
+    classes = fairseq_classes(chosen, aliases_of(model))
+    check_reachable(chosen, classes, choice.scheme, target, previous, choice.floors)
+    score = find_score(score_name(choice.scheme, choice.score))
+    masks = previous or None
+    begun = sparsity(masks) if masks else 0.0
+    changed = False
+    for step, wanted in enumerate(round_sparsities(target, choice.steps, initial=begun), start=1):
+        statistics: Dict[str, Tensor] = {}
+        if score.state is not None:
+            aliases = aliases_of(model)
+            statistics = state_of_weights(state(), aliases, score.state, "the checkpoint")
+        if score.statistic is not None:
+            statistics = calibrate(
+                task, task.train_step, model, criterion, score.statistic(), list(chosen),
+                choice.calibration, progress=lambda done, step=step: progress(step, done),
+            )  # fmt: skip
+        result = prune(
+            chosen, classes, choice.scheme, wanted, masks, choice.score, choice.floors,
+            statistics, on_the_way=step < choice.steps,
+        )  # fmt: skip
+        masks, changed = result.masks, changed or bool(result.updated)
+        with torch.no_grad():
+            for name, weight in chosen.items():
+                if name in result.updated:
+                    weight.copy_(result.updated[name])
+                apply_(weight, masks[name])
+    return replace(result, updated=chosen if changed else {})

@@ -1,0 +1,128 @@
+"""Floors against a brute force that keeps, one by one, what each row and class has to keep."""
+
+import math
+
+import pytest
+import torch
+
+from fairseq_prune.pruning import Floors, PruneError, check_reachable, prune
+
+CLASSES = {"a": "x", "b": "x", "c": "y", "v": "y"}
+SHAPES = {"a": (30, 20), "b": (7, 11), "c": (40, 2, 5), "v": (9,)}
+
+
+def weights(seed=0, ties=False):
+    generator = torch.Generator().manual_seed(seed)
+    found = {name: torch.randn(shape, generator=generator) for name, shape in SHAPES.items()}
+    found["c"] *= 0.05
+    found["a"][3] *= 0.01
+    if ties:
+        found = {name: (4 * w).round() / 4 for name, w in found.items()}
+    return found
+
+
+def best_first(entries):
+    """Of equal scores the later come first, as the later are kept."""
+    return sorted(entries, reverse=True)
+
+
+def brute_force(w, rankings, sparsity, floors, previous=None):
+    """Which weights stay: rows', classes' and rankings' best, taken in that order."""
+    entries = {}
+    for place, (name, weight) in enumerate(w.items()):
+        length = weight[0].numel() if weight.dim() > 1 else None
+        for index, value in enumerate(weight.flatten().tolist()):
+            if previous is None or bool(previous[name].flatten()[index]):
+                row = None if length is None else index // length
+                entries[(abs(value), place, index)] = (name, row, CLASSES[name])
+    chosen = set()
+    for name, weight in w.items():
+        if weight.dim() > 1:
+            least = math.ceil(floors.of_row * weight[0].numel())
+            for row in range(len(weight)):
+                own = [e for e, (n, r, _) in entries.items() if (n, r) == (name, row)]
+                chosen.update(best_first(own)[:least])
+    for weight_class in set(CLASSES.values()):
+        size = sum(v.numel() for n, v in w.items() if CLASSES[n] == weight_class)
+        own = [e for e, (_, _, c) in entries.items() if c == weight_class]
+        missing = math.ceil(floors.of_class * size) - len(chosen.intersection(own))
+        rest = [e for e in best_first(own) if e not in chosen]
+        chosen.update(rest[: max(0, missing)])
+    for names in rankings:
+        total = sum(w[n].numel() for n in names)
+        own = [e for e, (n, _, _) in entries.items() if n in names]
+        missing = total - round(sparsity * total) - len(chosen.intersection(own))
+        assert missing >= 0
+        rest = [e for e in best_first(own) if e not in chosen]
+        chosen.update(rest[:missing])
+    masks = {name: torch.zeros(weight.numel(), dtype=torch.bool) for name, weight in w.items()}
+    for _, place, index in chosen:
+        masks[list(w)[place]][index] = True
+    return {name: mask.view(w[name].shape) for name, mask in masks.items()}
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("scheme", ["class-blind", "class-uniform"])
+@pytest.mark.parametrize("floors", [Floors(0.05, 0), Floors(0, 0.11), Floors(0.13, 0.06)])
+@pytest.mark.parametrize("chunk", [7, 1 << 18])
+def test_masks_are_those_of_the_brute_force(ties, scheme, floors, chunk, chunk_of):
+    chunk_of(chunk)
+    rankings = [list(SHAPES)] if scheme == "class-blind" else [["a", "b"], ["c", "v"]]
+    w = weights(ties=ties)
+    first = prune(w, CLASSES, scheme, 0.5, floors=floors)
+    expected = brute_force(w, rankings, 0.5, floors)
+    assert all(torch.equal(first.masks[n], expected[n]) for n in w)
+    w = {name: value * first.masks[name] for name, value in weights(1, ties).items()}
+    second = prune(w, CLASSES, scheme, 0.8, first.masks, floors=floors)
+    expected = brute_force(w, rankings, 0.8, floors, first.masks)
+    assert all(torch.equal(second.masks[n], expected[n]) for n in w)
+    assert second.pruned == sum(round(0.8 * sum(w[n].numel() for n in names)) for names in rankings)
+
+
+def test_no_row_and_no_class_is_emptied():
+    w = weights()
+    without = prune(w, CLASSES, "class-blind", 0.9).masks
+    assert not without["a"][3].any() and not without["c"].any()
+    masks = prune(w, CLASSES, "class-blind", 0.9, floors=Floors(0.02, 0.05)).masks
+    assert all(bool(row.any()) for name in "abc" for row in masks[name])
+    assert int(masks["c"].sum() + masks["v"].sum()) >= 0.02 * 409
+
+
+def test_what_is_gone_already_cannot_be_kept():
+    """A row that an earlier pruning left less than its floor keeps that."""
+    w = weights()
+    first = prune(w, CLASSES, "class-blind", 0.5).masks
+    first["a"][3] = False
+    first["a"][3, 7] = True
+    again = prune(w, CLASSES, "class-blind", 0.8, first, floors=Floors(0, 0.2)).masks
+    assert again["a"][3].nonzero().tolist() == [[7]]
+    assert (again["a"].sum(1) >= 4).sum() == 29
+
+
+@pytest.mark.parametrize(
+    "floors, said",
+    [
+        (Floors(0.3, 0), "the floors keep 327 of 1,086 weights, 110 more than the sparsity"),
+        (Floors(0, 0.21), "lower the floors .* or the sparsity to 0.7"),
+    ],
+)
+def test_floors_that_cannot_be_met(floors, said):
+    with pytest.raises(PruneError, match=said):
+        prune(weights(), CLASSES, "class-blind", 0.8, floors=floors)
+    with pytest.raises(PruneError, match=said):
+        check_reachable(weights(), CLASSES, "class-blind", 0.8, floors=floors)
+
+
+def test_the_sparsity_that_is_named_can_be_met():
+    floors = Floors(0.1, 0.21)
+    with pytest.raises(PruneError) as caught:
+        prune(weights(), CLASSES, "class-blind", 0.95, floors=floors)
+    most = float(str(caught.value).rsplit(" ", 1)[1])
+    prune(weights(), CLASSES, "class-blind", most, floors=floors)
+    check_reachable(weights(), CLASSES, "class-blind", most, floors=floors)
+
+
+@pytest.mark.parametrize("floors", [Floors(1, 0), Floors(0, -0.1), Floors(float("nan"), 0)])
+def test_what_is_no_floor(floors):
+    with pytest.raises(PruneError, match="is outside .*; it is the least fraction of weights"):
+        floors.check()
