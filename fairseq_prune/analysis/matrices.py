@@ -6,6 +6,7 @@ from typing import Any, List, Mapping, Optional, Tuple
 
 from torch import Tensor
 
+from ..checkpoints.prune_file import Choose
 from ..checkpoints.weights import find_record, prunable_weights
 from ..models.matrix_names import matrix_names
 from ..models.ties import Aliases
@@ -45,15 +46,19 @@ class Matrix:
 
 
 def matrices(
-    state: Mapping[str, Any], aliases: Aliases, sparsity: float = 0.8, scheme: str = "class-blind"
+    state: Mapping[str, Any],
+    aliases: Aliases,
+    sparsity: float = 0.8,
+    choose: Optional[Choose] = None,
 ) -> List[Matrix]:
     """The matrices of a checkpoint, in the order of its parameters.
 
     What they keep is what the checkpoint's own mask keeps or, where it is dense, what
-    pruning it to ``sparsity`` would. The weights may be mapped from the file: do not write.
+    pruning it would. The weights may be mapped from the file: do not write.
 
     Args:
         aliases: of the checkpoint (``aliases_in``).
+        choose: what a dense one is pruned by; None: class-blind, to ``sparsity``.
     """
     weights = prunable_weights(state, aliases)
     record = find_record(state)
@@ -61,7 +66,9 @@ def matrices(
         masks = masks_of(record, state["model"])
         weights = {name: state["model"][name] for name in masks}
     else:
-        masks = prune(weights, fairseq_classes(weights, aliases), scheme, sparsity).masks
+        classes = fairseq_classes(weights, aliases)
+        found = choose(weights, classes, None) if choose else None
+        masks = (found or prune(weights, classes, "class-blind", sparsity)).masks
     classes = fairseq_classes(weights, aliases)
     parts = matrix_names(classes)
     return [_matrix(n, classes[n], parts[n], w, masks[n]) for n, w in weights.items()]

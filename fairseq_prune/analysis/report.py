@@ -4,6 +4,7 @@ import json
 import os
 from typing import Any, Dict, Optional
 
+from ..checkpoints.prune_file import Choose
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import aliases_in, find_record, prunable_weights
 from ..checkpoints.writing import write_text
@@ -27,15 +28,19 @@ def report(
     data: Optional[str] = None,
     subset: str = "valid",
     breakdown_sparsity: float = 0.9,
+    choose: Optional[Choose] = None,
+    method: str = "class-blind",
 ) -> Dict[str, Any]:
     """Analyse ``checkpoint`` and write report.html, report.json and figures into ``out``.
 
     Args:
-        sparsity: what a dense checkpoint is looked at as pruned to, class-blind; one that is
-            pruned is looked at as it is.
+        sparsity: what a dense checkpoint is looked at as pruned to; one that is pruned is
+            looked at as it is.
         data: folder of binarised data: its dictionaries name the words, and the perplexity
             on its ``subset`` is what pruning each class alone, as at ``breakdown_sparsity``,
             is judged by.
+        choose: what a dense checkpoint is looked at as pruned by, and ``method`` what that is
+            called; None: class-blind magnitude.
     Returns:
         What report.json holds.
     Raises:
@@ -52,7 +57,7 @@ def report(
     record = find_record(state)
     pruned = bool(record and record["masks"])
     aliases = aliases_in(state, checkpoint)
-    found = matrices(state, aliases, sparsity)
+    found = matrices(state, aliases, sparsity, choose)
     weights = prunable_weights(state, aliases)
     tables = redundancy(found)
     for row in tables["words"]:
@@ -61,7 +66,7 @@ def report(
         "checkpoint": checkpoint,
         "pruned": pruned,
         "sparsity": record["sparsity"] if pruned else sparsity,
-        "scheme": record["scheme"] if pruned else "class-blind",
+        "scheme": record["scheme"] if pruned else method,
         "redundancy": tables,
         "diagonals": diagonals(found),
         "magnitudes": magnitudes(

@@ -1,7 +1,7 @@
 """``--scheme``, ``--score`` and what belongs to them, for the verbs that prune."""
 
 import time
-from typing import Callable
+from typing import Callable, Optional
 
 from ..analysis.choose import choose_for
 from ..checkpoints.prune_file import Choose
@@ -21,7 +21,11 @@ from .say import say_progress
 _OF_DATA = ("data", "subset", "samples", "seed", "steps")
 
 
-def add_choice(parser) -> None:
+def add_choice(parser, sparsity: Optional[float] = None) -> None:
+    """
+    Args:
+        sparsity: what it is where none is given; None: it has to be.
+    """
     parser.add_argument(
         "--scheme",
         default="class-blind",
@@ -29,8 +33,13 @@ def add_choice(parser) -> None:
         "or n:m, e.g. 2:4: the n largest of each m neighbours in a row are kept "
         "(default: %(default)s)",
     )
+    usual = "" if sparsity is None else f" (default: {sparsity})"
     parser.add_argument(
-        "--sparsity", type=float, required=True, help="fraction of weights to prune, in [0, 1)"
+        "--sparsity",
+        type=float,
+        required=sparsity is None,
+        default=sparsity,
+        help=f"fraction of weights to prune, in [0, 1){usual}",
     )
     parser.add_argument(
         "--score",
@@ -53,23 +62,27 @@ def add_choice(parser) -> None:
     )
 
 
-def add_data(parser, steps: bool = True) -> None:
+def add_data(parser) -> None:
     """The data that scores look at."""
-    usual = Calibration()
     parser.add_argument(
         "--data",
         metavar="DATA",
         help="binarised data, for scores that need some (fisher, obs, ...)",
     )
-    parser.add_argument("--subset", help=f"part of DATA to look at (default: {usual.subset})")
+    usual = Calibration().subset
+    parser.add_argument("--subset", help=f"part of DATA to look at (default: {usual})")
+    add_samples(parser)
+
+
+def add_samples(parser) -> None:
+    """How much of the data scores look at."""
+    usual = Calibration()
     parser.add_argument(
         "--samples",
         type=int,
         help=f"sentences (of a language model: blocks) of it to look at (default: {usual.samples})",
     )
     parser.add_argument("--seed", type=int, help=f"which of them are drawn (default: {usual.seed})")
-    if not steps:
-        return
     parser.add_argument(
         "--steps",
         type=int,

@@ -1,7 +1,10 @@
 """``fairseq-prune report``: where the redundancy of a model is."""
 
+import argparse
+
 from ..analysis.report import report
 from ..pruning import check_request
+from .choice import add_choice, add_samples, choice_of, chooser
 from .quiet import quiet_libraries
 from .say import say
 
@@ -10,7 +13,8 @@ def add_to(verbs) -> None:
     verb = verbs.add_parser(
         "report",
         help="show where the redundancy is: a page with figures, and the numbers as JSON",
-        description="Analyse CKPT, dense or pruned, and write DIR/report.html, report.json and "
+        description="Analyse CKPT as it is pruned or, if it is dense, as it would be by --scheme, "
+        "--score and --sparsity, and write DIR/report.html, report.json and "
         "the figures as PNG and SVG.",
     )
     verb.add_argument("source", metavar="CKPT", help="fairseq checkpoint to read")
@@ -22,12 +26,9 @@ def add_to(verbs) -> None:
         "shows what pruning each class alone does to perplexity",
     )
     verb.add_argument("--out", required=True, metavar="DIR", help="folder to write into")
-    verb.add_argument(
-        "--sparsity",
-        type=float,
-        default=0.8,
-        help="what a dense CKPT is looked at as pruned to, class-blind (default: %(default)s)",
-    )
+    # what a dense CKPT is looked at as pruned by
+    add_choice(verb, sparsity=0.8)
+    add_samples(verb)
     verb.add_argument(
         "--subset", default="valid", help="part of DATA to evaluate on (default: %(default)s)"
     )
@@ -42,9 +43,19 @@ def add_to(verbs) -> None:
 
 def run_report(args) -> None:
     check_request("class-blind", args.breakdown_sparsity, flags="--breakdown-")
+    # --subset is what perplexity is measured on
+    choice = choice_of(argparse.Namespace(**{**vars(args), "data": None, "subset": None}))
+    choose = chooser(args, choice, args.source, args.sparsity)
     quiet_libraries()
     found = report(
-        args.source, args.out, args.sparsity, args.data, args.subset, args.breakdown_sparsity
+        args.source,
+        args.out,
+        args.sparsity,
+        args.data,
+        args.subset,
+        args.breakdown_sparsity,
+        choose,
+        choice.method,
     )
     for row in found["redundancy"]["words"]:
         say(f"{row['class']}: {len(row['pruned_rows'])} of {row['words']} words pruned whole")

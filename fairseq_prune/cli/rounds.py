@@ -31,9 +31,10 @@ OWN = (
     "--prune-samples",
     "--prune-subset",
     "--prune-seed",
+    "--prune-steps",
 )
 #: Options of a round's pruning that are handed on as they are, where they were given.
-ASKED = ("score", "floor", "row_floor", "samples", "subset", "seed")
+ASKED = ("score", "floor", "row_floor", "samples", "subset", "seed", "steps")
 #: Options that count from the start of training; a round that goes on adds to them.
 LENGTHS = ("--max-epoch", "--max-update")
 

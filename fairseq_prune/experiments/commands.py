@@ -46,15 +46,14 @@ def _data(grid: Grid, point: Point) -> List[str]:
     """What ``fairseq-prune prune`` is told besides."""
     if not point.choice(grid.calibration).needs_data:
         return []
-    steps = ["--steps", str(point.steps)] if point.steps != 1 else []
-    return ["--data", grid.data, *steps]
+    return ["--data", grid.data]
 
 
 def request(grid: Grid, point: Point, flags: str) -> List[str]:
     """The options that say what to prune, their names beginning with ``flags``."""
     words = [f"{flags}scheme", point.scheme, f"{flags}sparsity", repr(point.sparsity)]
-    for name in ("score", "floor", "row_floor"):
-        if name in point.asked():
+    for name in point.asked():
+        if name != "steps" or point.choice(grid.calibration).needs_data:
             words += [flags + name.replace("_", "-"), str(getattr(point, name))]
     if point.choice(grid.calibration).needs_data:
         for name, usual in Calibration()._asdict().items():

@@ -57,6 +57,7 @@ OWN = (
     "--prune-subset",
     "--prune-samples",
     "--prune-seed",
+    "--prune-steps",
 )
 #: Options of fairseq-prune iterate that the grid sets itself.
 OWN_OF_ITERATE = (
@@ -73,6 +74,7 @@ OWN_OF_ITERATE = (
     "--subset",
     "--samples",
     "--seed",
+    "--steps",
     "--",
 )
 
@@ -275,9 +277,3 @@ def _check_scheme(scheme: Any, entry: Mapping[str, Any]) -> None:
             f"points: kinds: iterative prunes to other sparsities on the way, and scheme {scheme} "
             f"has one; leave it out"
         )
-    if any(steps != 1 for steps in entry.get("steps") or []):
-        for kind in set(entry["kinds"]) - {"pruned", "from-start"}:
-            raise PruneError(
-                f"points: steps: kind {kind} prunes in one; leave steps out, or take iterative "
-                f"with iterate: --rounds N"
-            )

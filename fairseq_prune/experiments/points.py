@@ -74,12 +74,5 @@ def method(record: Mapping[str, Any]) -> str:
         record: with "scheme" and what else is not as usual.
     """
     found = {**USUAL, **record}
-    parts = [str(found["scheme"])]
-    if found["score"] is not None:
-        parts.append(f"by {found['score']}")
-    if found["steps"] != 1:
-        parts.append(f"in {found['steps']} steps")
-    for name in ("floor", "row_floor"):
-        if found[name]:
-            parts.append(f"{name.replace('_', ' ')} {found[name]:g}")
-    return ", ".join(parts)
+    floors = Floors(found["floor"], found["row_floor"])
+    return Choice(str(found["scheme"]), found["score"], floors, steps=found["steps"]).method

@@ -41,20 +41,28 @@ class Statistic:
         """
         self.batches += 1
         for name, gradient in gradients.items():
-            added = self.of_gradient(gradient.detach().float())
-            if not bool(torch.isfinite(added.sum())):
+            if not bool(torch.isfinite(gradient.sum())):
                 raise PruneError(
                     f"the gradient of {name} is NaN or infinite in batch {self.batches} of the "
                     f"calibration; lower the learning rate it was trained with, or leave out the "
                     f"sentences that do it"
                 )
-            if name in self.sums:
-                self.sums[name].add_(added)
-            else:
-                self.sums[name] = added.clone()
+            self.take(name, gradient.detach().float())
+
+    def take(self, name: str, gradient: Tensor) -> None:
+        """Take in a weight's gradient of a batch."""
+        added = self.of_gradient(gradient)
+        if name in self.sums:
+            self.sums[name].add_(added)
+        else:
+            self.sums[name] = added.clone()
+
+    def settle(self) -> None:
+        """Bring ``sums`` up to date, where gradients wait to be summed together."""
 
     def mean(self) -> Dict[str, Tensor]:
         """The mean over batches, by name; the sums are used up."""
+        self.settle()
         means = {name: total.div_(max(1, self.batches)) for name, total in self.sums.items()}
         self.sums = {}
         return means

@@ -226,6 +226,7 @@ def _sum_over_processes(
     """Make the sums and the number of batches those of all processes; fail where one did."""
     if failed is not None and _place()[1] == 1:
         raise failed
+    statistic.settle()
     if _place()[1] == 1 or not chosen:
         return
     group = distributed.get_data_parallel_group()

@@ -61,6 +61,13 @@ OPTIONS = (
     ("prune_subset", str, Calibration().subset, "part of the data that they are of"),
     ("prune_seed", int, Calibration().seed, "which of them are drawn"),
     (
+        "prune_steps",
+        int,
+        1,
+        "prunings on the way, each time that the schedule prunes, the data looked at anew in each "
+        "and nothing trained in between",
+    ),
+    (
         "prune_schedule",
         str,
         "one-shot",

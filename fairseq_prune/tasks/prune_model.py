@@ -35,6 +35,19 @@ class Choice(NamedTuple):
     steps: int = 1  # prunings on the way, the statistics new in each
 
     @property
+    def method(self) -> str:
+        """In words: scheme, score, steps and floors, where they are not as usual."""
+        parts = [self.scheme]
+        if self.score is not None:
+            parts.append(f"by {self.score}")
+        if self.steps != 1:
+            parts.append(f"in {self.steps} steps")
+        for name, floor in (("floor", self.floors.of_class), ("row floor", self.floors.of_row)):
+            if floor:
+                parts.append(f"{name} {floor:g}")
+        return ", ".join(parts)
+
+    @property
     def needs_data(self) -> bool:
         return find_score(score_name(self.scheme, self.score)).statistic is not None
 

@@ -14,6 +14,7 @@ from ..models.weight_norm import check_weight_norm
 from ..optim.placement import innermost, master_view, masters
 from ..optim.pruned_optimizer import Held
 from ..pruning import (
+    Pruned,
     PruneError,
     Statistic,
     apply_,
@@ -26,6 +27,7 @@ from ..pruning import (
     masks_of,
     members,
     prune,
+    round_sparsities,
     score_name,
     sparsity,
 )
@@ -70,6 +72,7 @@ class Pruner:
         self._masks: Dict[str, Any] = {}
         self._aliases: Aliases = {}
         self._schedule = ()
+        self._goes_on = False  # whether the masks are of this run
         #: to log with each update, and with each epoch; empty before the first mask
         self.metrics: Dict[str, float] = {}
         self.class_metrics: Dict[str, float] = {}
@@ -115,6 +118,7 @@ class Pruner:
         self._aliases = aliases_of(model)
         self._record = {**record, "threshold": renamed(record["threshold"], self._aliases)}
         self._schedule = schedule_of(record) if is_asked(self.cfg) else ()
+        self._goes_on = bool(record["run"]["prunes"])
         if begins and self._schedule:
             self._check_target(named)
         if begins and len(self._schedule) > 1:
@@ -131,11 +135,29 @@ class Pruner:
 
     def _prune(self, wanted: float, inner, model, optimizer, ema, calibrate: Calibrate) -> None:
         """Choose the mask by the weights the optimizer trains (fp32 masters under fp16)."""
+        begun, steps = sparsity(self._masks) if self._masks else 0.0, self.cfg.prune_steps
+        for step, x in enumerate(round_sparsities(wanted, steps, initial=begun), start=1):
+            last = step == steps
+            on_the_way = not last or wanted < self._schedule[-1].sparsity
+            result = self._choose(x, on_the_way, inner, model, optimizer, calibrate)
+            if last:
+                result = keep_thresholds(result, self._record)
+                logger.info(describe(result))
+            run = self._record["run"]
+            run = {**run, "prunes": run["prunes"] + last, "reached": x}
+            self._record = {**make_record(result, x), "run": run}
+            self._hold(inner, model, optimizer, ema)
+        if not self.is_short:
+            judge_from_here()
+
+    def _choose(
+        self, wanted: float, on_the_way: bool, inner, model, optimizer, calibrate: Calibrate
+    ) -> Pruned:
+        """A pruning of the weights as they are; what survives may have been changed for it."""
         named = dict(model.named_parameters())
         placed = masters(optimizer, named)
-        run = self._record["run"]
         # a run goes on with what it has pruned
-        chosen = self._masks if run["prunes"] else self._prunable(named)
+        chosen = self._masks if self._goes_on else self._prunable(named)
         weights = {name: master_view(*placed[name], like=named[name]) for name in chosen}
         score = find_score(score_name(self.cfg.prune_scheme, self.cfg.prune_score))
         statistics = _in_state(score.state, inner, placed, named, weights)
@@ -150,19 +172,14 @@ class Pruner:
             score=self.cfg.prune_score,
             floors=floors_of(self.cfg),
             statistics=statistics,
-            on_the_way=wanted < self._schedule[-1].sparsity,
+            on_the_way=on_the_way,
         )
         check_weight_norm(result.masks, named, "--prune-")
         for name, updated in result.updated.items():
             weights[name].copy_(updated)
             named[name].data.copy_(updated)
-        result = keep_thresholds(result, self._record)
-        logger.info(describe(result))
-        run = {**run, "prunes": run["prunes"] + 1, "reached": wanted}
-        self._record = {**make_record(result, wanted), "run": run}
-        self._hold(inner, model, optimizer, ema)
-        if not self.is_short:
-            judge_from_here()
+        self._goes_on = True
+        return result
 
     def _check_target(self, named) -> None:
         """Raise PruneError at the start where the schedule cannot be kept to its end."""

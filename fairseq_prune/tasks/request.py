@@ -56,6 +56,8 @@ def _check_request(cfg) -> None:
     floors_of(cfg).check()
     calibration_of(cfg).check()
     _check_calibration(cfg)
+    if cfg.prune_steps < 1:
+        raise PruneError(f"--prune-steps {cfg.prune_steps} is out of range; give 1 or more")
     check_schedule(cfg.prune_schedule, schedule_options(cfg))
     if only is not None and cfg.prune_schedule != "one-shot":
         raise PruneError(
@@ -83,7 +85,7 @@ def _check_calibration(cfg) -> None:
     if find_score(score).statistic is not None:
         return
     for name in given_options(cfg):
-        if name in ("prune_samples", "prune_subset", "prune_seed"):
+        if name in ("prune_samples", "prune_subset", "prune_seed", "prune_steps"):
             raise PruneError(
                 f"{flag(name)} has no meaning with score {score}, which needs no data; leave it "
                 f"out, or give --prune-score fisher"

@@ -8,10 +8,11 @@ from .options import OPTIONS, flag, is_asked, schedule_options
 from .start import continues_itself
 
 #: Options that the first records do not name, and their defaults.
+_LATER = ("score", "floor", "row_floor", "samples", "subset", "seed", "steps")
 NEWER = {
     name[len("prune_") :]: default
     for name, _, default, _ in OPTIONS
-    if name[len("prune_") :] in ("score", "floor", "row_floor", "samples", "subset", "seed")
+    if name[len("prune_") :] in _LATER
 }
 
 
