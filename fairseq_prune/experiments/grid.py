@@ -29,7 +29,7 @@ KEYS = {
     "points": True,
 }
 TRAIN_KEYS = ("command", "all", *TRAINED)
-EVALUATE_KEYS = ("valid", "test", "generate", "references")
+EVALUATE_KEYS = ("valid", "test", "generate", "references", "translate")
 POINT_KEYS = ("kinds", "schemes", "sparsities")
 #: Lists that points may have besides, and what each is of.
 MORE_POINT_KEYS = {
@@ -92,7 +92,8 @@ class Grid:
         calibration: the data that scores look at.
         include, exclude: regular expressions, as of ``fairseq-prune prune``; at most one each.
         evaluate: "valid" and "test" (subsets), "generate" (options of fairseq-generate as
-            words; None: no BLEU), "references" (a text file; None: the subset itself).
+            words; None: no BLEU), "references" (a text file; None: the subset itself),
+            "translate" (kinds; left out: all).
         points: in order, the dense ones first.
     """
 
@@ -178,6 +179,7 @@ def _grid(found: Any) -> Grid:
             "test": text(evaluate, "test", "test"),
             "generate": words(evaluate, "generate", "evaluate"),
             "references": text(evaluate, "references", None),
+            **_translated(evaluate),
         },
         points=points,
     )
@@ -198,6 +200,16 @@ def import_plugin(words: List[str]) -> None:
             import_user_module(Namespace(user_dir=folder))
         except FileNotFoundError as error:
             raise PruneError(f"train: --user-dir {folder} does not exist") from error
+
+
+def _translated(evaluate: Mapping[str, Any]) -> Dict[str, List[str]]:
+    """Which kinds are translated, where it is not all (and results of before say nothing of it)."""
+    kinds = evaluate.get("translate")
+    if kinds is None:
+        return {}
+    if not isinstance(kinds, list) or any(kind not in KINDS for kind in kinds):
+        raise PruneError(f"evaluate: translate must be a list of {', '.join(KINDS)}")
+    return {"translate": kinds}
 
 
 def _calibration(found: Mapping[str, Any]) -> Calibration:

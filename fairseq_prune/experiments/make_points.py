@@ -136,7 +136,7 @@ class PointMaker:
                 dense = commands.dense_checkpoint(self.grid, point, self.out)
                 before = Scorer(dense, self.grid, self._cpu)
                 found["pruned_perplexity"] = before.pruned_perplexity(point)
-            scores = Scorer(checkpoint, self.grid, self._cpu).score(self._stop.is_set)
+            scores = Scorer(checkpoint, self.grid, self._cpu).score(point.kind, self._stop.is_set)
             self._check_stop()
         self._add(point, {**scores, "checkpoint": checkpoint, **found}, started)
 

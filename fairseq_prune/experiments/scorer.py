@@ -20,7 +20,7 @@ from ..models.weight_norm import check_weight_norm
 from ..pruning import PruneError, masks_of
 from ..tasks.prune_model import prune_model
 from .grid import Grid
-from .points import Point
+from .points import KINDS, Point
 from .storage import storage
 
 Scores = Dict[str, Any]
@@ -51,9 +51,9 @@ class Scorer:
         self._calibration = grid.calibration
         self._checkpoint, self._data, self._plan, self._cpu = checkpoint, grid.data, plan, cpu
 
-    def score(self, stop: Callable[[], bool] = lambda: False) -> Optional[Scores]:
+    def score(self, kind: str, stop: Callable[[], bool] = lambda: False) -> Optional[Scores]:
         """Scores of the checkpoint as it is; None if ``stop`` said so meanwhile."""
-        return self._score(self._masks, stop)
+        return self._score(self._masks, kind, stop)
 
     def pruned_perplexity(self, point: Point) -> float:
         """Perplexity right after pruning, before anything is retrained."""
@@ -65,7 +65,7 @@ class Scorer:
     ) -> Optional[Scores]:
         """Scores of the checkpoint pruned as ``point`` says; it is as before afterwards."""
         with self._pruned(point) as masks:
-            return self._score(masks, stop)
+            return self._score(masks, point.kind, stop)
 
     @contextmanager
     def _pruned(self, point: Point):
@@ -83,7 +83,7 @@ class Scorer:
             for name, weight in saved.items():
                 self._weights[name].copy_(weight)
 
-    def _score(self, masks: Dict[str, torch.Tensor], stop) -> Optional[Scores]:
+    def _score(self, masks: Dict[str, torch.Tensor], kind: str, stop) -> Optional[Scores]:
         weights = sum(weight.numel() for weight in self._weights.values())
         kept = sum(
             int(masks[n].sum()) if n in masks else w.numel() for n, w in self._weights.items()
@@ -97,7 +97,7 @@ class Scorer:
             "signature": None,
             "left_out": 0,
         }
-        if self._plan["generate"] is not None:
+        if self._plan["generate"] is not None and kind in self._plan.get("translate", KINDS):
             found = self._bleu(stop)
             if found is None:
                 return None
