@@ -40,8 +40,7 @@ def fisher(
             mean = total / max(1, count)
         for name, value in zip(names, values):
             rows = _row_means(value) if guarded and value.dim() > 1 else None
-            # in units of the class's mean, so that no small number is lost in float32
-            scorers[name] = _fisher_of(value, exponent, damping, rows, mean or 1.0)
+            scorers[name] = _fisher_of(value, exponent, damping, rows, mean)
     return scorers
 
 
@@ -72,16 +71,26 @@ def _fisher_of(
         end = position + piece.numel()
         importance = flat[position:end].to(piece.device)
         if rows is None:
-            importance = importance / mean
+            importance = importance + damping * mean
         else:
             of_row = rows[position // length : (end - 1) // length + 1]
             start = position - position // length * length
             means = of_row.repeat_interleave(length)[start : start + piece.numel()]
             importance = torch.where(means > 0, importance / means, torch.ones_like(means))
+            importance += damping
         size = piece.abs().to(torch.promote_types(piece.dtype, torch.float32))
-        return size * (importance + damping) ** exponent
+        return size * _power(importance, exponent)
 
     return scorer
+
+
+def _power(numbers: Tensor, exponent: float) -> Tensor:
+    """In place; roots of 2 and 4 take a fifth of the time that others do."""
+    if exponent == 0.5:
+        return numbers.sqrt_()
+    if exponent == 0.25:
+        return numbers.sqrt_().sqrt_()
+    return numbers.pow_(exponent)
 
 
 def _taylor_of(value: Tensor) -> Scorer:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .errors import PruneError
-from .score import Scorer, score_piece
+from .score import Scorer, score_piece, without_signs
 from .selection import CHUNK, not_finite, select_lowest
 
 #: See ``schemes.Cut``.
@@ -94,6 +94,7 @@ def select_above_floors(
     Raises:
         PruneError: the floors protect too much for ``k`` to go.
     """
+    scorers = without_signs(scorers)
     protected = {
         name: _protected_rows(name, weight, scorers[name], among and among[name], floors.of_row)
         for name, weight in weights.items()

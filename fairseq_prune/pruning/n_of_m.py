@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .errors import PruneError
-from .score import Scorer, score_piece
+from .score import Scorer, score_piece, without_signs
 from .selection import CHUNK, not_finite
 
 LARGEST = 32
@@ -59,14 +59,14 @@ def select_n_of_m(
             m - n pruned already, or a score that is NaN or infinite; the parameter is named.
     """
     _check_rows(weights, n, m)
-    masks, threshold = {}, 0.0
+    masks, threshold, unsigned = {}, 0.0, without_signs(scorers)
     size = max(1, CHUNK // m) * m
     for name, weight in weights.items():
         flat = weight.detach().reshape(-1)
         mask = torch.ones(flat.numel(), dtype=torch.bool, device=weight.device)
         for start in range(0, flat.numel(), size):
             piece = slice(start, start + size)
-            scores = score_piece(scorers[name], name, flat[piece], start)
+            scores = score_piece(unsigned[name], name, flat[piece], start)
             if among is not None:
                 # below any score: pruned first
                 scores = scores.masked_fill(~among[name].reshape(-1)[piece], -1.0)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .errors import PruneError
-from .score import Scorer, score_piece
+from .score import Scorer, score_piece, without_signs
 
 # 1 MB of float32: the temporaries stay in cache, the overhead of a call does not show
 CHUNK = 1 << 18
@@ -56,6 +56,17 @@ def select_lowest(
     Raises:
         PruneError: a score is NaN, infinite or negative; the parameter is named.
     """
+    try:
+        return _select(weights, scorers, k, among)
+    except _Signed:
+        return _select(weights, without_signs(scorers), k, among)
+
+
+class _Signed(Exception):
+    """A score has its sign set: it is negative, or -0.0."""
+
+
+def _select(weights, scorers, k: int, among) -> Tuple[Dict[str, Tensor], float]:
     ranked = {name: None if among is None else among[name].reshape(-1) for name in weights}
     total = sum(
         weight.numel() if ranked[name] is None else int(ranked[name].sum())
@@ -137,7 +148,10 @@ def _histogram(
             digits = bits >> shift
         else:
             digits = (bits[(bits >> (shift + 16)) == above] >> shift) & (_DIGIT - 1)
-        counts += torch.bincount(digits, minlength=_DIGIT)
+        try:
+            counts += torch.bincount(digits, minlength=_DIGIT)
+        except RuntimeError as error:  # of a negative number
+            raise _Signed from error
     return counts.cpu()
 
 
