@@ -18,17 +18,29 @@ def _schemes(rows: List[Dict[str, Any]]) -> List[str]:
 def schemes(rows: List[Dict[str, Any]], names: Dict[str, str]):
     """Each scheme's BLEU and perplexity by sparsity, pruned and not retrained (Figure 3).
 
+    Where there are several scores, a row of panels a scheme, and a line a score.
+
     Args:
         rows: as ``summarise`` returns them.
         names: "valid" and "test" -> name of the subset.
     Returns:
         the figure, or None where there are no such points.
     """
-    lines = {
-        scheme: [row for row in rows if row["kind"] == "pruned" and row["scheme"] == scheme]
-        for scheme in _schemes(rows)
-    }
-    return _curves([("", {name: found for name, found in lines.items() if found})], rows, names)
+    found = [row for row in rows if row["kind"] == "pruned"]
+    by_scheme: Dict[str, Dict[str, List[Dict[str, Any]]]] = {}
+    for name in _schemes(found):
+        scheme, _, rest = name.partition(", ")
+        of_name = [row for row in found if row["scheme"] == name]
+        if of_name:
+            by_scheme.setdefault(scheme, {})[rest or "by magnitude"] = of_name
+    if all(list(lines) == ["by magnitude"] for lines in by_scheme.values()):
+        panels = [("", {scheme: lines["by magnitude"] for scheme, lines in by_scheme.items()})]
+    else:
+        panels = list(by_scheme.items())
+    order = _schemes(rows)
+    if panels and panels[0][0]:
+        order = list(dict.fromkeys(name for _, lines in panels for name in lines))
+    return _curves(panels, rows, names, order)
 
 
 def ways(rows: List[Dict[str, Any]], names: Dict[str, str]):
@@ -42,21 +54,20 @@ def ways(rows: List[Dict[str, Any]], names: Dict[str, str]):
         lines = {name: found for name, found in lines.items() if found}
         if set(lines) - {KIND_NAMES["pruned"]}:
             panels.append((scheme, lines))
-    return _curves(panels, rows, names)
+    return _curves(panels, rows, names, [KIND_NAMES[kind] for kind in KINDS[1:]])
 
 
-def _curves(panels, rows, names):
+def _curves(panels, rows, names, order):
     """Panels of (title, name -> rows): BLEU where measured, and perplexity, against sparsity."""
     if not any(lines for _, lines in panels):
         return None
     dense = next((row for row in rows if row["kind"] == "dense"), None)
-    metrics = [m for m in ("bleu", "perplexity") if any(row[m] for row in rows)]
+    drawn = [row for _, lines in panels for found in lines.values() for row in found]
+    metrics = [m for m in ("bleu", "perplexity") if any(row[m] for row in drawn)]
     figure, axes = plt.subplots(
         len(panels), len(metrics), figsize=(4.6 * len(metrics), 3.1 * len(panels)),
         sharex="all", sharey="col", squeeze=False,
     )  # fmt: skip
-    names_in_order = [KIND_NAMES[kind] for kind in KINDS[1:]]
-    order = names_in_order if panels[0][0] else _schemes(rows)
     shown: Dict[str, Any] = {}
     for (title, lines), line_axes in zip(panels, axes):
         for metric, ax in zip(metrics, line_axes):
@@ -75,7 +86,7 @@ def _curves(panels, rows, names):
             ax.set_ylabel(LABELS[metric].format(**names))
             ax.set_title(title, loc="left")
     figure.legend(
-        list(shown.values()), list(shown), ncol=len(shown), loc="lower center",
+        list(shown.values()), list(shown), ncol=min(4, len(shown)), loc="lower center",
         bbox_to_anchor=(0.5, 1.0),
     )  # fmt: skip
     figure.tight_layout()
