@@ -1,6 +1,6 @@
 """``pruned_<optimizer>``: any fairseq optimizer, made to keep pruned weights at zero."""
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import torch
 from fairseq.optim import OPTIMIZER_DATACLASS_REGISTRY, OPTIMIZER_REGISTRY, register_optimizer
@@ -11,6 +11,8 @@ from .legacy_options import dataclass_from_add_args
 
 #: Where the mask and what it was chosen by stand in an optimizer's state dict.
 RECORD_KEY = "prune"
+#: The entry of the optimizer's state that ``sums_movement`` makes: minus the sum of w g.
+MOVEMENT = "movement"
 
 
 class Held(NamedTuple):
@@ -50,6 +52,8 @@ class PrunedOptimizerMixin:
     _held: List[Held] = []
     _taken_up = False
     prune_record: Optional[Dict[str, Any]] = None
+    #: whether to sum up how weights move away from zero, as "movement" in the optimizer's state
+    sums_movement = False
     #: called before the state is saved, to bring ``prune_record`` up to date
     before_saving: Optional[Callable[[], None]] = None
 
@@ -101,9 +105,31 @@ class PrunedOptimizerMixin:
                 "fairseq_prune: error: this run continues a pruned checkpoint, but its task "
                 "does not know of pruning; use --task pruned_<task>, e.g. pruned_translation"
             )
+        begun = self._sum_movement() if self.sums_movement else []
         result = super().step(*args, **kwargs)
+        for param, moved in begun:
+            self.optimizer.state[param][MOVEMENT] = moved
         self._zero_weights_and_state_()
         return result
+
+    @torch.no_grad()
+    def _sum_movement(self) -> List[Tuple[Tensor, Tensor]]:
+        """Add what this step's gradients say; the sums that begin with it, by parameter.
+
+        Those are put in their place after the step: optimizers make their own state in the first,
+        if there is none.
+        """
+        begun = []
+        for group in self.optimizer.param_groups:
+            for param in group["params"]:
+                if param.grad is None:
+                    continue
+                moved = self.optimizer.state.get(param, {}).get(MOVEMENT)
+                if moved is None:
+                    begun.append((param, -(param.data * param.grad)))
+                else:
+                    moved.addcmul_(param.data, param.grad, value=-1)
+        return begun
 
     def state_dict(self):
         if self.before_saving is not None:

@@ -1,7 +1,7 @@
 """Scores that know the loss: how much it changes, to second or first order, without a weight."""
 
 import re
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 import torch
 from torch import Tensor
@@ -24,23 +24,18 @@ def fisher(
     smaller exponent trusts it less. The mean is that of the weight's class.
 
     Args:
-        guard: a regular expression, "" for none: in classes that it matches in, F is divided by
-            the mean of its row, so that a rare word's weights do not count less than a frequent
-            one's. A row of which no gradient was seen has F = 1 throughout.
+        guard: a regular expression, "" for none: in classes that it matches in, F of each row is
+            scaled to the mean of the class, so that a rare word's weights do not count less than
+            a frequent one's. A row of which no gradient was seen has that mean throughout.
     """
     scorers: Dict[str, Scorer] = {}
     for weight_class, names in inputs.by_class().items():
-        guarded = bool(guard) and re.search(guard, weight_class) is not None
         values = [inputs.statistics[name] for name in names]
-        if guarded:
-            mean = 1.0
-        else:
-            count = sum(value.numel() for value in values)
-            total = sum(float(p.double().sum()) for v in values for p in v.reshape(-1).split(CHUNK))
-            mean = total / max(1, count)
+        mean = _mean(values)
+        guarded = bool(guard) and re.search(guard, weight_class) is not None
         for name, value in zip(names, values):
-            rows = _row_means(value) if guarded and value.dim() > 1 else None
-            scorers[name] = _fisher_of(value, exponent, damping, rows, mean)
+            factors = _row_factors(value, mean) if guarded and value.dim() > 1 else None
+            scorers[name] = _fisher_of(value, exponent, damping * mean, factors, mean)
     return scorers
 
 
@@ -56,30 +51,34 @@ ADAM = Score(fisher, state="exp_avg_sq")
 TAYLOR = Score(taylor, AbsoluteGradients)
 
 
-def _row_means(value: Tensor) -> Tensor:
-    """float32, one a row; 0 for a row of zeros."""
-    return value.reshape(value.shape[0], -1).mean(dim=1)
+def _mean(values: List[Tensor]) -> float:
+    count = sum(value.numel() for value in values)
+    pieces = (piece for value in values for piece in value.reshape(-1).split(CHUNK))
+    return sum(float(piece.double().sum()) for piece in pieces) / max(1, count)
+
+
+def _row_factors(value: Tensor, mean: float) -> Tensor:
+    """What the numbers of each row are multiplied by to have that mean; 0 for a row of zeros."""
+    means = value.reshape(value.shape[0], -1).mean(dim=1)
+    return torch.where(means > 0, mean / means, torch.zeros_like(means))
 
 
 def _fisher_of(
-    value: Tensor, exponent: float, damping: float, rows: Optional[Tensor], mean: float
+    value: Tensor, exponent: float, damping: float, factors: Optional[Tensor], mean: float
 ) -> Scorer:
     flat = value.reshape(-1)
-    length = 0 if rows is None else flat.numel() // max(1, len(rows))
+    length = 0 if factors is None else flat.numel() // max(1, len(factors))
 
     def scorer(piece: Tensor, position: int) -> Tensor:
         end = position + piece.numel()
         importance = flat[position:end].to(piece.device)
-        if rows is None:
-            importance = importance + damping * mean
-        else:
-            of_row = rows[position // length : (end - 1) // length + 1]
-            start = position - position // length * length
-            means = of_row.repeat_interleave(length)[start : start + piece.numel()]
-            importance = torch.where(means > 0, importance / means, torch.ones_like(means))
-            importance += damping
+        if factors is not None:
+            of_rows = factors[position // length : (end - 1) // length + 1]
+            start = position % length
+            of_each = of_rows.repeat_interleave(length)[start : start + piece.numel()]
+            importance = torch.where(of_each > 0, importance * of_each, mean)
         size = piece.abs().to(torch.promote_types(piece.dtype, torch.float32))
-        return size * _power(importance, exponent)
+        return size * _power(importance + damping, exponent)
 
     return scorer
 

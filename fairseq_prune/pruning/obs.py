@@ -6,7 +6,7 @@ Alistarh 2020 ("WoodFisher", arXiv 2004.14340, section 3) and Kurtic et al. 2022
 """
 
 import re
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Tuple
 
 import torch
 from torch import Tensor
@@ -81,9 +81,9 @@ def obs(inputs: Inputs, damping: float = 0.1, guard: str = VOCABULARY) -> Dict[s
         guard: as of ``fisher``.
     """
     scorers = {}
-    for name, scale in _scales(inputs, guard).items():
+    for name, scale in _scales(inputs, guard, damping).items():
         weight, pieces = inputs.weights[name], []
-        for _, _, matrices in _damped(name, inputs, scale, damping):
+        for _, _, matrices in _damped(name, inputs, scale):
             inverse = torch.cholesky_inverse(torch.linalg.cholesky(matrices))
             pieces.append(torch.diagonal(inverse, dim1=1, dim2=2).rsqrt())
         scorers[name] = _times(_whole(torch.cat(pieces), weight).reshape(-1))
@@ -100,12 +100,12 @@ def compensate(inputs: Inputs, damping: float = 0.1, guard: str = VOCABULARY) ->
         inputs: with the weights before this pruning, and the masks after it.
     """
     updated = {}
-    for name, scale in _scales(inputs, guard).items():
+    for name, scale in _scales(inputs, guard, damping).items():
         weight, pieces = inputs.weights[name], []
         blocks = _blocks(weight.detach().float() * inputs.masks[name].logical_not())
-        for span, left, matrices in _damped(name, inputs, scale, damping):
+        for span, left, matrices in _damped(name, inputs, scale):
             gone = blocks[span].unsqueeze(2)
-            full = inputs.statistics[name][span] * scale[span, None, None]
+            full = inputs.statistics[name][span] * scale.factors[span, None, None]
             # the damping is on the diagonal, which S and Q do not share
             wanted = (full @ gone).squeeze(2) * left
             pieces.append(torch.linalg.solve(matrices, wanted.unsqueeze(2)).squeeze(2))
@@ -126,32 +126,41 @@ def _times(factors: Tensor) -> Scorer:
     return scorer
 
 
-def _scales(inputs: Inputs, guard: str) -> Dict[str, Tensor]:
-    """What the matrix of each block of each weight is multiplied by: 1 over the mean of F."""
+class _Scale(NamedTuple):
+    """How the Fisher matrices of a weight are used."""
+
+    factors: Tensor  # [blocks], what each is multiplied by
+    damping: float  # what is added to the diagonal
+
+
+def _scales(inputs: Inputs, guard: str, damping: float) -> Dict[str, _Scale]:
     scales = {}
     for weight_class, names in inputs.by_class().items():
         traces = {n: torch.diagonal(inputs.statistics[n], dim1=1, dim2=2).sum(1) for n in names}
-        if guard and re.search(guard, weight_class):
-            for name in names:
-                rows = inputs.weights[name].shape[0] if inputs.weights[name].dim() > 1 else 1
-                length = inputs.weights[name].numel() // max(1, rows)
-                means = traces[name].view(rows, -1).sum(1) / max(1, length)
-                per_row = torch.where(means > 0, 1 / means, torch.ones_like(means))
-                scales[name] = per_row.repeat_interleave(len(traces[name]) // max(1, rows))
-        else:
-            count = sum(inputs.weights[name].numel() for name in names)
-            mean = sum(float(t.double().sum()) for t in traces.values()) / max(1, count)
-            for name in names:
-                scales[name] = torch.full_like(traces[name], 1 / mean if mean > 0 else 1.0)
+        count = sum(inputs.weights[name].numel() for name in names)
+        mean = sum(float(t.double().sum()) for t in traces.values()) / max(1, count)
+        guarded = bool(guard) and re.search(guard, weight_class) is not None
+        for name in names:
+            factors = torch.ones_like(traces[name])
+            if guarded:
+                factors = _row_factors(traces[name], inputs.weights[name], mean)
+            # never singular in float32
+            scales[name] = _Scale(factors, max(damping, 1e-6) * (mean or 1.0))
     return {name: scales[name] for name in inputs.weights}
 
 
-def _damped(
-    name: str, inputs: Inputs, scale: Tensor, damping: float
-) -> Iterator[Tuple[slice, Tensor, Tensor]]:
+def _row_factors(traces: Tensor, weight: Tensor, mean: float) -> Tensor:
+    """For each block, what brings the mean of its row's diagonal to ``mean``."""
+    rows = weight.shape[0] if weight.dim() > 1 else 1
+    means = traces.view(rows, -1).sum(1) / max(1, weight.numel() // max(1, rows))
+    per_row = torch.where(means > 0, mean / means, torch.ones_like(means))
+    return per_row.repeat_interleave(len(traces) // max(1, rows))
+
+
+def _damped(name: str, inputs: Inputs, scale: _Scale) -> Iterator[Tuple[slice, Tensor, Tensor]]:
     """Some blocks at a time: which, [n, BLOCK] 1 for weights that are left, their matrices.
 
-    Rows and columns of pruned weights, and of the filling, are the identity's.
+    Rows and columns of pruned weights, and of the filling, are those of a diagonal matrix.
     """
     weight = inputs.weights[name]
     mask = inputs.masks[name] if name in inputs.masks else torch.ones_like(weight)
@@ -160,8 +169,7 @@ def _damped(
     for start in range(0, len(blocks), _AT_ONCE):
         span = slice(start, start + _AT_ONCE)
         some = left[span]
-        matrices = blocks[span] * scale[span, None, None] * some.unsqueeze(1) * some.unsqueeze(2)
-        # never singular in float32
-        diagonal = torch.diagonal(matrices, dim1=1, dim2=2)
-        diagonal.add_(torch.where(some > 0, max(damping, 1e-6), 1.0))
+        factors = scale.factors[span, None, None]
+        matrices = blocks[span] * factors * some.unsqueeze(1) * some.unsqueeze(2)
+        torch.diagonal(matrices, dim1=1, dim2=2).add_(scale.damping)
         yield span, some, matrices

@@ -8,6 +8,7 @@ from typing import Dict
 from .errors import PruneError
 from .fisher import ADAM, FISHER, TAYLOR
 from .magnitude import LAMP, MAGNITUDE, STANDARDIZED_MAGNITUDE
+from .movement import MOVEMENT
 from .obs import OBS
 from .random_order import RANDOM
 from .score import Score
@@ -21,6 +22,7 @@ SCORES: Dict[str, Score] = {
     "fisher": FISHER,
     "adam": ADAM,
     "taylor": TAYLOR,
+    "movement": MOVEMENT,
     "obs": OBS,
 }
 

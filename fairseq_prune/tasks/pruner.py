@@ -12,7 +12,7 @@ from ..models.ties import Aliases, aliases_of
 from ..models.weight_classes import fairseq_classes, fairseq_prunable, renamed
 from ..models.weight_norm import check_weight_norm
 from ..optim.placement import innermost, master_view, masters
-from ..optim.pruned_optimizer import Held
+from ..optim.pruned_optimizer import MOVEMENT, Held
 from ..pruning import (
     Pruned,
     PruneError,
@@ -124,6 +124,9 @@ class Pruner:
         if begins and len(self._schedule) > 1:
             steps = ", ".join(f"{100 * s:.4g}% at {t}" for t, s in self._schedule)
             logger.info(f"{self.cfg.prune_schedule} schedule (updates from here): {steps}")
+        if self._schedule:
+            score = score_name(self.cfg.prune_scheme, self.cfg.prune_score)
+            inner.sums_movement = find_score(score).state == MOVEMENT
         self._hold(inner, model, optimizer, ema)
         inner.before_saving = self._remember_early_stopping
         if self.is_short:

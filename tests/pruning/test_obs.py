@@ -29,7 +29,7 @@ def blocks_of(gradients, damping):
         for columns in (slice(0, BLOCK), slice(BLOCK, LENGTH)):
             g = gradients[:, row, columns]
             fisher = g.t() @ g / len(g)
-            yield (row, columns), fisher / mean + damping * torch.eye(g.shape[1]).double()
+            yield (row, columns), fisher + damping * mean * torch.eye(g.shape[1]).double()
 
 
 @pytest.mark.parametrize("damping", [0.01, 0.5])
@@ -67,7 +67,7 @@ def test_the_survivors_are_where_the_quadratic_loss_is_least(given):
     for place, matrix in blocks_of(gradients, 0.2):
         change = found[place] - given.weights["w"].double()[place]
         # where it is least, the gradient by each survivor is zero
-        assert (matrix @ change)[mask[place]].abs().max() < 1e-3
+        assert (matrix @ change)[mask[place]].abs().max() < 1e-3 * matrix.abs().max()
 
 
 def test_what_was_pruned_before_plays_no_part(given):
