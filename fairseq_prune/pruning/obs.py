@@ -71,10 +71,13 @@ class BlockFisher(Statistic):
             self._multiply(name)
 
 
-def obs(inputs: Inputs, damping: float = 0.1, guard: str = VOCABULARY) -> Dict[str, Scorer]:
-    """|w| / sqrt([H^-1]_ii), H the Fisher block of the weights that are left, damped.
+def obs(
+    inputs: Inputs, exponent: float = 0.25, damping: float = 0.1, guard: str = VOCABULARY
+) -> Dict[str, Scorer]:
+    """|w| / [H^-1]_ii^exponent, H the Fisher block of the weights that are left, damped.
 
-    Its square is twice the loss that Hassibi and Stork 1993, equation 5, expect.
+    With exponent 1/2 its square is twice the loss that Hassibi and Stork 1993, equation 5, expect;
+    a smaller exponent trusts it less, as that of ``fisher``.
 
     Args:
         damping: what is added to H's diagonal, in units of its mean over the weight class.
@@ -85,12 +88,14 @@ def obs(inputs: Inputs, damping: float = 0.1, guard: str = VOCABULARY) -> Dict[s
         weight, pieces = inputs.weights[name], []
         for _, _, matrices in _damped(name, inputs, scale):
             inverse = torch.cholesky_inverse(torch.linalg.cholesky(matrices))
-            pieces.append(torch.diagonal(inverse, dim1=1, dim2=2).rsqrt())
+            pieces.append(torch.diagonal(inverse, dim1=1, dim2=2).pow(-exponent))
         scorers[name] = _times(_whole(torch.cat(pieces), weight).reshape(-1))
     return scorers
 
 
-def compensate(inputs: Inputs, damping: float = 0.1, guard: str = VOCABULARY) -> Dict[str, Tensor]:
+def compensate(
+    inputs: Inputs, exponent: float = 0.25, damping: float = 0.1, guard: str = VOCABULARY
+) -> Dict[str, Tensor]:
     """The surviving weights S of each block, set to where the loss is least without the others Q.
 
     w_S + H_SS^-1 H_SQ w_Q: Hassibi and Stork 1993, equation 5, for several weights at once. Pruned
@@ -98,6 +103,7 @@ def compensate(inputs: Inputs, damping: float = 0.1, guard: str = VOCABULARY) ->
 
     Args:
         inputs: with the weights before this pruning, and the masks after it.
+        exponent, damping, guard: as of ``obs``; the first changes nothing here.
     """
     updated = {}
     for name, scale in _scales(inputs, guard, damping).items():

@@ -35,7 +35,7 @@ def blocks_of(gradients, damping):
 @pytest.mark.parametrize("damping", [0.01, 0.5])
 def test_the_score_is_what_hassibi_and_stork_expect_to_lose(given, damping):
     given, gradients = given
-    scorer = find_score(f"obs:damping={damping}").scorers(given)["w"]
+    scorer = find_score(f"obs:exponent=0.5,damping={damping}").scorers(given)["w"]
     found = scores_of(scorer, given.weights["w"]).double()
     for place, matrix in blocks_of(gradients, damping):
         w = given.weights["w"].double()[place]
@@ -76,7 +76,7 @@ def test_what_was_pruned_before_plays_no_part(given):
     gone[:, ::3] = True
     weights = {"w": given.weights["w"] * ~gone}
     given = given._replace(weights=weights, masks={"w": ~gone})
-    found = scores_of(find_score("obs").scorers(given)["w"], weights["w"]).double()
+    found = scores_of(find_score("obs:exponent=0.5").scorers(given)["w"], weights["w"]).double()
     for (row, columns), matrix in blocks_of(gradients, 0.1):
         left = (~gone)[row, columns]
         inverse = torch.linalg.inv(matrix[left][:, left])
@@ -87,7 +87,7 @@ def test_what_was_pruned_before_plays_no_part(given):
 
 def test_pruning_with_it_loses_less_than_without_the_update(given):
     given, gradients = given
-    result = prune(given.weights, given.classes, "class-blind", 0.5, score="obs",
+    result = prune(given.weights, given.classes, "class-blind", 0.5, score="obs:exponent=0.5",
                    statistics=given.statistics)  # fmt: skip
     assert result.pruned == round(0.5 * ROWS * LENGTH) and set(result.updated) == {"w"}
 
