@@ -6,7 +6,6 @@ from typing import Callable, Optional
 from ..analysis.choose import choose_for
 from ..checkpoints.prune_file import Choose
 from ..pruning import (
-    NO_FLOORS,
     SCHEMES,
     SCORES,
     Floors,
@@ -56,9 +55,9 @@ def add_choice(parser, sparsity: Optional[float] = None) -> None:
     parser.add_argument(
         "--row-floor",
         type=float,
-        default=0.0,
         help="least fraction of each row of each matrix to keep; a row of an embedding or the "
-        "softmax is a word, elsewhere an output unit (default: %(default)s)",
+        "softmax is a word, elsewhere an output unit (default: a fifth of the fraction that is "
+        "left for fisher, adam, taylor and obs, none for other scores)",
     )
 
 
@@ -99,7 +98,7 @@ def choice_of(args) -> Choice:
     check_request(args.scheme, args.sparsity, flags="--", score=args.score)
     floors = Floors(args.floor, args.row_floor)
     floors.check(flags="--")
-    if floors != NO_FLOORS and ":" in args.scheme:
+    if floors.are_asked and ":" in args.scheme:
         raise PruneError(
             f"--floor and --row-floor have no meaning with --scheme {args.scheme}, which keeps as "
             f"many weights everywhere; leave them out"

@@ -153,7 +153,7 @@ class Rounds:
         own += ["--prune-scheme", self.args.scheme, "--prune-sparsity", repr(target)]
         for name in ASKED:
             value = getattr(self.args, name)
-            if value:
+            if value or (name == "row_floor" and value is not None):
                 own += [f"--prune-{name.replace('_', '-')}", str(value)]
         for flag, patterns in (("include", self.args.include), ("exclude", self.args.exclude)):
             if patterns:

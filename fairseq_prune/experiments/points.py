@@ -38,7 +38,7 @@ class Point:
     score: Optional[str] = None
     steps: int = 1
     floor: float = 0.0
-    row_floor: float = 0.0
+    row_floor: Optional[float] = None
 
     def __str__(self) -> str:
         how = f" {method(vars(self))} {100 * self.sparsity:g}%" if self.scheme else ""
@@ -64,7 +64,7 @@ class Point:
 
 
 #: What a point is made with where its file says nothing of it.
-USUAL: Dict[str, Any] = {"score": None, "steps": 1, "floor": 0.0, "row_floor": 0.0}
+USUAL: Dict[str, Any] = {"score": None, "steps": 1, "floor": 0.0, "row_floor": None}
 
 
 def method(record: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@
 
 from .describe import describe, table, thresholds
 from .errors import PruneError
-from .floors import NO_FLOORS, Floors
+from .floors import NO_FLOORS, USUAL_FLOORS, Floors
 from .magnitude import magnitude
 from .mask import apply_, keep_bits, pack, sparsity, unpack, zero_pruned_
 from .printable import printable
@@ -46,6 +46,7 @@ __all__ = [
     "SCHEMES",
     "SCORES",
     "SPACINGS",
+    "USUAL_FLOORS",
     "ClassSummary",
     "Floors",
     "Inputs",

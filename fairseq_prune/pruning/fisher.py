@@ -10,12 +10,14 @@ from .score import Inputs, Score, Scorer
 from .selection import CHUNK
 from .statistics import AbsoluteGradients, SquaredGradients
 
-#: Weight classes that have a row for each word, of which most are rare.
-VOCABULARY = "embedding|softmax"
+#: A word that is rare costs the loss little, and its row would be emptied: then it cannot learn
+#: again. A fifth of the density for each row costs next to nothing and is worth it
+#: (docs/scores.md).
+ROW_SHARE = 0.2
 
 
 def fisher(
-    inputs: Inputs, exponent: float = 0.25, damping: float = 0.1, guard: str = VOCABULARY
+    inputs: Inputs, exponent: float = 0.25, damping: float = 0.1, guard: str = ""
 ) -> Dict[str, Scorer]:
     """|w| (F + damping mean F)^exponent, F the squared gradients of the weight.
 
@@ -24,9 +26,9 @@ def fisher(
     smaller exponent trusts it less. The mean is that of the weight's class.
 
     Args:
-        guard: a regular expression, "" for none: in classes that it matches in, F of each row is
-            scaled to the mean of the class, so that a rare word's weights do not count less than
-            a frequent one's. A row of which no gradient was seen has that mean throughout.
+        guard: a regular expression, e.g. "embedding|softmax"; in classes that it matches in, F of
+            each row is scaled to the mean of the class, so that a rare word's weights do not count
+            less than a frequent one's. A row of which no gradient was seen has that mean throughout.
     """
     scorers: Dict[str, Scorer] = {}
     for weight_class, names in inputs.by_class().items():
@@ -45,10 +47,10 @@ def taylor(inputs: Inputs) -> Dict[str, Scorer]:
     return {name: _taylor_of(inputs.statistics[name]) for name in inputs.weights}
 
 
-FISHER = Score(fisher, SquaredGradients)
+FISHER = Score(fisher, SquaredGradients, row_share=ROW_SHARE)
 #: The same with the running mean of squared gradients that Adam has already.
-ADAM = Score(fisher, state="exp_avg_sq")
-TAYLOR = Score(taylor, AbsoluteGradients)
+ADAM = Score(fisher, state="exp_avg_sq", row_share=ROW_SHARE)
+TAYLOR = Score(taylor, AbsoluteGradients, row_share=ROW_SHARE)
 
 
 def _mean(values: List[Tensor]) -> float:

@@ -22,23 +22,37 @@ class Floors(NamedTuple):
 
     Attributes:
         of_class: of each weight class.
-        of_row: of each row of each matrix: an output unit; in an embedding, a word.
+        of_row: of each row of each matrix: an output unit; in an embedding, a word. None: what is
+            usual for the score (``Score.row_share``).
     """
 
     of_class: float = 0.0
-    of_row: float = 0.0
+    of_row: Optional[float] = None
 
     def check(self, flags: str = "--prune-") -> None:
         """Raise PruneError, naming the option, unless both are in [0, 1)."""
         for option, value in (("floor", self.of_class), ("row-floor", self.of_row)):
-            if not 0 <= value < 1:
+            if value is not None and not 0 <= value < 1:
                 raise PruneError(
                     f"{flags}{option} {value:g} is outside [0, 1); it is the least fraction of "
                     f"weights to keep, e.g. 0.01"
                 )
 
+    @property
+    def are_asked(self) -> bool:
+        """Whether the user asked for any."""
+        return bool(self.of_class or self.of_row)
 
-NO_FLOORS = Floors()
+    def at(self, sparsity: float, row_share: float) -> "Floors":
+        """With that of rows known, where ``row_share`` of the density is usual."""
+        if self.of_row is not None:
+            return self
+        return self._replace(of_row=row_share * (1 - sparsity))
+
+
+#: What is usual for the score.
+USUAL_FLOORS = Floors()
+NO_FLOORS = Floors(0.0, 0.0)
 
 
 def check_floors(

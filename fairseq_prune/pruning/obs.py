@@ -11,7 +11,7 @@ from typing import Dict, Iterator, List, NamedTuple, Tuple
 import torch
 from torch import Tensor
 
-from .fisher import VOCABULARY
+from .fisher import ROW_SHARE
 from .score import Inputs, Score, Scorer
 from .statistics import Statistic
 
@@ -72,7 +72,7 @@ class BlockFisher(Statistic):
 
 
 def obs(
-    inputs: Inputs, exponent: float = 0.25, damping: float = 0.1, guard: str = VOCABULARY
+    inputs: Inputs, exponent: float = 0.25, damping: float = 0.1, guard: str = ""
 ) -> Dict[str, Scorer]:
     """|w| / [H^-1]_ii^exponent, H the Fisher block of the weights that are left, damped.
 
@@ -94,7 +94,7 @@ def obs(
 
 
 def compensate(
-    inputs: Inputs, exponent: float = 0.25, damping: float = 0.1, guard: str = VOCABULARY
+    inputs: Inputs, exponent: float = 0.25, damping: float = 0.1, guard: str = ""
 ) -> Dict[str, Tensor]:
     """The surviving weights S of each block, set to where the loss is least without the others Q.
 
@@ -121,7 +121,7 @@ def compensate(
     return updated
 
 
-OBS = Score(obs, BlockFisher, update=compensate)
+OBS = Score(obs, BlockFisher, update=compensate, row_share=ROW_SHARE)
 
 
 def _times(factors: Tensor) -> Scorer:

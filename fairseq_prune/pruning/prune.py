@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from .errors import PruneError
-from .floors import NO_FLOORS, Floors, check_floors, select_above_floors
+from .floors import NO_FLOORS, USUAL_FLOORS, Floors, check_floors, select_above_floors
 from .mask import zero_pruned_
 from .schemes import Scheme, check_request, find_scheme, score_name
-from .score import Inputs, check_statistics
+from .score import Inputs, Score, check_statistics
 from .scores import find_score
 from .selection import CHUNK
 from .weight_classes import members
@@ -67,7 +67,7 @@ def prune(
     sparsity: float,
     previous: Optional[Mapping[str, Tensor]] = None,
     score: Optional[str] = None,
-    floors: Floors = NO_FLOORS,
+    floors: Floors = USUAL_FLOORS,
     statistics: Optional[Mapping[str, Tensor]] = None,
     on_the_way: bool = False,
 ) -> Pruned:
@@ -83,7 +83,7 @@ def prune(
         previous: masks of an earlier pruning. What is pruned there stays pruned, and counts.
         score: a key of ``SCORES``, with its options (``find_score``); None: what the scheme
             usually ranks by.
-        floors: densities that no class and no row goes below.
+        floors: densities that no class and no row goes below; n:m patterns have none.
         statistics: what data said of the weights, if the score needs it.
         on_the_way: a ranking that ``previous`` pruned further already stays as it is, since more
             is to follow (``check_reachable``).
@@ -100,6 +100,7 @@ def prune(
     inputs = Inputs(weights, classes, previous or {}, statistics or {})
     check_statistics(name, ranked_by, inputs)
     scorers = ranked_by.scorers(inputs)
+    floors = _floors_at(floors, how, ranked_by, sparsity)
     masks: Dict[str, Tensor] = {}
     threshold: Dict[str, float] = {}
     for ranking, ranked in _rankings(weights, classes, how).items():
@@ -125,17 +126,24 @@ def check_reachable(
     scheme: str,
     sparsity: float,
     previous: Optional[Mapping[str, Tensor]] = None,
-    floors: Floors = NO_FLOORS,
+    floors: Floors = USUAL_FLOORS,
+    score: Optional[str] = None,
 ) -> None:
     """Raise PruneError unless ``prune`` can get there, with these weights or others like them.
 
     To be asked before a schedule of several steps begins, of its last.
     """
     _check_weights(weights, previous)
-    for ranking, ranked in _rankings(weights, classes, find_scheme(scheme)).items():
+    how, ranked_by = find_scheme(scheme), find_score(score_name(scheme, score))
+    floors = _floors_at(floors, how, ranked_by, sparsity)
+    for ranking, ranked in _rankings(weights, classes, how).items():
         _number_to_prune(ranking, ranked, classes, sparsity, previous or None)
         total = sum(weight.numel() for weight in ranked.values())
         check_floors(ranked, classes, floors, round(sparsity * total))
+
+
+def _floors_at(floors: Floors, how: Scheme, score: Score, sparsity: float) -> Floors:
+    return floors.at(sparsity, 0.0 if how.sparsity is not None else score.row_share)
 
 
 def _rankings(weights, classes, how: Scheme) -> Dict[str, Dict[str, Tensor]]:

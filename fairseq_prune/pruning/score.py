@@ -43,12 +43,15 @@ class Score:
             only ("exp_avg_sq" of Adam); None: none does.
         update: from the inputs, with the new masks, to new values of weights whose survivors
             make up for what is pruned; None: what is kept stays as it is.
+        row_share: where no floor of rows is asked for, each row keeps at least this share of the
+            density that is left.
     """
 
     scorers: Callable[[Inputs], Dict[str, Scorer]]
     statistic: Optional[Callable[[], Statistic]] = None
     state: Optional[str] = None
     update: Optional[Callable[[Inputs], Dict[str, Tensor]]] = None
+    row_share: float = 0.0
 
     @property
     def needs_statistics(self) -> bool:

@@ -46,10 +46,11 @@ OPTIONS = (
     ),
     (
         "prune_row_floor",
-        float,
-        0.0,
+        Optional[float],
+        None,
         "least fraction of each row of each matrix to keep, in [0, 1); a row of an embedding or "
-        "the softmax is a word, elsewhere an output unit",
+        "the softmax is a word, elsewhere an output unit. Default: a fifth of the fraction that is "
+        "left, for scores that know the loss (fisher, adam, taylor, obs); none for others",
     ),
     (
         "prune_samples",

@@ -11,7 +11,7 @@ from ..checkpoints.optimizer_state import state_of_weights
 from ..models.ties import aliases_of
 from ..models.weight_classes import fairseq_classes
 from ..pruning import (
-    NO_FLOORS,
+    USUAL_FLOORS,
     Floors,
     Pruned,
     apply_,
@@ -30,7 +30,7 @@ class Choice(NamedTuple):
 
     scheme: str
     score: Optional[str] = None  # None: what the scheme usually ranks by
-    floors: Floors = NO_FLOORS
+    floors: Floors = USUAL_FLOORS
     calibration: Calibration = Calibration()
     steps: int = 1  # prunings on the way, the statistics new in each
 
@@ -43,7 +43,7 @@ class Choice(NamedTuple):
         if self.steps != 1:
             parts.append(f"in {self.steps} steps")
         for name, floor in (("floor", self.floors.of_class), ("row floor", self.floors.of_row)):
-            if floor:
+            if floor or (name == "row floor" and floor is not None):
                 parts.append(f"{name} {floor:g}")
         return ", ".join(parts)
 
@@ -82,7 +82,7 @@ def prune_model(
     named = dict(model.named_parameters())
     chosen = {name: named[name].data for name in weights}
     classes = fairseq_classes(chosen, aliases_of(model))
-    check_reachable(chosen, classes, choice.scheme, target, previous, choice.floors)
+    check_reachable(chosen, classes, choice.scheme, target, previous, choice.floors, choice.score)
     score = find_score(score_name(choice.scheme, choice.score))
     masks = previous or None
     begun = sparsity(masks) if masks else 0.0

@@ -195,6 +195,7 @@ class Pruner:
             self._schedule[-1].sparsity,
             masks,
             floors_of(self.cfg),
+            self.cfg.prune_score,
         )
 
     def _prunable(self, named) -> Dict[str, Any]:

@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 from ..pruning import (
-    NO_FLOORS,
     PruneError,
     check_request,
     check_schedule,
@@ -64,7 +63,7 @@ def _check_request(cfg) -> None:
             f"--prune-schedule {cfg.prune_schedule} prunes to other sparsities on the way, and "
             f"--prune-scheme {cfg.prune_scheme} has one; use --prune-schedule one-shot"
         )
-    if only is not None and floors_of(cfg) != NO_FLOORS:
+    if only is not None and floors_of(cfg).are_asked:
         raise PruneError(
             f"--prune-floor and --prune-row-floor have no meaning with --prune-scheme "
             f"{cfg.prune_scheme}, which keeps as many weights everywhere; leave them out"

@@ -126,3 +126,21 @@ def test_the_sparsity_that_is_named_can_be_met():
 def test_what_is_no_floor(floors):
     with pytest.raises(PruneError, match="is outside .*; it is the least fraction of weights"):
         floors.check()
+
+
+def test_a_score_that_knows_the_loss_empties_no_row_unless_told_to():
+    """Each keeps a fifth of the density that is left; with --row-floor 0 it would be emptied."""
+    w = {"e": torch.randn(50, 20, generator=torch.Generator().manual_seed(3))}
+    statistics = {"e": torch.ones(50, 20)}
+    statistics["e"][7] = 0.0
+    how = {"score": "fisher:damping=0", "statistics": statistics}
+    classes = {"e": "source embedding"}
+    masks = prune(w, classes, "class-blind", 0.75, **how).masks["e"]
+    assert masks[7].sum() == math.ceil(0.2 * 0.25 * 20) and (masks.sum(1) >= 1).all()
+    assert int((~masks).sum()) == 750
+    without = prune(w, classes, "class-blind", 0.75, floors=Floors(0, 0), **how).masks["e"]
+    assert without[7].sum() == 0
+    # magnitude and patterns have none of their own
+    w["e"][7] *= 1e-3
+    assert prune(w, classes, "class-blind", 0.75).masks["e"][7].sum() == 0
+    prune(w, classes, "2:4", 0.5, **how)
