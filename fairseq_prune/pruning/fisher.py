@@ -28,7 +28,8 @@ def fisher(
     Args:
         guard: a regular expression, e.g. "embedding|softmax"; in classes that it matches in, F of
             each row is scaled to the mean of the class, so that a rare word's weights do not count
-            less than a frequent one's. A row of which no gradient was seen has that mean throughout.
+            less than a frequent one's. A row of which no gradient was seen has that mean
+            throughout.
     """
     scorers: Dict[str, Scorer] = {}
     for weight_class, names in inputs.by_class().items():
