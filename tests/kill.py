@@ -18,6 +18,7 @@ def at(event, count, how=signal.SIGKILL):
     written. "copy": with half a checkpoint copied. "round": before iterate notes, for
     that many times, how many rounds are done (first: none). "result": with half the line of a
     grid's result written. "interrupt": by SIGINT, at a grid's look at a running training.
+    "calibration": at so many batches that a score has looked at, in all prunings.
     """
     left = int(count)
 
@@ -110,6 +111,17 @@ def at(event, count, how=signal.SIGKILL):
 
         results.Results.add = remember
         results.json = HalfJson
+    elif event == "calibration":
+        from fairseq_prune.pruning import Statistic
+
+        add = Statistic.add
+
+        def add_unless_last(self, gradients):
+            if last():
+                die()
+            add(self, gradients)
+
+        Statistic.add = add_unless_last
     elif event == "interrupt":
         from fairseq_prune.experiments.training import Training
 

@@ -16,7 +16,7 @@ def choose_for(
     choice: Choice,
     target: float,
     data: Optional[str] = None,
-    progress: Callable[[int, int], None] = lambda step, done: None,
+    progress: Callable[[int, int, float], None] = lambda step, done, share: None,
 ) -> Choose:
     """What chooses the weights of checkpoint ``source`` to be pruned to ``target``.
 
@@ -41,7 +41,7 @@ def choose_for(
         return prune(weights, classes, choice.scheme, target, previous, **options)
 
     def by_data(weights, classes, previous):
-        model, task = load_model(source, data, [choice.calibration.subset])
+        model, task = load_model(source, data, [])
         named = dict(model.named_parameters())
         for name in weights:
             if name not in named:

@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterable, List
 from torch import Tensor
 
 from ..models.weight_classes import fairseq_classes, lstm_subgroups, renamed
-from ..pruning import masks_of, members
+from ..pruning import masks_of, members, score_in
 from ..pruning.selection import CHUNK
 from .reading import read_checkpoint
 from .weights import aliases_in, distinct, find_record, prunable_weights
@@ -49,6 +49,7 @@ def inspect_checkpoint(
         "sparsity": pruned / total if total else 0.0,
         "mask": "none; zeros are counted" if record is None else "recorded",
         "scheme": None if record is None else record.get("scheme"),
+        "score": None if record is None else score_in(record),
         "target_sparsity": None if record is None else record.get("sparsity"),
         "threshold": None if record is None else renamed(record.get("threshold") or {}, aliases),
         "classes": classes,

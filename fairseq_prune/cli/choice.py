@@ -130,19 +130,18 @@ def chooser(args, choice: Choice, source: str, target: float) -> Choose:
     return choose_for(source, choice, target, args.data, _progress(choice))
 
 
-def _progress(choice: Choice) -> Callable[[int, int], None]:
+def _progress(choice: Choice) -> Callable[[int, int, float], None]:
     """Says every few seconds how far the calibration is."""
     begun = said = time.monotonic()
-    total = choice.calibration.samples * choice.steps
 
-    def progress(step: int, done: int) -> None:
+    def progress(step: int, done: int, share: float) -> None:
         nonlocal said
         if time.monotonic() - said < 5:
             return
         said = time.monotonic()
-        so_far = (step - 1) * choice.calibration.samples + done
-        left = (said - begun) * max(0, total - so_far) / so_far
+        so_far = (step - 1 + share) / choice.steps
+        left = (said - begun) * (1 - so_far) / so_far
         steps = f"step {step} of {choice.steps}, " if choice.steps > 1 else ""
-        say_progress(f"{steps}{done} of {choice.calibration.samples} sentences, {left:.0f} s left")
+        say_progress(f"{steps}{done} sentences, {share:.0%}, {left:.0f} s left")
 
     return progress

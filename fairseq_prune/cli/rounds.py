@@ -151,10 +151,8 @@ class Rounds:
                 "--finetune-from-model", self.args.rewind_to,
             ]  # fmt: skip
         own += ["--prune-scheme", self.args.scheme, "--prune-sparsity", repr(target)]
-        for name in ASKED:
-            value = getattr(self.args, name)
-            if value or (name == "row_floor" and value is not None):
-                own += [f"--prune-{name.replace('_', '-')}", str(value)]
+        for name, value in self._asked().items():
+            own += [f"--prune-{name.replace('_', '-')}", str(value)]
         for flag, patterns in (("include", self.args.include), ("exclude", self.args.exclude)):
             if patterns:
                 own += [f"--prune-{flag}", "|".join(patterns)]
@@ -163,11 +161,16 @@ class Rounds:
             return [*_longer(command, r), *own, *start]
         return [*command, *own, "--finetune-from-model", self.best(r - 1)]
 
+    def _asked(self) -> Dict[str, Any]:
+        found = {name: getattr(self.args, name) for name in ASKED}
+        floors = ("floor", "row_floor")
+        return {n: v for n, v in found.items() if (v if n in floors else v is not None)}
+
     def _plan(self) -> Dict[str, Any]:
         names = ("scheme", "sparsity", "include", "exclude", "rounds", "spacing", "rewind")
         plan = {name: getattr(self.args, name) for name in names}
         # what a folder of before there were these was made with as well
-        plan.update({name: getattr(self.args, name) for name in ASKED if getattr(self.args, name)})
+        plan.update(self._asked())
         for name in ("source", "rewind_to"):
             path = getattr(self.args, name)
             plan[name] = path and os.path.abspath(path)

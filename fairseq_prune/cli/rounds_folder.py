@@ -41,15 +41,20 @@ class RoundsFolder:
             was, done = dict(found["plan"]), int(found["done"])
         except (ValueError, KeyError, TypeError) as error:
             raise PruneError(f"{self._state} is damaged; take another --out") from error
-        for name, value in self.plan.items():
-            if was.get(name) != value:
-                flag = "--from" if name == "source" else "--" + name.replace("_", "-")
+        for name in {**self.plan, **was}:
+            asked, there = (_spelled(name, plan.get(name)) for plan in (self.plan, was))
+            if self.plan.get(name) != was.get(name):
                 raise PruneError(
-                    f"{flag} {value}: {self.path} holds rounds with {flag} {was.get(name)}; "
-                    f"ask for the same, or take another --out"
+                    f"{asked}: {self.path} holds rounds with {there}; ask for the same, or take "
+                    f"another --out"
                 )
         return done
 
     def finish(self, r: int) -> None:
         """Note that ``r`` rounds are done."""
         write_text(self._state, json.dumps({"plan": self.plan, "done": r}, indent=2))
+
+
+def _spelled(name: str, value: Any) -> str:
+    flag = "--from" if name == "source" else "--" + name.replace("_", "-")
+    return f"no {flag}" if value is None else f"{flag} {value}"

@@ -4,7 +4,19 @@ import contextlib
 import logging
 import random
 import time
-from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, NamedTuple, Optional, Tuple
+from typing import (
+    Any,
+    Callable,
+    Collection,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Tuple,
+)
 
 import numpy
 import torch
@@ -23,6 +35,9 @@ BATCH = 16
 MAX_TOKENS = 8192
 #: Where float16 gradients start, so that small ones are not lost; halved when they overflow.
 FIRST_SCALE = 2.0**10
+
+#: Takes the number of sentences that are done, in all processes, and which share of all that is.
+Progress = Callable[[int, float], None]
 
 
 class Calibration(NamedTuple):
@@ -50,35 +65,36 @@ def calibrate(
     calibration: Calibration,
     update: int = 0,
     epoch: int = 1,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Progress = lambda done, share: None,
 ) -> Dict[str, Tensor]:
     """The mean of ``statistic`` over batches, for those of ``weights`` that the loss depends on.
 
     A pure function of the model, the data and ``calibration``: the model is in evaluation mode
-    (no dropout, no LayerDrop), random numbers go on as if nothing was, gradients are as before.
-    In a distributed run each process takes its share of the batches and all get the same sums.
+    (no dropout, no LayerDrop), random numbers go on as if nothing was, gradients are as before,
+    of model and criterion. In a distributed run each process takes its share of the batches and
+    all get the same sums.
 
     Args:
         train_step: the task's, without pruning: tasks have their own ways to a loss.
         model: not wrapped, on its device.
         weights: names of parameters.
         update, epoch: how many updates were done, and in which epoch training is.
-        progress: called after each batch, with the number of sentences done in this process.
+        progress: called after each batch.
     Raises:
-        PruneError: a gradient is no number, or there is no such subset, or no sentence in it.
+        PruneError: a gradient is no number, there is no such subset, no sentence in it, not
+            enough memory, or another process failed.
     """
     named = dict(model.named_parameters())
     chosen = {name: named[name] for name in weights}
     step = _Step(train_step, model, criterion, update, chosen)
-    done, failed = 0, None
-    with _as_before(model):
+    failed = None
+    with _as_before(model, criterion, calibration.seed):
         try:
-            for batch in _batches(task, model, calibration, epoch):
+            for batch, done, share in _batches(task, model, calibration, epoch):
                 statistic.add(step.gradients(batch))
-                done += _sentences(batch)
-                progress(done)
-        except PruneError as error:
-            failed = error
+                progress(done, share)
+        except Exception as error:  # the other processes are to hear of it
+            failed = _in_a_sentence(error)
     _sum_over_processes(statistic, chosen, failed)
     if not statistic.batches:
         raise PruneError(
@@ -87,16 +103,16 @@ def calibrate(
     return statistic.mean()
 
 
-def logged(samples: int) -> Callable[[int], None]:
+def logged() -> Progress:
     """A progress that logs every ten seconds."""
     begun = said = time.monotonic()
 
-    def progress(done: int) -> None:
+    def progress(done: int, share: float) -> None:
         nonlocal said
         if time.monotonic() - said >= 10:
             said = time.monotonic()
-            left = (said - begun) * (samples - done) / max(1, done)
-            logger.info(f"calibrating: {done} of {samples} sentences, {max(0, left):.0f} s left")
+            left = (said - begun) * (1 - share) / share
+            logger.info(f"calibrating: {done} sentences, {share:.0%}, {left:.0f} s left")
 
     return progress
 
@@ -120,7 +136,7 @@ class _Step:
             self._scale /= 2
 
     def _scaled(self, batch: Any) -> Dict[str, Tensor]:
-        for parameter in self._model.parameters():
+        for parameter in _parameters(self._model, self._criterion):
             parameter.grad = None
         _, size, _ = self._step(batch, self._model, self._criterion, self, self._update)
         by = self._scale * max(float(size), 1.0)
@@ -136,17 +152,24 @@ class _Step:
 
 
 @contextlib.contextmanager
-def _as_before(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode, whatever a training step asks for; random numbers and gradients stay."""
-    parameters = list(model.parameters())
+def _as_before(model: nn.Module, criterion: nn.Module, seed: int) -> Iterator[None]:
+    """Evaluation mode, whatever a training step asks for; random numbers and gradients stay.
+
+    Meanwhile random numbers are those of ``seed``, should the data or the loss draw any.
+    """
+    parameters = _parameters(model, criterion)
     gradients = [parameter.grad for parameter in parameters]
-    modes = [(module, module.training) for module in model.modules()]
+    modes = [(m, m.training) for module in (model, criterion) for m in module.modules()]
     numpy_state, python_state = numpy.random.get_state(), random.getstate()
     model.eval()
+    criterion.eval()
     model.train = lambda mode=True: model  # of this instance alone
     try:
         # cuDNN has no backward pass of an LSTM in evaluation mode
-        with torch.random.fork_rng(), torch.backends.cudnn.flags(enabled=False):
+        with torch.random.fork_rng(_devices(parameters)), torch.backends.cudnn.flags(enabled=False):
+            torch.manual_seed(seed)
+            numpy.random.seed(seed % 2**32)
+            random.seed(seed)
             yield
     finally:
         del model.train
@@ -158,36 +181,56 @@ def _as_before(model: nn.Module) -> Iterator[None]:
         random.setstate(python_state)
 
 
+def _parameters(model: nn.Module, criterion: nn.Module) -> List[nn.Parameter]:
+    return [*model.parameters(), *criterion.parameters()]
+
+
+def _devices(parameters: Iterable[Tensor]) -> List[int]:
+    """The GPUs that ``parameters`` are on; others are other processes'."""
+    return sorted({parameter.get_device() for parameter in parameters if parameter.is_cuda})
+
+
 def _batches(
     task: FairseqTask, model: nn.Module, calibration: Calibration, epoch: int
-) -> Iterator[Any]:
+) -> Iterator[Tuple[Any, int, float]]:
     """This process's share of the batches, on the device and in the type of the model.
 
-    Of the first batches that have as many sentences as are asked for, each one's turn comes.
+    Of the first batches that have as many sentences as are asked for, each one's turn comes. With
+    each, how many sentences all processes have taken so far, and which share of all that is.
     """
     first = next(model.parameters())
     rank, world = _place()
-    taken = 0
-    for k, batch in enumerate(_all_batches(task, model, calibration, epoch)):
+    taken, batches = 0, _all_batches(task, model, calibration, epoch)
+    for k, batch in enumerate(batches):
         if taken >= calibration.samples:
             return
         taken += _sentences(batch)
-        if k % world == rank:
+        share = min(1.0, max(taken / calibration.samples, (k + 1) / len(batches)))
+        if batch and k % world == rank:
             batch = utils.move_to_cuda(batch, first.device) if first.is_cuda else batch
-            yield utils.apply_to_sample(
+            batch = utils.apply_to_sample(
                 lambda t: t.to(first.dtype) if t.is_floating_point() else t, batch
             )
+            yield batch, taken, share
 
 
-def _all_batches(task, model, calibration: Calibration, epoch: int) -> Iterator[Any]:
+def _all_batches(task, model, calibration: Calibration, epoch: int) -> Collection[Any]:
     # some tasks give the iterator out that they train with, if they made one
     kept, task.dataset_to_epoch_iter = task.dataset_to_epoch_iter, {}
+    subset = calibration.subset
     try:
-        if calibration.subset not in task.datasets:
-            task.load_dataset(calibration.subset)
-        made = task.get_batch_iterator(
-            dataset=task.dataset(calibration.subset),
-            max_tokens=MAX_TOKENS,
+        if subset not in task.datasets:
+            # as training does, which takes train, train1 and so on for one
+            task.load_dataset(subset, combine=subset == Calibration().subset)
+        dataset = task.dataset(subset)
+    except (OSError, KeyError, AssertionError) as error:
+        raise PruneError(
+            f"subset {subset} is not there to calibrate with ({error}); name one that is"
+        ) from error
+    try:
+        return task.get_batch_iterator(
+            dataset=dataset,
+            max_tokens=max(MAX_TOKENS, _longest(dataset)),
             max_sentences=BATCH,
             max_positions=utils.resolve_max_positions(task.max_positions(), model.max_positions()),
             ignore_invalid_inputs=True,
@@ -195,21 +238,38 @@ def _all_batches(task, model, calibration: Calibration, epoch: int) -> Iterator[
             seed=calibration.seed,
             epoch=epoch,
             disable_iterator_cache=True,
-        )
-    except (OSError, KeyError, AssertionError) as error:
-        raise PruneError(
-            f"subset {calibration.subset} is not there to calibrate with: {error}"
-        ) from error
+        ).next_epoch_itr(shuffle=True)
     finally:
         task.dataset_to_epoch_iter = kept
-    return (batch for batch in made.next_epoch_itr(shuffle=True) if batch)
+
+
+def _longest(dataset: Any) -> int:
+    """Tokens in the longest sentence of a data set that knows; it is a batch of its own."""
+    sizes = numpy.asarray(getattr(dataset, "sizes", ()))
+    return int(sizes.max()) if sizes.size else 0
 
 
 def _sentences(batch: Any) -> int:
+    batch = batch or {}
     if "nsentences" in batch:
         return int(batch["nsentences"])
+    if "id" in batch:
+        return len(batch["id"])
     # of a task of several models
-    return sum(_sentences(part) for part in batch.values() if part)
+    return sum(_sentences(part) for part in batch.values() if isinstance(part, dict))
+
+
+def _in_a_sentence(error: Exception) -> Exception:
+    """``error``, but for the one that fairseq's trainer would go on after, unpruned."""
+    if "out of memory" not in str(error):
+        return error
+    said = str(error).split("\n")[0]
+    found = PruneError(
+        f"the calibration needs more memory than there is ({said}); take magnitude, "
+        f"or another score that needs no data"
+    )
+    found.__cause__ = error
+    return found
 
 
 def _place() -> Tuple[int, int]:
@@ -221,7 +281,7 @@ def _place() -> Tuple[int, int]:
 
 
 def _sum_over_processes(
-    statistic: Statistic, chosen: Mapping[str, Tensor], failed: Optional[PruneError]
+    statistic: Statistic, chosen: Mapping[str, Tensor], failed: Optional[Exception]
 ) -> None:
     """Make the sums and the number of batches those of all processes; fail where one did."""
     if failed is not None and _place()[1] == 1:

@@ -1,6 +1,7 @@
 """Pruning a model at hand by any score, in one step or several, without retraining."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, Callable, Dict, Iterable, Mapping, NamedTuple, Optional
 
 import torch
@@ -60,7 +61,7 @@ def prune_model(
     choice: Choice,
     target: float,
     previous: Optional[Mapping[str, Tensor]] = None,
-    progress: Callable[[int, int], None] = lambda step, done: None,
+    progress: Callable[[int, int, float], None] = lambda step, done, share: None,
     state: Callable[[], Mapping[str, Any]] = dict,
 ) -> Pruned:
     """Prune ``model`` in place to ``target``; what is pruned already stays so.
@@ -72,7 +73,7 @@ def prune_model(
         criterion: the loss; None will do for scores that need no data.
         weights: names of the parameters to prune.
         previous: masks of an earlier pruning of these.
-        progress: called with the step, from 1, and the number of sentences done in it.
+        progress: called with the step, from 1, and what ``calibrate`` says of it.
         state: gives the checkpoint that the model is of, for scores by the optimizer's state.
     Returns:
         the last pruning; ``updated`` holds all weights if any step changed survivors.
@@ -95,7 +96,7 @@ def prune_model(
         if score.statistic is not None:
             statistics = calibrate(
                 task, task.train_step, model, criterion, score.statistic(), list(chosen),
-                choice.calibration, progress=lambda done, step=step: progress(step, done),
+                choice.calibration, progress=partial(progress, step),
             )  # fmt: skip
         result = prune(
             chosen, classes, choice.scheme, wanted, masks, choice.score, choice.floors,

@@ -85,10 +85,9 @@ class PrunedTaskMixin(RuntimeMixin, ExactResumeMixin, ReplaceUnkMixin):
         return super().train_step(sample, model, criterion, optimizer, update_num, *args, **kwargs)
 
     def _calibrate(self, train_step, model, criterion, update, statistic, weights):
-        calibration = calibration_of(self.prune_cfg)
         return calibrate(
-            self, train_step, model, criterion, statistic, weights, calibration, update,
-            self._epoch or 1, logged(calibration.samples),
+            self, train_step, model, criterion, statistic, weights, calibration_of(self.prune_cfg),
+            update, self._epoch or 1, logged(),
         )  # fmt: skip
 
     def valid_step(self, sample, model, criterion, **kwargs):
