@@ -32,7 +32,13 @@ def other_masks(path):
 
 
 def on_masks_with_ddp_on_the_cpu(path):
-    """The same, and let fairseq's pytorch_ddp start without a GPU, which it names to torch."""
+    """The same, in a process with ``ddp_on_the_cpu``."""
+    ddp_on_the_cpu()
+    on_masks(path)
+
+
+def ddp_on_the_cpu():
+    """Let fairseq's pytorch_ddp start without a GPU, which it names to torch."""
     import fairseq.models.distributed_fairseq_model as wrapping
 
     class OnCPU(wrapping.DistributedDataParallel):
@@ -40,4 +46,42 @@ def on_masks_with_ddp_on_the_cpu(path):
             super().__init__(**kwargs)
 
     wrapping.DistributedDataParallel = OnCPU
-    on_masks(path)
+
+
+def on_statistics(path):
+    """Write what this process's calibrations find, and how many batches each looks at itself."""
+    import torch
+
+    import fairseq_prune.tasks.pruned_task as pruned_task
+    from fairseq_prune.pruning import Statistic
+
+    ddp_on_the_cpu()
+    calibrate, add, found = pruned_task.calibrate, Statistic.add, []
+
+    def noted(*args, **kwargs):
+        found.append({"batches": 0})
+        found[-1]["means"] = calibrate(*args, **kwargs)
+        torch.save(found, path)
+        return found[-1]["means"]
+
+    def counted(self, gradients):
+        found[-1]["batches"] += 1
+        add(self, gradients)
+
+    pruned_task.calibrate, Statistic.add = noted, counted
+
+
+def failing_calibration(how):
+    """Fail at the second batch: a gradient that is NaN, or an error of the user's own making."""
+    from fairseq_prune.pruning import Statistic
+
+    add, count = Statistic.add, []
+
+    def add_or_fail(self, gradients):
+        count.append(1)
+        if len(count) == 2 and how == "error":
+            raise ValueError("a mistake of the user's own")
+        bad = len(count) == 2
+        add(self, {n: g * float("nan") if bad else g for n, g in gradients.items()})
+
+    Statistic.add = add_or_fail

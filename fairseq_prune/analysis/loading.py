@@ -8,6 +8,7 @@ from fairseq.tasks import FairseqTask
 from torch import nn
 
 from ..checkpoints.task_of import config_of
+from ..models.own_weights import encode_with_own_weights
 from ..pruning import PruneError
 
 
@@ -44,15 +45,6 @@ def criterion_of(checkpoint: str, task: FairseqTask) -> nn.Module:
         raise PruneError(
             f"the criterion of {checkpoint} cannot be made: {reason}; take a score without data"
         ) from error
-
-
-def encode_with_own_weights(model: nn.Module) -> None:
-    """Stock fairseq 0.12.2 otherwise encodes with copies of a transformer's weights, made when it
-    loaded them, and fails on padded batches on a CPU.
-    """
-    for module in model.modules():
-        if hasattr(module, "ever_training"):
-            module.ever_training = True
 
 
 def batches_of(

@@ -15,8 +15,8 @@ from fairseq import tasks
 from fairseq.tasks import FairseqTask
 from fairseq_cli import generate
 
+from ..models.own_weights import encode_with_own_weights
 from ..pruning import PruneError
-from .loading import encode_with_own_weights
 
 
 @dataclass

@@ -5,7 +5,7 @@ from typing import Any, Dict, Mapping
 import torch
 from torch import Tensor
 
-from ..models.parameters import is_parameter
+from ..models.parameters import is_copy, is_parameter
 from ..models.ties import Aliases
 from ..pruning import PruneError
 
@@ -26,11 +26,13 @@ def state_of_weights(
         PruneError: the file has no such state, or not of all its parameters.
     """
     again = {name for names in aliases.values() for name in names}
-    named = {
+    there = {
         name: weight
         for name, weight in state["model"].items()
-        if is_parameter(name, weight) and name not in again
+        if (is_parameter(name, weight) or is_copy(name)) and name not in again
     }
+    # copies do not train, and have no state unless it is one of all
+    named = {name: weight for name, weight in there.items() if not is_copy(name)}
     by_number = ((state.get("last_optimizer_state") or {}).get("state")) or {}
     found = [value.get(entry) for _, value in sorted(by_number.items())]
     if not found or not all(map(torch.is_tensor, found)):
@@ -39,8 +41,11 @@ def state_of_weights(
             f"as training saved it, or take score fisher"
         )
     sizes = [weight.numel() for weight in named.values()]
-    if len(found) == 1 and len(sizes) > 1 and found[0].numel() == sum(sizes):
-        found = list(found[0].reshape(-1).split(sizes))
+    for parameters in (named, there):
+        all_sizes = [weight.numel() for weight in parameters.values()]
+        if len(found) == 1 and len(sizes) > 1 and found[0].numel() == sum(all_sizes):
+            parts = dict(zip(parameters, found[0].reshape(-1).split(all_sizes)))
+            found = [parts[name] for name in named]
     if [value.numel() for value in found] != sizes:
         raise PruneError(
             f"the optimizer's state in {source} is not of all its parameters (some are frozen?); "

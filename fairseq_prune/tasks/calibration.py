@@ -25,6 +25,7 @@ from fairseq.distributed import utils as distributed
 from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
+from ..models.own_weights import encode_with_own_weights
 from ..pruning import PruneError, Statistic
 
 logger = logging.getLogger("fairseq_prune")
@@ -161,6 +162,7 @@ def _as_before(model: nn.Module, criterion: nn.Module, seed: int) -> Iterator[No
     gradients = [parameter.grad for parameter in parameters]
     modes = [(m, m.training) for module in (model, criterion) for m in module.modules()]
     numpy_state, python_state = numpy.random.get_state(), random.getstate()
+    encode_with_own_weights(model)  # as it will when it trains
     model.eval()
     criterion.eval()
     model.train = lambda mode=True: model  # of this instance alone

@@ -5,7 +5,10 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import torch
 from commands import equal, state_of, train
+
+from fairseq_prune.pruning import unpack
 
 RUN = """
     --task pruned_translation --optimizer pruned_sgd --momentum 0.9 --lr 0.5 --dropout 0
@@ -83,3 +86,49 @@ def test_different_masks_end_both_processes(data, dense, tmp_path):
     )
     for output in outputs:
         assert "chose different masks" in output and "Traceback" not in output
+
+
+FISHER = "--prune-score fisher --prune-samples 120 --prune-every 4 --max-update 5".split()
+
+
+def first_mask(folder):
+    (path,) = folder.glob("checkpoint_*_4.pt")
+    record = state_of(path)["last_optimizer_state"]["prune"]
+    return torch.cat([unpack(m, record["shapes"][n]).flatten() for n, m in record["masks"].items()])
+
+
+def test_two_processes_calibrate_as_one(data, dense, tmp_path):
+    """Each looks at its share of the batches; all have the mean over all of them, and prune by it."""
+    start = (*FISHER, "--finetune-from-model", dense)
+    spies = [("spy", "on_statistics", str(tmp_path / str(rank))) for rank in (0, 1, 2)]
+    two(data, tmp_path / "two", *start, backend="pytorch_ddp", prepare=spies[:2])
+    train(data, tmp_path / "one", *RUN, *start, prepare=spies[2])
+    first, second, alone = (torch.load(str(tmp_path / str(rank))) for rank in (0, 1, 2))
+    assert len(first) == len(second) == len(alone) == 2, "prunings"
+    assert equal([c["means"] for c in first], [c["means"] for c in second])
+    # the later one is of weights that were trained with other batches
+    shared, whole = first[0]["means"], alone[0]["means"]
+    assert shared.keys() == whole.keys()
+    for name, mean in shared.items():
+        assert torch.allclose(mean, whole[name], rtol=1e-4, atol=1e-12)
+    counts = [calibrations[0]["batches"] for calibrations in (first, second, alone)]
+    assert counts[0] + counts[1] == counts[2] and abs(counts[0] - counts[1]) <= 1
+    assert 8 <= counts[2] <= 12
+    masks, one = (first_mask(tmp_path / name) for name in ("two", "one"))
+    assert [int((~mask).sum()) for mask in (masks, one)] == [round((1 - 0.2**0.5) * len(one))] * 2
+    assert int((masks ^ one).sum()) <= 4, "they differ by rounding alone"
+
+
+@pytest.mark.parametrize(
+    "how, said",
+    [("gradient", "is NaN or infinite in batch 2 of the calibration"), ("error", "user's own")],
+)
+def test_a_calibration_that_fails_in_one_process_ends_both(data, dense, tmp_path, how, said):
+    fails = ("spy", "failing_calibration", how)
+    outputs = two(
+        data, tmp_path / "run", *FISHER, "--finetune-from-model", dense, backend="legacy_ddp",
+        ok=False, prepare=(None, fails),
+    )  # fmt: skip
+    assert "another process of this run could not calibrate; see there" in outputs[0]
+    assert "Traceback" not in outputs[0]
+    assert said in outputs[1] and ("Traceback" in outputs[1]) == (how == "error")

@@ -1,0 +1,65 @@
+"""Which weight each part of an optimizer's state belongs to."""
+
+import pytest
+import torch
+
+from fairseq_prune.checkpoints.optimizer_state import state_of_weights
+from fairseq_prune.pruning import PruneError
+
+COPY = "encoder.layers.0.in_proj_weight"  # stock fairseq's, which does not train
+
+
+def model(copies=False):
+    weights = {
+        "encoder.version": torch.ones(1),
+        "encoder.embed_tokens.weight": torch.ones(3, 2),
+        COPY: torch.ones(4, 4),
+        "encoder.layers.0.fc1.weight": torch.ones(2, 3),
+        "encoder.layers.0.fc1.bias": torch.ones(2),
+        "decoder.output_projection.weight": torch.ones(3, 2),
+    }
+    return {name: w for name, w in weights.items() if copies or name != COPY}
+
+
+ALIASES = {"encoder.embed_tokens.weight": ("decoder.output_projection.weight",)}
+NAMES = [
+    "encoder.embed_tokens.weight",
+    "encoder.layers.0.fc1.weight",
+    "encoder.layers.0.fc1.bias",
+]
+PARTS = {name: torch.rand(model()[name].shape) for name in NAMES}
+
+
+def found(values, copies=False):
+    state = {"state": {k: {"step": 3, "exp_avg_sq": v} for k, v in values.items()}}
+    checkpoint = {"model": model(copies), "last_optimizer_state": state}
+    return state_of_weights(checkpoint, ALIASES, "exp_avg_sq", "a.pt")
+
+
+def is_right(result):
+    assert list(result) == NAMES
+    assert all(torch.equal(result[name], PARTS[name]) for name in NAMES)
+
+
+def test_one_for_each_parameter():
+    is_right(found(dict(enumerate(PARTS.values()))))
+    # the copy is the optimizer's second parameter, and has no state
+    is_right(found(dict(zip((3, 0, 2), (PARTS[NAMES[k]] for k in (2, 0, 1)))), copies=True))
+
+
+def test_one_for_all():
+    """As of fairseq's FP16Optimizer."""
+    flat = [PARTS[name].flatten() for name in NAMES]
+    is_right(found({0: torch.cat(flat)}))
+    is_right(found({0: torch.cat([flat[0], torch.zeros(16), *flat[1:]])}, copies=True))
+
+
+@pytest.mark.parametrize("values, said", [
+    ({}, "a.pt holds no exp_avg_sq, the state of an optimizer such as adam"),
+    ({0: None}, "a.pt holds no exp_avg_sq"),
+    ({0: torch.ones(6), 1: torch.ones(2)}, "is not of all its parameters .* take score fisher"),
+    ({0: torch.ones(15)}, "is not of all its parameters"),
+])  # fmt: skip
+def test_what_is_missing(values, said):
+    with pytest.raises(PruneError, match=said):
+        found(values)

@@ -1,0 +1,395 @@
+"""What calibration says of weights, against gradients made by hand, and what it leaves alone."""
+
+import copy
+import random
+
+import numpy
+import pytest
+import torch
+from fairseq.criterions import FairseqCriterion
+from fairseq.criterions.cross_entropy import CrossEntropyCriterion
+from fairseq.data import Dictionary, FairseqDataset, LanguagePairDataset
+from fairseq.models import BaseFairseqModel
+from fairseq.models.transformer import TransformerConfig, TransformerModelBase
+from fairseq.tasks import FairseqTask
+from fairseq.tasks.translation import TranslationConfig, TranslationTask
+from torch import nn
+
+import fairseq_prune  # noqa: F401  (registers)
+from fairseq_prune.models.own_weights import encode_with_own_weights
+from fairseq_prune.models.parameters import is_copy
+from fairseq_prune.pruning import PruneError, Statistic, prune
+from fairseq_prune.pruning.statistics import AbsoluteGradients, SquaredGradients
+from fairseq_prune.tasks import calibration
+from fairseq_prune.tasks.calibration import Calibration, calibrate
+
+WORDS, PAIRS = 12, 70
+USUAL = Calibration()
+
+
+def vocabulary():
+    words = Dictionary()
+    for k in range(WORDS - len(words)):
+        words.add_symbol(f"w{k}")
+    return words
+
+
+def translation():
+    """A task with a set of random sentences."""
+    words, rng = vocabulary(), numpy.random.RandomState(0)
+    task = TranslationTask(TranslationConfig(), words, words)
+    sentences = [
+        torch.tensor([*rng.randint(4, WORDS, size=rng.randint(1, 7)), words.eos()])
+        for _ in range(PAIRS)
+    ]
+    sizes = numpy.array([len(s) for s in sentences])
+    task.datasets["train"] = LanguagePairDataset(
+        sentences, sizes, words, sentences[::-1], sizes[::-1], words
+    )
+    return task
+
+
+def transformer(task, tied=True):
+    """With dropout, and layers that drop out."""
+    cfg = TransformerConfig(dropout=0.5, share_decoder_input_output_embed=tied)
+    for side in (cfg.encoder, cfg.decoder):
+        side.embed_dim = side.ffn_embed_dim = 8
+        side.layers, side.attention_heads, side.layerdrop = 2, 2, 0.5
+    cfg.decoder.input_dim = cfg.decoder.output_dim = 8
+    torch.manual_seed(0)
+    return TransformerModelBase.build_model(cfg, task)
+
+
+@pytest.fixture
+def task():
+    return translation()
+
+
+@pytest.fixture
+def model(task):
+    return transformer(task).train()
+
+
+class Loss(CrossEntropyCriterion):
+    """That notes the batches it sees, and has a parameter of its own."""
+
+    def __init__(self, task):
+        super().__init__(task, sentence_avg=False)
+        self.seen = []
+        self.own = nn.Parameter(torch.ones(()))
+
+    def forward(self, model, sample, reduce=True):
+        self.seen.append(sample)
+        loss, size, logged = super().forward(model, sample)
+        return loss * self.own, size, logged
+
+
+@pytest.fixture
+def criterion(task):
+    return Loss(task)
+
+
+def weights_of(model):
+    return [n for n, p in model.named_parameters() if p.dim() == 2 and not is_copy(n)]
+
+
+def found_by(task, model, criterion, statistic=SquaredGradients, how=USUAL, **more):
+    names = weights_of(model)
+    return calibrate(task, task.train_step, model, criterion, statistic(), names, how, **more)
+
+
+def gradients(model, criterion, batch):
+    """Of the mean loss of a token, by name, in evaluation mode."""
+    model.eval()
+    loss, size, _ = criterion(model, batch)
+    named = dict(model.named_parameters())
+    found = torch.autograd.grad(loss / size, list(named.values()), allow_unused=True)
+    return dict(zip(named, found))
+
+
+@pytest.mark.parametrize(
+    "kind, of", [(SquaredGradients, torch.square), (AbsoluteGradients, torch.abs)]
+)
+def test_statistics_are_means_over_the_batches(task, model, criterion, kind, of):
+    """Without dropout and with all layers, though the task's step asks for training mode."""
+    found = found_by(task, model, criterion, kind)
+    batches, criterion.seen = criterion.seen, []
+    assert sorted(int(k) for batch in batches for k in batch["id"]) == list(range(PAIRS))
+    assert max(batch["nsentences"] for batch in batches) == calibration.BATCH
+    each = [gradients(model, criterion, batch) for batch in batches]
+    assert found.keys() == set(weights_of(model))
+    for name, mean in found.items():
+        expected = torch.stack([of(g[name].double()) for g in each]).mean(0)
+        assert mean.dtype == torch.float32 and mean.any()
+        assert torch.allclose(mean.double(), expected, rtol=1e-4, atol=1e-12)
+
+
+def test_a_tied_weight_has_the_gradients_of_all_its_uses(task, model, criterion):
+    """Those of a model that has it twice, summed."""
+    found = found_by(task, model, criterion)
+    table, output = "decoder.embed_tokens.weight", "decoder.output_projection.weight"
+    assert table in found and output not in found
+    apart = transformer(task, tied=False)
+    apart.load_state_dict(model.state_dict())
+    encode_with_own_weights(apart)
+    batches = list(criterion.seen)
+    each = [gradients(apart, criterion, batch) for batch in batches]
+    expected = torch.stack([(g[table] + g[output]).square() for g in each]).mean(0)
+    assert torch.allclose(found[table], expected, rtol=1e-3, atol=1e-12)
+    one_use = torch.stack([g[table].square() for g in each]).mean(0)
+    assert not torch.allclose(found[table], one_use, rtol=0.1)
+
+
+def test_all_is_as_before_afterwards(task, model, criterion):
+    model.encoder.layers[0].eval()
+    model.decoder.layers[1].fc1.weight.requires_grad_(False)
+    parameters = [*model.parameters(), criterion.own]
+    for k, parameter in enumerate(parameters):
+        parameter.grad = torch.full_like(parameter, float(k)) if k % 3 else None
+    held = [(p, p.grad, None if p.grad is None else p.grad.clone()) for p in parameters]
+    needed = [p.requires_grad for p in parameters]
+    values = copy.deepcopy(model.state_dict())
+    modes = {name: module.training for name, module in model.named_modules()}
+    torch.manual_seed(5), numpy.random.seed(6), random.seed(7)
+    states = torch.get_rng_state(), numpy.random.get_state(), random.getstate()
+
+    found_by(task, model, criterion)
+
+    for parameter, gradient, content in held:
+        assert parameter.grad is gradient
+        assert gradient is None or torch.equal(gradient, content)
+    assert [p.requires_grad for p in parameters] == needed
+    assert all(torch.equal(v, values[name]) for name, v in model.state_dict().items())
+    assert {name: module.training for name, module in model.named_modules()} == modes
+    assert criterion.training and "train" not in vars(model)
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert str(numpy.random.get_state()) == str(states[1]) and random.getstate() == states[2]
+
+
+def test_so_it_is_after_a_failure(task, model, criterion):
+    with torch.no_grad():
+        model.decoder.layers[0].fc1.weight.fill_(float("nan"))
+    states = torch.get_rng_state(), random.getstate()
+    with pytest.raises(PruneError):
+        found_by(task, model, criterion)
+    assert all(p.grad is None for p in model.parameters())
+    assert model.training and model.decoder.layers[0].training and "train" not in vars(model)
+    assert torch.equal(torch.get_rng_state(), states[0]) and random.getstate() == states[1]
+
+
+def test_batches_to_train_on_are_none_the_wiser(task, model, criterion):
+    def rest(interrupted):
+        task.dataset_to_epoch_iter.clear()
+        made = task.get_batch_iterator(task.dataset("train"), max_sentences=8, epoch=1)
+        batches = iter(made.next_epoch_itr(shuffle=True))
+        first = [next(batches)["id"].tolist() for _ in range(2)]
+        before = dict(task.dataset_to_epoch_iter)
+        if interrupted:
+            found_by(task, model, criterion)
+        assert task.dataset_to_epoch_iter == before
+        first += [batch["id"].tolist() for batch in batches]
+        return first + [b["id"].tolist() for b in made.next_epoch_itr(shuffle=True)]
+
+    assert rest(True) == rest(False)
+
+
+def test_the_seed_says_which_sentences(task, model, criterion):
+    def drawn(seed, epoch=1):
+        criterion.seen = []
+        found = found_by(task, model, criterion, how=Calibration("train", 32, seed), epoch=epoch)
+        ids = [batch["id"].tolist() for batch in criterion.seen]
+        assert 32 <= sum(map(len, ids)) < 32 + calibration.BATCH
+        return found, ids
+
+    one, ids = drawn(1)
+    torch.manual_seed(99), numpy.random.seed(98), random.seed(97)
+    again, same = drawn(1)
+    assert ids == same and all(torch.equal(one[name], again[name]) for name in one)
+    for other, others in (drawn(2), drawn(1, epoch=2)):
+        assert others != ids
+        assert not torch.equal(one["decoder.layers.0.fc1.weight"],
+                               other["decoder.layers.0.fc1.weight"])  # fmt: skip
+
+
+def test_a_loss_that_draws_random_numbers_draws_the_same(task, model, criterion):
+    class Noisy(Loss):
+        def forward(self, model, sample, reduce=True):
+            noise = torch.rand(()) + numpy.random.rand() + random.random()
+            loss, size, logged = super().forward(model, sample)
+            return loss * noise, size, logged
+
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed), numpy.random.seed(seed), random.seed(seed)
+        found.append(found_by(task, model, Noisy(task)))
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
+def test_what_is_frozen_is_refused_by_name(task, model, criterion):
+    name = "encoder.layers.1.fc2.weight"
+    named = dict(model.named_parameters())
+    named[name].requires_grad_(False)
+    found = found_by(task, model, criterion)
+    assert name not in found and len(found) == len(weights_of(model)) - 1
+    weights = {n: named[n].data for n in weights_of(model)}
+    with pytest.raises(PruneError, match=f"{name} has no statistics for score fisher .*frozen"):
+        prune(weights, dict.fromkeys(weights, "all"), "class-blind", 0.5, None, "fisher",
+              statistics=found)  # fmt: skip
+
+
+def test_progress_is_a_share_of_what_there_is(task, model, criterion):
+    for samples, most in ((32, 32 + calibration.BATCH), (9999, PAIRS)):
+        said = []
+        how = Calibration("train", samples)
+        found_by(task, model, criterion, how=how, progress=lambda *now, to=said: to.append(now))
+        assert [done for done, _ in said] == sorted({done for done, _ in said})
+        shares = [share for _, share in said]
+        assert shares == sorted(shares) and 0 < shares[0] < shares[-1] == 1
+        assert said[-1][0] <= most
+
+
+def test_sentences_longer_than_a_batch(task, model, criterion, monkeypatch):
+    monkeypatch.setattr(calibration, "MAX_TOKENS", 2)
+    found_by(task, model, criterion)
+    assert sum(batch["nsentences"] for batch in criterion.seen) == PAIRS
+
+
+def test_sets_that_are_not_there(task, model, criterion, tmp_path):
+    task.cfg.data, task.cfg.source_lang, task.cfg.target_lang = str(tmp_path), "en", "de"
+    with pytest.raises(PruneError, match="subset tuning is not there to calibrate with .*; name"):
+        found_by(task, model, criterion, how=Calibration("tuning"))
+    words = task.source_dictionary
+    task.datasets["none"] = LanguagePairDataset([], numpy.array([]), words, [], numpy.array([]))
+    with pytest.raises(PruneError, match="there is no sentence in none to calibrate with; name an"):
+        found_by(task, model, criterion, how=Calibration("none"))
+
+
+class Numbers(FairseqDataset):
+    """Vectors of two numbers, in batches of one or of several models."""
+
+    def __init__(self, rows, models=()):
+        self.rows, self.models = rows, models
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, index):
+        return self.rows[index]
+
+    def size(self, index):
+        return 1
+
+    num_tokens = size
+
+    def num_tokens_vec(self, indices):
+        return numpy.ones(len(indices), dtype=numpy.int64)
+
+    def collater(self, rows):
+        batch = {"id": list(range(len(rows))), "net_input": {"x": torch.stack(rows)}}
+        return {name: batch for name in self.models} if self.models else batch
+
+
+class NumbersTask(FairseqTask):
+    def __init__(self, rows, models=()):
+        super().__init__(None)
+        self.datasets["train"] = Numbers(rows, models)
+
+    def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
+        if "net_input" in sample:
+            args = (sample, model, criterion, optimizer, update_num)
+            return super().train_step(*args, ignore_grad)
+        sizes = [self.train_step(part, model, criterion, optimizer, update_num)[1]
+                 for part in sample.values()]  # fmt: skip
+        return 0.0, sum(sizes), {}
+
+
+class Product(BaseFairseqModel):
+    """Its gradient is the sum of the rows, as far as its type goes."""
+
+    def __init__(self, kind=torch.float32):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1, 2, dtype=kind))
+
+    def max_positions(self):
+        return None
+
+    def forward(self, x):
+        return self.weight * x
+
+
+class Sum(FairseqCriterion):
+    def __init__(self):
+        super().__init__(None)
+        self.types, self.seen = set(), []
+
+    def forward(self, model, sample):
+        self.seen.append(sample["net_input"]["x"])
+        product = model(**sample["net_input"])
+        self.types.add(product.dtype)
+        return product.sum(), len(sample["id"]), {}
+
+
+def numbers(rows, kind=torch.float32, models=(), how=USUAL, statistic=AbsoluteGradients):
+    criterion = Sum()
+    found = found_by(NumbersTask(rows, models), Product(kind), criterion, statistic, how)
+    assert criterion.types == {kind}
+    return found["weight"]
+
+
+class TestHalfPrecision:
+    def test_gradients_are_unscaled_and_float32(self):
+        """Of which the second is lost in float16 if it is not scaled meanwhile."""
+        rows = [torch.tensor([0.5, 1e-7])] * 8
+        found = numbers(rows, torch.float16)
+        assert found.dtype == torch.float32
+        assert torch.allclose(found, numbers(rows), rtol=0.2)
+        assert float(rows[0].half()[1]) * 0.5 < 6e-8
+
+    def test_a_scale_that_overflows_is_halved(self):
+        """8 rows of 100, 1024 times: beyond 65504."""
+        rows = [torch.tensor([100.0, 1.0])] * 8
+        assert torch.equal(numbers(rows, torch.float16), torch.tensor([[100.0, 1.0]]))
+
+    def test_what_overflows_without_a_scale_is_named(self):
+        rows = [torch.tensor([1.0, 30000.0])] * 8
+        with pytest.raises(PruneError, match="the gradient of weight is NaN or inf.* in batch 1 "):
+            numbers(rows, torch.float16)
+
+
+def test_a_gradient_that_is_no_number_is_named_with_its_batch():
+    rows = [torch.tensor([1.0, 2.0])] * (3 * calibration.BATCH)
+    rows[5] = torch.tensor([1.0, float("inf")])
+    task, found = NumbersTask(rows), []
+
+    class Kept(Statistic):
+        def of_gradient(self, gradient):
+            found.append(gradient)
+            return gradient
+
+    with pytest.raises(PruneError, match="the gradient of weight is NaN or infinite in batch") as e:
+        found_by(task, Product(), Sum(), Kept)
+    # those before it were taken in
+    assert f"in batch {len(found) + 1} of the calibration" in str(e.value)
+
+
+def test_batches_of_several_models():
+    """Each is of as many sentences as its parts have, and its gradient is that of all of them."""
+    rows = [torch.tensor([float(k), 1.0]) for k in range(64)]
+    task, criterion = NumbersTask(rows, models=("en-de", "de-en")), Sum()
+    found = found_by(task, Product(), criterion, AbsoluteGradients, Calibration(samples=64))
+    first, also_first, second, _ = criterion.seen
+    assert len(first) == calibration.BATCH and torch.equal(first, also_first)
+    expected = (first.mean(0) + second.mean(0)) / 2
+    assert torch.allclose(found["weight"][0], expected)
+
+
+def test_memory_that_runs_out_is_a_sentence():
+    """fairseq's trainer would leave the batch out, and go on without a mask."""
+
+    class Large(NumbersTask):
+        def train_step(self, *args, **kwargs):
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 TiB\n(GPU 0)")
+
+    task = Large([torch.ones(2)] * 4)
+    with pytest.raises(PruneError, match=r"needs more memory than there is \(CUDA out of memory"):
+        found_by(task, Product(), Sum())
