@@ -48,6 +48,13 @@ TASKS = {
     ),
 }  # fmt: skip
 
+#: What they are pruned by, of few batches.
+SCORES = {
+    "multilingual": "--prune-score fisher --prune-samples 96".split(),
+    "virtual epochs": "--prune-score taylor --prune-samples 64".split(),
+    "speech": "--prune-score obs --prune-samples 32".split(),
+}
+
 BATCHES_OF_THEIR_OWN = ("multilingual", "virtual epochs")
 
 CLASSES = {
@@ -113,7 +120,7 @@ def test_prunes_resumes_and_translates(request, tmp_path, name):
     train(corpus, tmp_path / "dense", "--task", task, "--optimizer", "adam", "--max-update", "1",
           base=base)  # fmt: skip
     pruned = [
-        "--task", f"pruned_{task}", "--optimizer", "pruned_adam", *PRUNE,
+        "--task", f"pruned_{task}", "--optimizer", "pruned_adam", *PRUNE, *SCORES.get(name, []),
         "--finetune-from-model", tmp_path / "dense" / "checkpoint_last.pt",
     ]  # fmt: skip
     train(corpus, tmp_path / "whole", *pruned, base=base)
@@ -137,6 +144,13 @@ def test_prunes_resumes_and_translates(request, tmp_path, name):
     for mask in map(torch.cat, by_class.values()):
         assert int((~mask).sum()) == round(0.6 * len(mask))
     assert set(by_class) == CLASSES.get(name, set(by_class))
+    if name in SCORES:
+        asked = [word.replace("--prune-", "--") for word in SCORES[name]]
+        run("fairseq-prune", "prune", tmp_path / "dense" / "checkpoint_last.pt", tmp_path / "p.pt",
+            "--sparsity", "0.6", "--data", corpus, *asked)  # fmt: skip
+        record = state_of(tmp_path / "p.pt")["prune"]
+        kept = [unpack(m, record["shapes"][n]) for n, m in record["masks"].items()]
+        assert sum(int((~m).sum()) for m in kept) == round(0.6 * sum(m.numel() for m in kept))
     said = run(
         "fairseq-generate", corpus, "--path", tmp_path / "whole" / "checkpoint_best.pt", "--task",
         task, *options, *generating, "--cpu", "--num-workers", "0", "--batch-size", "1",

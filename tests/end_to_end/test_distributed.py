@@ -98,7 +98,7 @@ def first_mask(folder):
 
 
 def test_two_processes_calibrate_as_one(data, dense, tmp_path):
-    """Each looks at its share of the batches; all have the mean over all of them, and prune by it."""
+    """Each looks at its share of the batches; all prune by the mean over all of them."""
     start = (*FISHER, "--finetune-from-model", dense)
     spies = [("spy", "on_statistics", str(tmp_path / str(rank))) for rank in (0, 1, 2)]
     two(data, tmp_path / "two", *start, backend="pytorch_ddp", prepare=spies[:2])

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 import fairseq_prune  # noqa: F401  (registers)
+from fairseq_prune.models.weight_classes import fairseq_classes
 from fairseq_prune.optim.placement import innermost, master_view, masters
 from fairseq_prune.pruning import unpack
 from fairseq_prune.tasks.options import OPTIONS, SEEN
@@ -164,3 +165,90 @@ def test_a_resumed_run_goes_on_under_the_mask(mode):
     for name, param in cut.named().items():
         assert torch.equal(param, whole.named()[name])
     assert all(torch.equal(m, whole.masks()[n]) for n, m in cut.masks().items())
+
+
+def looks_at(gradients):
+    """What calibrates with ``gradients``, of a batch each, in place of data."""
+
+    def calibrate(statistic, names):
+        for batch in gradients:
+            statistic.add({name: batch[name] for name in names})
+        return statistic.mean()
+
+    return calibrate
+
+
+def kept_of(scores, count):
+    """Flat: all but the ``count`` lowest."""
+    flat = torch.cat([scores[name].double().flatten() for name in ("a", "b")])
+    keep = torch.ones(len(flat), dtype=torch.bool)
+    keep[torch.sort(flat, stable=True)[1][:count]] = False
+    return keep
+
+
+def test_the_state_of_adam_is_that_of_each_weight(mode):
+    """Also where it is one vector of all weights, or is kept for the masters."""
+    run = Run(mode, prune_score="adam:exponent=0.5,damping=0")
+    for _ in range(2):
+        run.update()
+    masters = {name: m.clone().float() for name, m in run.masters().items()}
+    state = innermost(run.optimizer).optimizer.state.values()
+    flat = torch.cat([value["exp_avg_sq"].float().flatten() for value in state])
+    squares = dict(zip("abc", (p.clone() for p in flat.split([24, 15, 7]))))
+    run.update()
+    classes = fairseq_classes({name: masters[name] for name in "ab"})
+    assert classes["a"] != classes["b"]
+    scores = {
+        name: masters[name].abs().flatten() * (squares[name] / squares[name].mean()).sqrt()
+        for name in "ab"
+    }
+    found = torch.cat([m.flatten() for m in run.masks().values()])
+    assert int((found ^ kept_of(scores, 20)).sum()) <= 2, "rounding"
+
+
+def test_a_score_with_data_ranks_the_masters(mode):
+    run = Run(mode, prune_score="taylor")
+    gradients = [{n: torch.rand(p.shape) for n, p in run.named().items()} for _ in range(3)]
+    run.calibrate = looks_at(gradients)
+    for _ in range(2):
+        run.update()
+    masters = {name: m.clone().float() for name, m in run.masters().items()}
+    run.update()
+    scores = {name: masters[name].abs() * sum(g[name] for g in gradients) for name in "ab"}
+    found = torch.cat([m.flatten() for m in run.masks().values()])
+    assert torch.equal(found, kept_of(scores, 20))
+
+
+def test_what_makes_up_for_the_pruned_is_in_masters_and_model(mode):
+    run = Run(mode, prune_score="obs")
+    gradients = [{n: torch.randn(p.shape) for n, p in run.named().items()} for _ in range(9)]
+    run.calibrate = looks_at(gradients)
+    for _ in range(2):
+        run.update()
+    before = {name: m.clone() for name, m in run.masters().items()}
+    # the pruning alone
+    run.pruner.before_update(run.model, run.optimizer, None, run.updates, run.calibrate)
+    for name, mask in run.masks().items():
+        master, weight = run.masters()[name], run.named()[name].data
+        assert positive_zero(master[~mask]) and positive_zero(weight[~mask])
+        assert torch.equal(weight, master.to(weight.dtype))
+        changed = master[mask] != before[name][mask]
+        assert changed.float().mean() > 0.5
+        expected = compensated(before[name].double(), mask, [g[name] for g in gradients])
+        assert torch.allclose(master.double(), expected, rtol=2e-2, atol=2e-2)
+    assert torch.equal(run.masters()["c"], before["c"])
+
+
+def compensated(weight, mask, gradients):
+    """Hassibi and Stork 1993: the surviving weights of each row where the loss is least."""
+    mean_square = torch.stack([g.double().square() for g in gradients]).mean()
+    rows = []
+    for r, (row, keep) in enumerate(zip(weight, mask)):
+        g = torch.stack([gradient[r].double() for gradient in gradients])
+        fisher = g.T @ g / len(gradients) / mean_square
+        damped = fisher + 0.1 * torch.eye(len(row), dtype=torch.float64)
+        new = torch.zeros_like(row)
+        wanted = fisher[keep][:, ~keep] @ row[~keep]
+        new[keep] = row[keep] + torch.linalg.solve(damped[keep][:, keep], wanted)
+        rows.append(new)
+    return torch.stack(rows)
