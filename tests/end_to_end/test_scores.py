@@ -240,7 +240,7 @@ def test_what_makes_up_for_the_rest_packs_and_decodes(data, dense, tmp_path):
 
 class TestAdam:
     def expected(self, path):
-        """The weights to keep: |w| (F + 0.1 mean F)^(1/4), in words' tables F over its row."""
+        """The weights to keep: |w| (F + 0.1 mean F)^(1/4), rows of words with the class's mean."""
         state = state_of(path)
         names = [name for name in state["model"] if "version" not in name]
         moments = state["last_optimizer_state"]["state"]
@@ -249,13 +249,12 @@ class TestAdam:
         classes = fairseq_classes({n: state["model"][n] for n in weights})
         scores = {}
         for name, weight in weights.items():
+            same = [squares[n].ravel() for n in weights if classes[n] == classes[name]]
+            mean, found = np.concatenate(same).mean(), squares[name]
             if re.search("embedding|softmax", classes[name]):
-                mean = squares[name].mean(1, keepdims=True)
-                unit = np.where(mean > 0, squares[name] / np.where(mean > 0, mean, 1), 1.0)
-            else:
-                same = [squares[n].ravel() for n in weights if classes[n] == classes[name]]
-                unit = squares[name] / np.concatenate(same).mean()
-            scores[name] = np.abs(weight) * (unit + 0.1) ** 0.25
+                rows = found.mean(1, keepdims=True)
+                found = np.where(rows > 0, found * mean / np.where(rows > 0, rows, 1), mean)
+            scores[name] = np.abs(weight) * (found + 0.1 * mean) ** 0.25
         ranked = np.sort(np.concatenate([s.ravel() for s in scores.values()]))
         k = round(0.8 * len(ranked))
         return {name: torch.from_numpy(s > ranked[k - 1]) for name, s in scores.items()}
