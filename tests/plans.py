@@ -14,7 +14,12 @@ LOW_RANK = "--factorization low-rank --lstm-rank 6 --softmax-rank 5"
 METHODS = [
     {"name": "dense", "train": "scratch"},
     {"name": "int8", "from": "dense", "values": "int8", "runtime": "int8"},
-    {"name": "pruned 70%", "from": "dense", "prune": "--sparsity 0.7", "runtime": "sparse"},
+    {
+        "name": "pruned 70%",
+        "from": "dense",
+        "prune": "--sparsity 0.7 --score=fisher --samples 64",
+        "runtime": "sparse",
+    },
     {
         "name": "pruned 70%, retrained",
         "from": "dense",

@@ -8,7 +8,8 @@ from typing import List
 
 from ..checkpoints.folder_lock import folder_lock
 from ..checkpoints.writing import write_text
-from ..pruning import PruneError, check_request
+from ..pruning import PruneError
+from .choice import choice_of
 from .factorize import asked_factorization
 from .grid import add_run
 from .quiet import quiet_libraries
@@ -55,7 +56,7 @@ def check(verb: str, words: List[str], training: bool) -> None:
         asked_factorization(args).check()
     else:
         check_selection(args)
-        check_request(args.scheme, args.sparsity, flags="--")
+        choice_of(args)
 
 
 def call(command: List[str]) -> None:

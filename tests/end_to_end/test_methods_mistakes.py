@@ -29,6 +29,8 @@ def change(index, **keys):
         (change(2, prune="--sparsity 1.5"), "pruned 70%: --sparsity 1.5 is outside [0, 1)"),
         (change(2, prune="--sparsity 0.7 --schedule gradual"), "--schedule is no option of prune"),
         (change(3, prune="--scheme class-blond --sparsity 0.5"), "--scheme class-blond"),
+        (change(2, prune="--sparsity 0.5 --score fischer"), "--score fischer is unknown; choose"),
+        (change(2, prune="--sparsity 0.5 --samples 9"), "--samples has no meaning with score"),
         (change(0, prune="--sparsity 0.5"), "it prunes and has no model to begin with"),
         (change(4, factorize="--factorization svd --lstm-rank 2"), "--factorization svd: choose"),
         (

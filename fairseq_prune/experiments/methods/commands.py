@@ -4,6 +4,7 @@ import os
 import shlex
 from typing import List, NamedTuple, Optional
 
+from ...pruning import find_score
 from .read import Method, Plan
 
 
@@ -33,9 +34,19 @@ def steps(plan: Plan, method: Method, out: str) -> List[Step]:
         found.append(Step(_training(plan, method, folder, model), _best(folder), trains=True))
         model = _best(folder)
     elif method.prune is not None:
-        model = add("prune", "pruned.pt", *method.prune)
+        model = add("prune", "pruned.pt", *method.prune, *_data(plan, method.prune))
     add("pack", "model.packed", "--values", method.values, "--data", plan.data)
     return found
+
+
+def _data(plan: Plan, prune: List[str]) -> List[str]:
+    """What a score that needs data looks at, unless it is told to look at others."""
+    given = [word.split("=")[0] for word in prune]
+    if "--score" not in given or "--data" in given:
+        return []
+    k = given.index("--score")
+    score = prune[k].partition("=")[2] or prune[k + 1]
+    return ["--data", plan.data] if find_score(score).statistic is not None else []
 
 
 def checkpoint(plan: Plan, method: Method, out: str) -> str:
