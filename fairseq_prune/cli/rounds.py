@@ -163,8 +163,7 @@ class Rounds:
 
     def _asked(self) -> Dict[str, Any]:
         found = {name: getattr(self.args, name) for name in ASKED}
-        floors = ("floor", "row_floor")
-        return {n: v for n, v in found.items() if (v if n in floors else v is not None)}
+        return {n: v for n, v in found.items() if (v if n == "floor" else v is not None)}
 
     def _plan(self) -> Dict[str, Any]:
         names = ("scheme", "sparsity", "include", "exclude", "rounds", "spacing", "rewind")
