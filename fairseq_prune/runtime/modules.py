@@ -86,8 +86,9 @@ class ProductLinear(ProductModule):
         super().__init__(make, like, [("weight",)])
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self._biased(self.products["weight"](x.reshape(-1, x.shape[-1])), "bias")
-        return y.reshape(*x.shape[:-1], -1)
+        # flatten and not reshape(-1, ...), which is in doubt where there are no elements
+        y = self._biased(self.products["weight"](x.unsqueeze(0).flatten(0, -2)), "bias")
+        return y.reshape(*x.shape[:-1], y.shape[1])
 
     @property
     def weight(self) -> Tensor:
@@ -155,7 +156,7 @@ class ProductLSTM(ProductModule):
             data, batch_sizes, order, back = x
             sizes = batch_sizes.tolist()
         else:
-            data, order, back = x.reshape(-1, x.shape[-1]), None, None
+            data, order, back = x.flatten(0, 1), None, None
             sizes = [x.shape[1]] * x.shape[0]
         runs = self.num_layers * len(self._directions)
         if state is None:
@@ -176,7 +177,7 @@ class ProductLSTM(ProductModule):
             h, c = h.index_select(1, back), c.index_select(1, back)
         if isinstance(x, PackedSequence):
             return PackedSequence(data, x.batch_sizes, order, back), (h, c)
-        return data.reshape(*x.shape[:2], -1), (h, c)
+        return data.reshape(*x.shape[:2], data.shape[1]), (h, c)
 
     def _run(self, suffix: str, data: Tensor, sizes: List[int], state: State):
         """One layer in one direction over packed ``data`` (N, I), ``sizes[t]`` rows at time t."""

@@ -63,6 +63,8 @@ class Sparse:
 
     def __call__(self, x: Tensor) -> Tensor:
         count, width = x.shape
+        if count == 0:
+            return x.new_empty(0, self.weight.shape[0])
         if count <= 2:  # too few to be worth the padding
             return torch.stack([torch.mv(self.weight, row) for row in x])
         padded = x.new_zeros(width, -(-count // COLUMNS) * COLUMNS)
@@ -82,8 +84,11 @@ class Int8:
 
     def __init__(self, weights: List[Weight]):
         dense = Dense(weights).weight
+        largest = dense.new_zeros(len(dense))
+        if dense.numel():
+            largest = torch.maximum(dense.amax(dim=1), -dense.amin(dim=1))
         # rows of zeros need a scale, too
-        scales = torch.maximum(dense.amax(dim=1), -dense.amin(dim=1)).double().clamp_(min=1e-12)
+        scales = largest.double().clamp_(min=1e-12)
         zeros = torch.zeros(len(scales), dtype=torch.int64)
         with _quietly():
             quantized = torch.quantize_per_channel(dense, scales / 127, zeros, 0, torch.qint8)
@@ -103,7 +108,9 @@ class Int8:
 
     def __call__(self, x: Tensor) -> Tensor:
         # seven bits of x: with eight, processors without VNNI overflow
-        return torch.ops.quantized.linear_dynamic(x, self.packed, reduce_range=True)
+        y = torch.ops.quantized.linear_dynamic(x, self.packed, reduce_range=True)
+        # torch gives what was in memory where there is nothing to add up
+        return y if x.shape[1] else torch.zeros_like(y)
 
     def dense(self) -> Tensor:
         return torch.ops.quantized.linear_unpack(self.packed)[0].dequantize()

@@ -91,6 +91,24 @@ def test_stepped_lstm(kind, stored):
         close(a, b)
 
 
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+@torch.no_grad()
+def test_batches_of_none(kind, stored):
+    module = pruned(nn.Linear(20, 30))
+    made = like(module, kind, ProductLinear, stored)
+    for shape in ((0, 20), (0, 3, 20), (2, 0, 20)):
+        close(made(torch.randn(shape)), module(torch.randn(shape)))
+    nothing = nn.Linear(0, 30)
+    close(like(nothing, kind, ProductLinear, stored)(torch.randn(4, 0)), nothing(torch.randn(4, 0)))
+    cell, x = pruned(nn.LSTMCell(12, 16)), torch.randn(0, 12)
+    for mine, expected in zip(like(cell, kind, ProductLSTMCell, stored)(x), cell(x)):
+        close(mine, expected)
+    lstm, x = pruned(nn.LSTM(12, 16, 2, bidirectional=True)), torch.randn(5, 0, 12)
+    (mine, my_state), (expected, its_state) = like(lstm, kind, ProductLSTM, stored)(x), lstm(x)
+    for a, b in zip((mine, *my_state), (expected, *its_state)):
+        close(a, b)
+
+
 def test_what_does_not_fit_is_named():
     made = ProductLinear(lambda weights, name: KINDS["dense"](weights), nn.Linear(3, 4))
     with pytest.raises(RuntimeError, match=r"weight is \(4, 5\), the model's is \(4, 3\)"):

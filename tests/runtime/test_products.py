@@ -1,11 +1,13 @@
 """Every kind of product against x @ W.T written out."""
 
+import copy
+
 import pytest
 import torch
 from matrices import sparse_matrix
 
 from fairseq_prune.runtime.csr import csr
-from fairseq_prune.runtime.products import Dense, Int8, Sparse, sparse_where_smaller
+from fairseq_prune.runtime.products import KINDS, Dense, Int8, Sparse, sparse_where_smaller
 
 SHAPES = [(1, 1), (7, 13), (64, 33), (300, 5000), (2000, 700)]
 
@@ -46,6 +48,16 @@ def test_product_is_that_of_the_matrix(kind, count, stored):
     y = kind([stored({"w": weight})["w"]])(x)
     assert y.shape == (count, 120) and y.is_contiguous()
     assert torch.allclose(y.double(), x.double() @ weight.double().t(), atol=1e-5)
+
+
+@pytest.mark.parametrize("rows, columns", [(0, 7), (7, 0), (0, 0), (7, 5)])
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_matrices_and_vectors_without_an_element(kind, rows, columns, stored):
+    product = KINDS[kind]([stored({"w": torch.zeros(rows, columns)})["w"]])
+    for made in (product, copy.deepcopy(product)):
+        assert torch.equal(made.dense(), torch.zeros(rows, columns))
+        for count in (0, 1, 3, 9):
+            assert torch.equal(made(torch.randn(count, columns)), torch.zeros(count, rows))
 
 
 def test_int8_rounds_each_output_channel(stored):
