@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 from torch import Tensor
 
 from ..pruning import classify, find_prunable
-from .parameters import COPIES
+from .parameters import is_parameter
 from .ties import Aliases
 
 #: See et al. 2016, section 3.2 and Figure 4; the same idea for fairseq's other
@@ -36,12 +36,11 @@ CLASS_RULES = (
     ),
 )
 
-#: Not weight matrices although they have two dimensions: positional tables, the norms of
-#: weight-normalised convolutions (their directions, weight_v, are pruned), and copies.
+#: Not weight matrices although they have two dimensions: positional tables, and the norms of
+#: weight-normalised convolutions (their directions, weight_v, are pruned).
 NOT_WEIGHTS = (
     r"\bembed_positions\.",
     r"\.weight_g$",
-    COPIES,
 )
 
 #: How fairseq's multilingual models name those that they are made of.
@@ -62,9 +61,11 @@ def fairseq_prunable(
 
     ``include`` and ``exclude`` are regular expressions matched anywhere in
     "CLASS NAME: PARAMETER NAME", so that either can be named; of a weight that has
-    ``aliases``, under its own class and name or those of any of them.
+    ``aliases``, under its own class and name or those of any of them. Buffers, and the copies
+    that fairseq makes of weights, are no parameters, whatever ``include`` matches.
     """
     aliases = aliases or {}
+    named = {name: tensor for name, tensor in named.items() if is_parameter(name, tensor)}
     labels = {name: [f"{c}: {name}"] for name, c in fairseq_classes(named, aliases).items()}
     for name in labels.keys() & aliases.keys():
         own = _own_classes([name, *aliases[name]])

@@ -93,6 +93,23 @@ def test_counts_are_the_models_own(alike, tmp_path):
     assert rows[JOINED]["parameters"] == [TABLE]
 
 
+def test_a_pattern_takes_each_weight_once(data, alike, tmp_path):
+    """In a file and in training, though fairseq keeps copies of an encoder's weights."""
+    run("fairseq-prune", "prune", alike, tmp_path / "pruned.pt", "--sparsity", "0.3",
+        "--include", "encoder")  # fmt: skip
+    once = [*RETRAIN[:4], "--prune-scheme", "class-blind", "--prune-sparsity", "0.3"]
+    train(data, tmp_path / "run", *once, "--prune-include", "encoder", "--max-update", "1",
+          "--finetune-from-model", alike, base=BASE)  # fmt: skip
+    found = masks_in(tmp_path / "run" / "checkpoint_last.pt")
+    assert equal(found, masks_in(tmp_path / "pruned.pt"))
+    (model,), _ = checkpoint_utils.load_model_ensemble([str(alike)])
+    assert set(found) == {
+        name
+        for name, p in model.named_parameters()
+        if not is_copy(name) and (p.dim() == 2 or "encoder" in name)
+    }
+
+
 def test_what_only_looks_alike_is_pruned_by_itself_and_stays(data, alike, tmp_path):
     run("fairseq-prune", "prune", alike, tmp_path / "one.pt", "--sparsity", "0.3",
         "--scheme", "class-uniform")  # fmt: skip

@@ -10,7 +10,7 @@ import torch
 from fairseq.models.transformer import TransformerConfig
 from torch import nn
 
-from fairseq_prune.checkpoints.weights import aliases_in, distinct
+from fairseq_prune.checkpoints.weights import aliases_in, distinct, prunable_weights
 from fairseq_prune.models.parameters import BUFFERS, is_copy
 from fairseq_prune.models.ties import TIE_RULES, aliases_of
 from fairseq_prune.models.weight_classes import fairseq_classes, fairseq_prunable
@@ -105,9 +105,13 @@ def test_ties_and_counts_are_those_of_the_model(build_with_options, task, arch, 
         assert {name: weight.numel() for name, weight in weights.items()} == count
         # training and files call everything the same
         assert aliases == aliases_of(model)
-        live = fairseq_prunable(dict(model.named_parameters()), aliases=aliases_of(model))
-        stored = fairseq_prunable(weights, aliases=aliases)
-        assert list(live) == list(stored)
+        for include in ((), (".",)):
+            live = fairseq_prunable(dict(model.named_parameters()), include, (), aliases)
+            stored = prunable_weights(state, aliases, include)
+            assert list(live) == list(stored)
+        # a pattern for everything takes neither buffers nor fairseq's copies of weights
+        assert set(live) == set(count)
+        assert set(fairseq_prunable(state["model"], [".*"])) <= {*count, *sum(groups, [])}
 
 
 def test_every_option_of_the_table_is_tried():
