@@ -8,27 +8,27 @@ def on_masks(path):
 
     check = pruner.check_agreement
 
-    def check_agreement(masks, device):
+    def check_agreement(record, device):
         with open(path, "a", encoding="utf-8") as f:
-            f.write(f"{digest(masks)}\n")
-        check(masks, device)
+            f.write(f"{digest(record)}\n")
+        check(record, device)
 
     pruner.check_agreement = check_agreement
 
 
 def other_masks(path):
-    """Give this process masks of its own: one weight more is kept."""
+    """Give this process masks of its own: the first weight of each is kept, or pruned."""
     import fairseq_prune.tasks.pruner as pruner
 
-    masks_of = pruner.masks_of
+    prune = pruner.prune
 
-    def altered(record, weights):
-        masks = masks_of(record, weights)
-        for mask in masks.values():
+    def altered(*args, **kwargs):
+        result = prune(*args, **kwargs)
+        for mask in result.masks.values():
             mask.view(-1)[0] ^= True
-        return masks
+        return result
 
-    pruner.masks_of = altered
+    pruner.prune = altered
 
 
 def on_masks_with_ddp_on_the_cpu(path):

@@ -17,7 +17,6 @@ from ..pruning import (
     Pruned,
     PruneError,
     Statistic,
-    apply_,
     check_reachable,
     describe,
     due,
@@ -30,6 +29,7 @@ from ..pruning import (
     round_sparsities,
     score_name,
     sparsity,
+    zero_pruned_,
 )
 from .agreement import check_agreement
 from .best_model import EarlyStopping, judge_from_here, judge_nothing
@@ -111,23 +111,23 @@ class Pruner:
                 self._prior = record
             record = None
         begins = record is None
+        named, known = dict(model.named_parameters()), self._prior if begins else record
+        masks = masks_of(known, named) if known else {}
         if begins:
-            named = dict(model.named_parameters())
-            pruned = sparsity(masks_of(self._prior, named)) if self._prior else 0.0
-            record = begin(self.cfg, self._prior, pruned, update)
+            record = begin(self.cfg, self._prior, sparsity(masks), update)
         self._aliases = aliases_of(model)
         self._record = {**record, "threshold": renamed(record["threshold"], self._aliases)}
         self._schedule = schedule_of(record) if is_asked(self.cfg) else ()
         self._goes_on = bool(record["run"]["prunes"])
         if begins and self._schedule:
-            self._check_target(named)
+            self._check_target(named, masks)
         if begins and len(self._schedule) > 1:
             steps = ", ".join(f"{100 * s:.4g}% at {t}" for t, s in self._schedule)
             logger.info(f"{self.cfg.prune_schedule} schedule (updates from here): {steps}")
         if self._schedule:
             score = score_name(self.cfg.prune_scheme, self.cfg.prune_score)
             inner.sums_movement = find_score(score).state == MOVEMENT
-        self._hold(inner, model, optimizer, ema)
+        self._hold(masks, inner, model, optimizer, ema)
         inner.before_saving = self._remember_early_stopping
         if self.is_short:
             judge_nothing(self.cfg.maximize_best_checkpoint_metric)
@@ -149,7 +149,7 @@ class Pruner:
             run = self._record["run"]
             run = {**run, "prunes": run["prunes"] + last, "reached": x}
             self._record = {**make_record(result, x), "run": run}
-            self._hold(inner, model, optimizer, ema)
+            self._hold(result.masks, inner, model, optimizer, ema)
         if not self.is_short:
             judge_from_here()
 
@@ -184,10 +184,9 @@ class Pruner:
         self._goes_on = True
         return result
 
-    def _check_target(self, named) -> None:
+    def _check_target(self, named, masks) -> None:
         """Raise PruneError at the start where the schedule cannot be kept to its end."""
         chosen = self._prunable(named)
-        masks = masks_of(self._prior, named) if self._prior else None
         check_reachable(
             chosen,
             fairseq_classes(chosen, self._aliases),
@@ -202,21 +201,22 @@ class Pruner:
         include, exclude = patterns(self.cfg.prune_include), patterns(self.cfg.prune_exclude)
         return fairseq_prunable(named, include, exclude, self._aliases)
 
-    def _hold(self, inner, model, optimizer, ema) -> None:
-        named = dict(model.named_parameters())
-        placed = masters(optimizer, named)
-        self._masks = masks_of(self._record, named)
-        check_agreement(self._masks, next(model.parameters()).device)
+    def _hold(self, masks: Mapping[str, Tensor], inner, model, optimizer, ema) -> None:
+        """Keep ``masks``, those of the record, from here on."""
+        self._masks = dict(masks)
+        check_agreement(self._record, next(model.parameters()).device)
         if self._dictionaries:
             self._record = {**self._record, DICTIONARIES_KEY: self._dictionaries}
-        held = [Held.place(*placed[name], mask) for name, mask in self._masks.items()]
-        inner.hold(self._record, held)
+        named = dict(model.named_parameters())
+        placed = masters(optimizer, named)
+        held = {name: Held.place(*placed[name], mask) for name, mask in masks.items()}
+        inner.hold(self._record, list(held.values()))
         copies = dict(ema.named_parameters()) if ema is not None else {}
-        for name, mask in self._masks.items():
-            apply_(named[name].data, mask)
+        for name, (_, _, bits) in held.items():
+            zero_pruned_(named[name].data, bits)
             if name in copies:
-                apply_(copies[name].data, mask)
-        if self._masks:
+                zero_pruned_(copies[name].data, bits)
+        if masks:
             self._note_metrics()
 
     def _remember_early_stopping(self) -> None:

@@ -12,7 +12,7 @@ from ..checkpoints.dictionaries import check_dictionaries, find_dictionaries
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
 from ..models.parameters import is_copy
-from ..pruning import PruneError, masks_of, sparsity
+from ..pruning import PruneError, check_record, masks_of, sparsity
 from .options import DENSE, is_asked
 from .request import check_options
 from .ways_to_train import check_optimizer, check_possible, optimizer_class
@@ -61,10 +61,11 @@ class Start(NamedTuple):
         if taken is not None and not continues_itself(self.cfg):
             record = _mask_from(taken, model, task)
         elif record is not None:
-            masks = _masks_for(model, record, self.path)
+            _check_masks(model, record, self.path)
             if not is_asked(self.cfg):
+                pruned = sparsity(masks_of(record, dict(model.named_parameters())))
                 logger.info(
-                    f"{self.path} is pruned to {100 * sparsity(masks):.4g}%, and its mask is kept; "
+                    f"{self.path} is pruned to {100 * pruned:.4g}%, and its mask is kept; "
                     f"--prune-scheme {DENSE} trains a dense model"
                 )
         return record
@@ -146,14 +147,14 @@ def _mask_from(path: str, model: nn.Module, task: FairseqTask) -> Dict[str, Any]
         raise PruneError(
             f"--prune-mask-from {path}: the checkpoint has no mask; name one that was pruned"
         )
-    _masks_for(model, record, f"--prune-mask-from {path}")
+    _check_masks(model, record, f"--prune-mask-from {path}")
     check_dictionaries(path, find_dictionaries(state), task)
     return record
 
 
-def _masks_for(model: nn.Module, record: Dict[str, Any], where: str):
+def _check_masks(model: nn.Module, record: Dict[str, Any], where: str) -> None:
     try:
-        return masks_of(record, dict(model.named_parameters()))
+        check_record(record, dict(model.named_parameters()))
     except PruneError as error:
         raise PruneError(
             f"{where}: {error}; give the --arch and the model options it was trained with"

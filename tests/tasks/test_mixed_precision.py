@@ -15,8 +15,12 @@ from omegaconf import OmegaConf
 from torch import nn
 
 import fairseq_prune  # noqa: F401  (registers)
+from fairseq_prune import pruning
+from fairseq_prune.optim import pruned_optimizer
 from fairseq_prune.optim.placement import innermost, master_view, masters
 from fairseq_prune.pruning import unpack
+from fairseq_prune.tasks import pruner
+from fairseq_prune.tasks.agreement import digest
 from fairseq_prune.tasks.options import OPTIONS, SEEN
 from fairseq_prune.tasks.pruner import Pruner
 
@@ -145,6 +149,23 @@ def test_the_gradient_norm_is_of_what_is_left(mode):
     kept = [g[masks[n]] if n in masks else g.flatten() for n, g in gradients.items()]
     assert norm == pytest.approx(float(torch.cat(kept).norm()), rel=1e-2)
     assert norm < 0.95 * float(torch.cat([g.flatten() for g in gradients.values()]).norm())
+
+
+def test_each_mask_is_converted_once(mode, monkeypatch):
+    """Between its forms: a byte a weight, a bit a weight, whole bytes of ones."""
+    run, done = Run(mode), []
+    for _ in range(2):
+        run.update()
+    for module in (pruning.mask, pruning.record, pruned_optimizer):
+        for name in {"pack", "unpack", "keep_bits"} & set(vars(module)):
+            real = getattr(module, name)
+            monkeypatch.setattr(
+                module, name, lambda *a, real=real: done.append(real.__name__) or real(*a)
+            )
+    monkeypatch.setattr(pruner, "check_agreement", lambda record, device: digest(record))
+    run.update()
+    assert sorted(run.masks()) == ["a", "b"]
+    assert sorted(done) == ["keep_bits"] * 2 + ["pack"] * 2
 
 
 def test_a_resumed_run_goes_on_under_the_mask(mode):
