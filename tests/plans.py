@@ -23,7 +23,7 @@ METHODS = [
     {
         "name": "pruned 70%, retrained",
         "from": "dense",
-        "prune": "--sparsity 0.7 --exclude embedding|softmax",
+        "prune": "--sparsity 0.7 --exclude embedding --exclude softmax",
         "train": "retrain",
     },
     {"name": "low rank", "from": "dense", "factorize": LOW_RANK},

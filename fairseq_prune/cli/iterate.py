@@ -60,7 +60,7 @@ def add_to(verbs) -> None:
 def run_iterate(args) -> None:
     if args.command[:1] == ["--"]:
         args.command = args.command[1:]
-    check_selection(args)
+    check_selection(args, joined=args.rewind != "weights")
     rounds = Rounds(args)
     rounds.run(say=say_progress)
     found = rounds.summary()

@@ -55,7 +55,7 @@ def check(verb: str, words: List[str], training: bool) -> None:
     if verb == "factorize":
         asked_factorization(args).check()
     else:
-        check_selection(args)
+        check_selection(args, joined=training)
         choice_of(args)
 
 

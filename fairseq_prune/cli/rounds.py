@@ -8,7 +8,7 @@ from ..checkpoints.prune_file import prune_checkpoint
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
 from ..experiments.jobs import Job
-from ..pruning import PruneError, find_scheme, masks_of, round_sparsities, sparsity
+from ..pruning import PruneError, any_of, find_scheme, masks_of, round_sparsities, sparsity
 from .choice import choice_of, chooser
 from .rounds_folder import RoundsFolder
 
@@ -155,7 +155,7 @@ class Rounds:
             own += [f"--prune-{name.replace('_', '-')}", str(value)]
         for flag, patterns in (("include", self.args.include), ("exclude", self.args.exclude)):
             if patterns:
-                own += [f"--prune-{flag}", "|".join(patterns)]
+                own += [f"--prune-{flag}", any_of(patterns, f"--{flag}")]
         if self.args.rewind == "none" and r > 1:
             start = [] if started else ["--restore-file", self._last(r - 1)]
             return [*_longer(command, r), *own, *start]

@@ -1,8 +1,6 @@
 """``--include`` and ``--exclude``, for the verbs that choose weights."""
 
-import re
-
-from ..pruning import PruneError
+from ..pruning import any_of, check_pattern
 
 
 def add_selection(parser) -> None:
@@ -19,9 +17,15 @@ def add_selection(parser) -> None:
         )
 
 
-def check_selection(args) -> None:
-    for pattern in args.include + args.exclude:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise PruneError(f"{pattern!r} is no regular expression: {error}") from error
+def check_selection(args, joined: bool = False) -> None:
+    """
+    Args:
+        joined: whether they go to a training, which makes one pattern of several.
+    Raises:
+        PruneError: a pattern is wrong.
+    """
+    for flag, patterns in (("--include", args.include), ("--exclude", args.exclude)):
+        for pattern in patterns:
+            check_pattern(pattern, flag)
+        if joined and patterns:
+            any_of(patterns, flag)

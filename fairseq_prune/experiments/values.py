@@ -1,10 +1,9 @@
 """Values of a grid's file: of the right kind, or refused with their key."""
 
-import re
 import shlex
 from typing import Any, List, Mapping, Optional
 
-from ..pruning import PruneError
+from ..pruning import PruneError, check_pattern
 
 
 def check_keys(found: Any, known, where: str) -> None:
@@ -26,10 +25,7 @@ def patterns(found: Mapping, key: str) -> List[str]:
     pattern = text(found, key, None)
     if pattern is None:
         return []
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise PruneError(f"{key}: {pattern!r} is no regular expression: {error}") from error
+    check_pattern(pattern, f"{key}:")
     return [pattern]
 
 

@@ -11,6 +11,7 @@ from .errors import PruneError
 from .floors import NO_FLOORS, USUAL_FLOORS, Floors
 from .magnitude import magnitude
 from .mask import apply_, keep_bits, pack, sparsity, unpack, zero_pruned_
+from .patterns import any_of, check_pattern
 from .printable import printable
 from .prunable import find_prunable
 from .prune import ClassSummary, Pruned, check_reachable, prune
@@ -58,7 +59,9 @@ __all__ = [
     "Scorer",
     "Statistic",
     "Step",
+    "any_of",
     "apply_",
+    "check_pattern",
     "check_reachable",
     "check_record",
     "check_request",

@@ -1,14 +1,16 @@
 """The ``--prune-*`` options, added to the config of any task."""
 
+import argparse
+from contextlib import suppress
 from dataclasses import field, make_dataclass
-from typing import Optional
+from typing import Any, Optional
 
 from fairseq.dataclass import FairseqDataclass
 from fairseq.dataclass.utils import gen_parser_from_dataclass
 from fairseq.tasks import TASK_REGISTRY
 from omegaconf import II
 
-from ..pruning import SCHEMES, SCORES, Floors
+from ..pruning import SCHEMES, SCORES, Floors, any_of
 from .calibration import Calibration
 
 #: What ``--prune-scheme`` takes to train a dense model, whatever the run starts from.
@@ -102,18 +104,22 @@ OPTIONS = (
     ),
     (
         "prune_include",
-        Optional[str],
+        Any,
         None,
         "regular expression; prune also what it matches in 'CLASS: PARAMETER NAME' although "
-        "it is no weight matrix (biases, layer norms, positional tables)",
+        "it is no weight matrix (biases, layer norms, positional tables); may be given several "
+        "times (in YAML: a list)",
     ),
     (
         "prune_exclude",
-        Optional[str],
+        Any,
         None,
-        "regular expression; do not prune what it matches in 'CLASS: PARAMETER NAME'",
+        "regular expression; do not prune what it matches in 'CLASS: PARAMETER NAME'; may be given "
+        "several times (in YAML: a list)",
     ),
 )
+#: Those that may be given several times.
+PATTERNS = ("prune_include", "prune_exclude")
 
 RUNTIME = (
     "prune_runtime",
@@ -174,6 +180,28 @@ def with_prune_options(base: type) -> type:
     return make_dataclass(f"Pruned{base.__name__}", seen, bases=(PruneOptions, base))
 
 
+class _Joined(argparse.Action):
+    """Takes an option each time that it is given; argparse's own would keep the last alone."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        before = getattr(namespace, self.dest, None)
+        given = [values] if before is None else [before, values]
+        setattr(namespace, self.dest, any_of(given, self.option_strings[0]))
+
+
+class PatternFlagsMixin:
+    """The flags that may be given several times, which fairseq's dataclasses know nothing of."""
+
+    @classmethod
+    def add_args(cls, parser):
+        for name, _, default, text in OPTIONS:
+            if name in PATTERNS:
+                # whoever adds a flag first keeps it, for fairseq too
+                with suppress(argparse.ArgumentError):
+                    parser.add_argument(flag(name), default=default, help=text, action=_Joined)
+        super().add_args(parser)
+
+
 class ArgparseOptionsMixin:
     """The pruning options for tasks that declare theirs with argparse.
 
@@ -199,9 +227,16 @@ def twin_of(task: str) -> str:
     return twin if twin in TASK_REGISTRY else "pruned_<task>"
 
 
-def patterns(option: Optional[str]):
-    """The regular expressions of an option: none or one."""
-    return () if option is None else (option,)
+def pattern(cfg, name: str) -> Optional[str]:
+    """The regular expression of an option of ``PATTERNS``: of a list in YAML, one for all.
+
+    Raises:
+        PruneError: those of a list cannot be one.
+    """
+    given = getattr(cfg, name)
+    if given is None or isinstance(given, str):
+        return given
+    return any_of([str(one) for one in given], flag(name)) if given else None
 
 
 def is_asked(cfg) -> bool:

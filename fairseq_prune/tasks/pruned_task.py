@@ -13,7 +13,13 @@ from ..pruning import PruneError
 from ..runtime.task import RuntimeMixin
 from .calibration import calibrate, logged
 from .exact_resume import ExactResumeMixin, resume_exactly
-from .options import ArgparseOptionsMixin, calibration_of, is_asked, with_prune_options
+from .options import (
+    ArgparseOptionsMixin,
+    PatternFlagsMixin,
+    calibration_of,
+    is_asked,
+    with_prune_options,
+)
 from .pruner import Pruner
 from .replace_unk import ReplaceUnkMixin
 from .start import find_start
@@ -36,7 +42,7 @@ def says_it_in_a_sentence(method):
     return wrapped
 
 
-class PrunedTaskMixin(RuntimeMixin, ExactResumeMixin, ReplaceUnkMixin):
+class PrunedTaskMixin(PatternFlagsMixin, RuntimeMixin, ExactResumeMixin, ReplaceUnkMixin):
     """Put before a FairseqTask: ``class PrunedX(PrunedTaskMixin, X)``.
 
     With ``--prune-scheme`` or ``--prune-mask-from``, a ``Pruner`` prunes the model when it

@@ -33,7 +33,7 @@ from ..pruning import (
 )
 from .agreement import check_agreement
 from .best_model import EarlyStopping, judge_from_here, judge_nothing
-from .options import floors_of, is_asked, patterns
+from .options import PATTERNS, floors_of, is_asked, pattern
 from .run_record import begin, is_continued, is_short, schedule_of
 from .ways_to_train import check_optimizer
 
@@ -198,7 +198,8 @@ class Pruner:
         )
 
     def _prunable(self, named) -> Dict[str, Any]:
-        include, exclude = patterns(self.cfg.prune_include), patterns(self.cfg.prune_exclude)
+        given = (pattern(self.cfg, name) for name in PATTERNS)
+        include, exclude = ([] if one is None else [one] for one in given)
         return fairseq_prunable(named, include, exclude, self._aliases)
 
     def _hold(self, masks: Mapping[str, Tensor], inner, model, optimizer, ema) -> None:

@@ -1,17 +1,26 @@
 """Whether the ``--prune-*`` options that were given make sense together."""
 
-import re
 from typing import Any
 
 from ..pruning import (
     PruneError,
+    check_pattern,
     check_request,
     check_schedule,
     find_scheme,
     find_score,
     score_name,
 )
-from .options import DENSE, OPTIONS, calibration_of, flag, floors_of, schedule_options
+from .options import (
+    DENSE,
+    OPTIONS,
+    PATTERNS,
+    calibration_of,
+    flag,
+    floors_of,
+    pattern,
+    schedule_options,
+)
 
 
 def check_options(cfg: Any) -> None:
@@ -68,14 +77,8 @@ def _check_request(cfg) -> None:
             f"--prune-floor and --prune-row-floor have no meaning with --prune-scheme "
             f"{cfg.prune_scheme}, which keeps as many weights everywhere; leave them out"
         )
-    for name in ("prune_include", "prune_exclude"):
-        pattern = getattr(cfg, name)
-        try:
-            re.compile(pattern or "")
-        except re.error as error:
-            raise PruneError(
-                f"{flag(name)} {pattern!r} is no regular expression: {error}"
-            ) from error
+    for name in PATTERNS:
+        check_pattern(pattern(cfg, name) or "", flag(name))
 
 
 def _check_calibration(cfg) -> None:

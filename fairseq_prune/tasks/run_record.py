@@ -4,7 +4,7 @@ import os
 from typing import Any, Dict, Optional
 
 from ..pruning import PruneError, Schedule, empty_record, make_schedule
-from .options import OPTIONS, flag, is_asked, schedule_options
+from .options import OPTIONS, PATTERNS, flag, is_asked, pattern, schedule_options
 from .start import continues_itself
 
 #: Options that the first records do not name, and their defaults.
@@ -93,7 +93,8 @@ def _prunes(cfg) -> bool:
 def _asked(cfg) -> Dict[str, Any]:
     names = ("scheme", "sparsity", *NEWER, "include", "exclude", "schedule")
     names += tuple(schedule_options(cfg))
-    return {name: getattr(cfg, f"prune_{name}") for name in names}
+    asked = {name: getattr(cfg, f"prune_{name}") for name in names}
+    return {**asked, **{name[len("prune_") :]: pattern(cfg, name) for name in PATTERNS}}
 
 
 def _check_length(schedule: Schedule, max_update: int, update: int) -> None:

@@ -8,9 +8,14 @@ FLAGS = {
     "multi30k_retrain": "--dropout 0.4 --lr 0.0005 --lr-decay-start 2 --max-epoch 4 "
     "--prune-sparsity 0.8",
     "multi30k_gradual": "--dropout 0.2 --lr 0.002 --lr-decay-start 6 --max-epoch 8 "
-    "--prune-sparsity 0.9 --prune-schedule gradual --prune-every 2 --prune-end 6",
+    "--prune-sparsity 0.9 --prune-schedule gradual --prune-every 2 --prune-end 6 "
+    "--prune-exclude embedding --prune-exclude ^softmax:",
 }
-SMALLER = {"multi30k_gradual": ("task.prune_every=2", "task.prune_end=6")}
+CHANGED = {
+    "multi30k_gradual": (
+        "task.prune_every=2", "task.prune_end=6", "+task.prune_exclude=[embedding,'^softmax:']",
+    )
+}  # fmt: skip
 
 
 def test_every_file_is_tested():
@@ -26,7 +31,7 @@ def test_yaml_and_command_line_train_the_same_model(data, dense, tmp_path, name)
         f"checkpoint.finetune_from_model={dense}", f"hydra.run.dir={tmp_path / 'hydra'}",
         "model.hidden_size=32", "model.init_range=0.5", "dataset.max_tokens=400",
         "optimization.max_update=8", "task.prune_scheme=class-distribution",
-        *SMALLER.get(name, ()),
+        *CHANGED.get(name, ()),
     )  # fmt: skip
     run(
         "fairseq-train", data, "--user-dir", PLUGIN, "--cpu", "--seed", "1",
@@ -41,7 +46,11 @@ def test_yaml_and_command_line_train_the_same_model(data, dense, tmp_path, name)
         "--finetune-from-model", dense, "--save-dir", tmp_path / "flags",
     )  # fmt: skip
     yaml, flags = (state_of(tmp_path / x / "checkpoint_last.pt") for x in ("yaml", "flags"))
-    assert flags["last_optimizer_state"]["prune"]["scheme"] == "class-distribution"
+    record = flags["last_optimizer_state"]["prune"]
+    assert record["scheme"] == "class-distribution"
+    if "--prune-exclude" in FLAGS[name]:
+        assert record["run"]["exclude"] == "embedding|^softmax:"
+        assert not any("embed" in key or "fc_out" in key for key in record["masks"])
     assert equal(yaml["model"], flags["model"])
     assert equal(yaml["last_optimizer_state"], flags["last_optimizer_state"])
     best = state_of(tmp_path / "yaml" / "checkpoint_best.pt")

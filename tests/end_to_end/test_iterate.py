@@ -196,6 +196,8 @@ def test_exclusions_hold_in_every_mode(data, dense, tmp_path):
         (("--rounds", "2", "--rewind", "weights"), (), "--rewind-to"),
         (("--rounds", "2"), ("--save-dir", "x"), "--save-dir is set by each round"),
         (("--rounds", "2", "--sparsity", "1.5"), (), "--sparsity 1.5"),
+        (("--rounds", "2", "--include", "(", "--include", "b)"), (), "--include '(' is no regular"),
+        (("--rounds", "2", "--exclude", "(?i)a", "--exclude", "b"), (), "cannot be joined with"),
     ],
 )
 def test_mistakes(data, dense, tmp_path, options, command, said):

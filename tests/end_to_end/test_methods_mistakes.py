@@ -31,6 +31,10 @@ def change(index, **keys):
         (change(3, prune="--scheme class-blond --sparsity 0.5"), "--scheme class-blond"),
         (change(2, prune="--sparsity 0.5 --score fischer"), "--score fischer is unknown; choose"),
         (change(2, prune="--sparsity 0.5 --samples 9"), "--samples has no meaning with score"),
+        (
+            change(3, prune="--sparsity 0.5 --exclude (?i)a --exclude b"),
+            "pruned 70%, retrained: --exclude '(?i)a' cannot be joined with other patterns",
+        ),
         (change(0, prune="--sparsity 0.5"), "it prunes and has no model to begin with"),
         (change(4, factorize="--factorization svd --lstm-rank 2"), "--factorization svd: choose"),
         (
