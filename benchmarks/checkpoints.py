@@ -15,8 +15,7 @@ from omegaconf import OmegaConf
 
 import fairseq_prune  # noqa: F401  (registers)
 from fairseq_prune.models.weight_classes import fairseq_classes, fairseq_prunable
-from fairseq_prune.optim.pruned_optimizer import RECORD_KEY
-from fairseq_prune.pruning import apply_, make_record, prune
+from fairseq_prune.pruning import RECORD_KEY, apply_, make_record, prune
 
 from .process import call
 

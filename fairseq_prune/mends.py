@@ -1,7 +1,7 @@
 """What fails in fairseq 0.12 with pruned models, or with torch and numpy of today, mended.
 
 Each function changes one thing in fairseq for this process, and only what does not work
-without it.
+without it. To import this is to mend.
 """
 
 import functools
@@ -19,6 +19,7 @@ from fairseq.optim.lr_scheduler.reduce_lr_on_plateau import ReduceLROnPlateauLRS
 from fairseq.tasks.translation_from_pretrained_bart import TranslationFromPretrainedBARTTask
 from fairseq.trainer import Trainer
 
+from . import plugin  # noqa: F401  (all is registered before)
 from .checkpoints.in_fairseq import read_packed_files
 from .checkpoints.reading import TAKES_SAFE_TYPES, allow_in_fairseq
 from .checkpoints.saving_in_fairseq import save_whole_files
@@ -178,3 +179,6 @@ def know_this_package() -> None:
 def finetune_bart() -> None:
     """Let ``translation_from_pretrained_bart`` find its options where its base class has them."""
     TranslationFromPretrainedBARTTask.args = property(lambda self: self.cfg)
+
+
+mend_all()

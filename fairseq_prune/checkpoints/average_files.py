@@ -4,8 +4,7 @@ from typing import Any, Dict, Sequence
 
 import torch
 
-from ..optim.pruned_optimizer import RECORD_KEY
-from ..pruning import PruneError, apply_, masks_of
+from ..pruning import RECORD_KEY, PruneError, apply_, masks_of
 from .reading import read_checkpoint
 from .weights import aliases_in, find_record
 from .writing import check_writable, scratch_tensor, write_checkpoint

@@ -7,10 +7,8 @@ from fairseq.data import Dictionary
 
 from ..pruning import PruneError
 from .packed.container import is_packed
+from .packed.packed_model import DICTIONARIES_KEY
 from .weights import find_record
-
-#: Where fingerprints stand: in the record of a pruning run, or in a checkpoint beside its model.
-DICTIONARIES_KEY = "dictionaries"
 
 
 def fingerprints(task: Any) -> Dict[str, str]:

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ..models.weight_classes import fairseq_classes, renamed
 from ..models.weight_norm import check_weight_norm
-from ..optim.pruned_optimizer import RECORD_KEY
 from ..pruning import (
+    RECORD_KEY,
     Pruned,
     apply_,
     keep_thresholds,

@@ -9,8 +9,7 @@ from torch import Tensor
 from ..models.parameters import is_parameter
 from ..models.ties import Aliases, make_aliases, ties_by_options, ties_in_memory
 from ..models.weight_classes import fairseq_prunable
-from ..optim.pruned_optimizer import RECORD_KEY
-from ..pruning import PruneError
+from ..pruning import RECORD_KEY, PruneError
 from .packed.plain import bits
 
 

@@ -1,1 +1,3 @@
 """The command line."""
+
+from .. import plugin  # noqa: F401  (all is registered before)

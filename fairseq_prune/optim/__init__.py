@@ -1,8 +1,6 @@
 """Optimizers that keep pruned weights at zero, and the paper's learning rate schedule."""
 
-from . import luong_lr_scheduler  # noqa: F401  (registers)
-from .pruned_optimizer import register_all, register_pruned_optimizer
+from .. import plugin  # noqa: F401  (all is registered before)
+from .pruned_optimizer import register_pruned_optimizer
 
 __all__ = ["register_pruned_optimizer"]
-
-register_all()

@@ -6,11 +6,9 @@ import torch
 from fairseq.optim import OPTIMIZER_DATACLASS_REGISTRY, OPTIMIZER_REGISTRY, register_optimizer
 from torch import Tensor
 
-from ..pruning import PruneError, keep_bits, zero_pruned_
+from ..pruning import RECORD_KEY, PruneError, keep_bits, zero_pruned_
 from .legacy_options import dataclass_from_add_args
 
-#: Where the mask and what it was chosen by stand in an optimizer's state dict.
-RECORD_KEY = "prune"
 #: The entry of the optimizer's state that ``sums_movement`` makes: minus the sum of w g.
 MOVEMENT = "movement"
 

@@ -15,7 +15,15 @@ from .patterns import any_of, check_pattern
 from .printable import printable
 from .prunable import find_prunable
 from .prune import ClassSummary, Pruned, check_reachable, prune
-from .record import check_record, empty_record, keep_thresholds, make_record, masks_of, score_in
+from .record import (
+    RECORD_KEY,
+    check_record,
+    empty_record,
+    keep_thresholds,
+    make_record,
+    masks_of,
+    score_in,
+)
 from .schedule import (
     SCHEDULES,
     SPACINGS,
@@ -43,6 +51,7 @@ from .weight_classes import classify, members
 
 __all__ = [
     "NO_FLOORS",
+    "RECORD_KEY",
     "SCHEDULES",
     "SCHEMES",
     "SCORES",

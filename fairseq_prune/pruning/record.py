@@ -12,6 +12,8 @@ from .mask import check_packed, pack, unpack
 from .prune import Pruned
 from .schemes import DEFAULT_SCORE, score_name
 
+#: Where a record stands in a checkpoint, or in an optimizer's state.
+RECORD_KEY = "prune"
 #: Raised when a record can no longer be read by the version before.
 VERSION = 1
 

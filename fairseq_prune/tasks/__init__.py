@@ -1,7 +1,6 @@
 """Tasks that prune: the policy of when, and the --prune-* options."""
 
-from .pruned_task import register_all, register_pruned_task
+from .. import plugin  # noqa: F401  (all is registered before)
+from .pruned_task import register_pruned_task
 
 __all__ = ["register_pruned_task"]
-
-register_all()

@@ -10,7 +10,8 @@ from fairseq.trainer import Trainer
 
 from ..checkpoints.weights import find_record
 from ..optim.placement import innermost
-from ..optim.pruned_optimizer import RECORD_KEY, PrunedOptimizerMixin
+from ..optim.pruned_optimizer import PrunedOptimizerMixin
+from ..pruning import RECORD_KEY
 from .options import DENSE, twin_of
 
 logger = logging.getLogger("fairseq_prune")

@@ -6,8 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from torch import Tensor
 
 from ...models.ties import Aliases
-from ...optim.pruned_optimizer import RECORD_KEY
-from ...pruning import PruneError
+from ...pruning import RECORD_KEY, PruneError
 from ..dictionaries import DICTIONARIES_KEY, find_dictionaries
 from ..reading import read_checkpoint
 from ..stock_names import with_stock_names

@@ -4,13 +4,14 @@ from typing import Any, Dict, Mapping
 
 import torch
 
-from ...optim.pruned_optimizer import RECORD_KEY
-from ...pruning import PruneError
-from ..dictionaries import DICTIONARIES_KEY
+from ...pruning import RECORD_KEY, PruneError
 from .container import Container
 from .limit import check_claim
 from .plain import from_json
 from .read_tensor import PackedTensor
+
+#: Where fingerprints stand: in the record of a pruning run, or in a checkpoint beside its model.
+DICTIONARIES_KEY = "dictionaries"
 
 
 class PackedModel:

@@ -8,7 +8,6 @@ from typing import Any, List
 
 import numpy as np
 import torch
-from fairseq.data import Dictionary
 from torch import Tensor
 
 from ...pruning import PruneError
@@ -38,7 +37,7 @@ def to_json(value: Any, tensors: List[Tensor]) -> Any:
         return _marked("tensor", len(tensors) - 1)
     if isinstance(value, list):
         return [to_json(item, tensors) for item in value]
-    if isinstance(value, Dictionary):
+    if _is_dictionary(value):
         return _marked("dictionary", to_json(vars(value), tensors))
     if isinstance(value, Namespace):
         return _marked("namespace", to_json(vars(value), tensors))
@@ -91,7 +90,18 @@ def _numbers(value: Any) -> np.ndarray:
     return array_of(dtype, tuple(shape), base64.b64decode(raw, validate=True))
 
 
-def _dictionary(value: Any, tensors: List[Tensor]) -> Dictionary:
+def _is_dictionary(value: Any) -> bool:
+    """Whether it is a ``Dictionary`` of fairseq's, which there may be none of."""
+    return any(
+        (kind.__module__, kind.__qualname__) == ("fairseq.data.dictionary", "Dictionary")
+        for kind in type(value).__mro__
+    )
+
+
+def _dictionary(value: Any, tensors: List[Tensor]) -> Any:
+    # here, for files without one can be read where fairseq is not installed
+    from fairseq.data import Dictionary
+
     dictionary = Dictionary()
     vars(dictionary).update(_of(dict, value, tensors))
     return dictionary

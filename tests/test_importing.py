@@ -1,0 +1,184 @@
+"""What each import brings: torch alone for the method; everything, as soon as fairseq is there."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+import torch
+from commands import REPO
+
+from fairseq_prune.after_import import after_import
+from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
+
+PACKAGE = REPO / "fairseq_prune"
+#: Without fairseq: they have no ``import plugin``.
+ALONE = {"pruning", "factorization"}
+
+WITHOUT_FAIRSEQ = """
+import sys
+for name in ("fairseq", "omegaconf", "hydra", "wandb", "sacrebleu"):
+    sys.modules[name] = None  # whoever imports it fails
+
+import torch
+from fairseq_prune import pruning
+from fairseq_prune.pruning import apply_, classify, find_prunable, prune
+weights = find_prunable({"a.weight": torch.arange(1.0, 9).view(2, 4)})
+result = prune(weights, classify(weights, []), "class-blind", 0.5)
+apply_(weights["a.weight"], result.masks["a.weight"])
+assert weights["a.weight"].tolist() == [[0, 0, 0, 0], [5, 6, 7, 8]]
+
+from fairseq_prune.factorization import LowRank
+from fairseq_prune.checkpoints.packed.packed_model import PackedModel
+print(PackedModel(sys.argv[1]).decode()["w"].tolist())
+try:
+    import fairseq_prune
+    fairseq_prune.load_packed
+except ImportError as error:
+    print(error)
+"""
+
+THEN_FAIRSEQ = """
+import contextlib
+import importlib
+import os
+import sys
+
+import fairseq_prune.pruning
+
+heavy = {name.split(".")[0] for name in sys.modules}
+assert not heavy & {"fairseq", "omegaconf", "hydra", "wandb", "sacrebleu"}, heavy
+
+def all_is_there():
+    from fairseq import checkpoint_utils
+    from fairseq.models import ARCH_MODEL_REGISTRY, lstm
+    from fairseq.optim import OPTIMIZER_REGISTRY
+    from fairseq.tasks import TASK_REGISTRY
+    assert "pruned_translation" in TASK_REGISTRY and "pruned_adam" in OPTIMIZER_REGISTRY
+    assert "pruned_lstm_nmt" in ARCH_MODEL_REGISTRY
+    # files are read as this package reads them, and nothing in them is run
+    assert type(checkpoint_utils.torch).__module__ == "fairseq_prune.checkpoints.in_fairseq"
+    try:
+        lstm.eval("print('it runs')")
+    except SystemExit as error:
+        print("refused:", error, flush=True)
+    import fairseq_prune
+    assert fairseq_prune.register_pruned_task("translation") is TASK_REGISTRY["pruned_translation"]
+
+# what fairseq takes longest to import: once, not in each process
+for name in ("torch.export", "hydra.experimental", "wandb", "sacrebleu", "sklearn"):
+    with contextlib.suppress(ImportError):
+        importlib.import_module(name)
+assert "fairseq" not in sys.modules
+for first in sys.argv[1:]:
+    child = os.fork()
+    if child == 0:
+        importlib.import_module(first)
+        all_is_there()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0, first
+"""
+
+
+def script(text, *args):
+    done = subprocess.run(
+        [sys.executable, "-c", text, *map(str, args)], stdout=subprocess.PIPE, cwd=str(REPO)
+    )
+    assert done.returncode == 0
+    return done.stdout.decode()
+
+
+def test_where_fairseq_is_not_installed(tmp_path):
+    weight = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    torch.save({"model": {"w": weight}, "cfg": {}, "extra_state": {}}, str(tmp_path / "w.pt"))
+    pack_checkpoint(str(tmp_path / "w.pt"), str(tmp_path / "w.packed"))
+    decoded, why_not = script(WITHOUT_FAIRSEQ, tmp_path / "w.packed").splitlines()
+    assert decoded == str(weight.tolist()) and "fairseq" in why_not
+
+
+def test_fairseq_imported_later_has_it_all():
+    """Whichever is imported first: fairseq itself, or a part of this package that needs it."""
+    said = script(THEN_FAIRSEQ, "fairseq", "fairseq_prune.mends", "fairseq_prune.checkpoints.form")
+    lines = said.splitlines()
+    assert len(lines) == 3 and all(x.startswith("refused: fairseq_prune: error:") for x in lines)
+
+
+def uses_fairseq(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = [
+        name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names
+    ]
+    names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return any(name.split(".")[0] in ("fairseq", "omegaconf", "hydra") for name in names)
+
+
+def test_packages_that_use_fairseq_begin_with_the_plugin():
+    """Else the one that is imported first would be half there when the plugin needs it."""
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    for package in packages:
+        begins = "from .. import plugin" in (PACKAGE / package / "__init__.py").read_text()
+        assert begins == (package not in ALONE), package
+    for package in ALONE:
+        assert not any(map(uses_fairseq, (PACKAGE / package).rglob("*.py")))
+
+
+@pytest.fixture
+def waited_for(tmp_path, monkeypatch):
+    """The file of a package that notes that it runs."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    (tmp_path / "waited_for").mkdir()
+    init = tmp_path / "waited_for" / "__init__.py"
+    init.write_text("value = 1\n")
+    (tmp_path / "waited_for" / "part.py").write_text("from . import value\n")
+    yield init
+    for name in ("waited_for", "waited_for.part"):
+        sys.modules.pop(name, None)
+
+
+def test_after_import(waited_for):
+    seen, before = [], list(sys.meta_path)
+    after_import("waited_for", lambda: seen.append(sys.modules["waited_for"].value))
+    import json  # noqa: F401  (another)
+
+    assert not seen
+    from waited_for.part import value
+
+    assert seen == [1] == [value] and sys.meta_path == before
+    module = sys.modules["waited_for"]
+    assert module.__spec__.loader is module.__loader__
+    assert module.__loader__.get_filename() == str(waited_for)
+
+
+def test_after_import_waits_on_where_it_fails(waited_for):
+    seen = []
+    after_import("waited_for", lambda: seen.append(1))
+    waited_for.write_text("raise ImportError('not yet')\n")
+    with pytest.raises(ImportError, match="not yet"):
+        import waited_for as module
+    assert not seen
+    waited_for.write_text("value = 12345\n")
+    import waited_for as module
+
+    assert seen == [1] and module.value == 12345
+
+
+def test_what_fails_after_an_import_ends_it(waited_for):
+    def fail():
+        raise RuntimeError("cannot be mended")
+
+    after_import("waited_for", fail)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="cannot be mended"):
+            import waited_for  # noqa: F401
+        assert "waited_for" not in sys.modules
+
+
+def test_a_package_that_is_nowhere():
+    finders = list(sys.meta_path)
+    after_import("is_nowhere_at_all", lambda: None)
+    try:
+        with pytest.raises(ImportError):
+            import is_nowhere_at_all  # noqa: F401
+    finally:
+        sys.meta_path[:] = finders
