@@ -208,7 +208,7 @@ def kept_of(scores, count):
 
 def test_the_state_of_adam_is_that_of_each_weight(mode):
     """Also where it is one vector of all weights, or is kept for the masters."""
-    run = Run(mode, prune_score="adam:exponent=0.5,damping=0")
+    run = Run(mode, prune_score="adam:exponent=0.5,damping=0", prune_row_floor=0.0)
     for _ in range(2):
         run.update()
     masters = {name: m.clone().float() for name, m in run.masters().items()}
@@ -222,7 +222,7 @@ def test_the_state_of_adam_is_that_of_each_weight(mode):
 
 
 def test_a_score_with_data_ranks_the_masters(mode):
-    run = Run(mode, prune_score="taylor")
+    run = Run(mode, prune_score="taylor", prune_row_floor=0.0)
     gradients = [{n: torch.rand(p.shape) for n, p in run.named().items()} for _ in range(3)]
     run.calibrate = looks_at(gradients)
     for _ in range(2):
