@@ -34,7 +34,6 @@ def style():
             "axes.prop_cycle": plt.cycler(color=COLOURS),
             "legend.frameon": False,
             "figure.dpi": 150,
-            "savefig.bbox": "tight",
             "svg.fonttype": "none",
             "svg.hashsalt": "fairseq_prune",
         }
@@ -53,7 +52,11 @@ def drawable(found: Any) -> Any:
 
 def save(figure, path: str) -> None:
     """Write ``path``.png and ``path``.svg, and close the figure."""
+    # "tight" would draw it once more for each file to find out
+    box = figure.get_tightbbox(figure.canvas.get_renderer()).padded(
+        plt.rcParams["savefig.pad_inches"]
+    )
     for kind in ("png", "svg"):
         with whole_file(f"{path}.{kind}") as f:
-            figure.savefig(f, format=kind)
+            figure.savefig(f, format=kind, bbox_inches=box)
     plt.close(figure)
