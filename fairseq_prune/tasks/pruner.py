@@ -127,6 +127,11 @@ class Pruner:
         if self._schedule:
             score = score_name(self.cfg.prune_scheme, self.cfg.prune_score)
             inner.sums_movement = find_score(score).state == MOVEMENT
+            if inner.sums_movement and hasattr(optimizer, "wrapped_optimizer"):
+                raise PruneError(
+                    f"--prune-score {score} with memory-efficient half precision would sum "
+                    f"gradients of several scales; use --fp16 or --bf16 alone, or another score"
+                )
         self._hold(masks, inner, model, optimizer, ema)
         inner.before_saving = self._remember_early_stopping
         if self.is_short:

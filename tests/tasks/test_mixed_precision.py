@@ -18,7 +18,7 @@ import fairseq_prune  # noqa: F401  (registers)
 from fairseq_prune import pruning
 from fairseq_prune.optim import pruned_optimizer
 from fairseq_prune.optim.placement import innermost, master_view, masters
-from fairseq_prune.pruning import unpack
+from fairseq_prune.pruning import PruneError, unpack
 from fairseq_prune.tasks import pruner
 from fairseq_prune.tasks.agreement import digest
 from fairseq_prune.tasks.options import OPTIONS, SEEN
@@ -267,3 +267,10 @@ def compensated(weight, mask, gradients):
         new[keep] = row[keep] + torch.linalg.solve(damped[keep][:, keep], wanted)
         rows.append(new)
     return torch.stack(rows)
+
+
+@pytest.mark.parametrize("mode", ["memory-efficient fp16", "memory-efficient bf16"])
+def test_movement_is_not_summed_over_gradients_of_several_scales(mode):
+    run = Run(mode, "pruned_adam", prune_score="movement")
+    with pytest.raises(PruneError, match="--prune-score movement with memory-efficient"):
+        run.update()
