@@ -12,7 +12,7 @@ from ..pruning import (
     PruneError,
     check_request,
 )
-from ..tasks.calibration import Calibration
+from ..tasks.calibration_data import Calibration
 from ..tasks.prune_model import Choice
 from .say import say_progress
 

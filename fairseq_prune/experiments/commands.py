@@ -4,7 +4,7 @@ import os
 import shlex
 from typing import List
 
-from ..tasks.calibration import Calibration
+from ..tasks.calibration_data import Calibration
 from .grid import Grid
 from .points import Point
 

@@ -11,7 +11,7 @@ import yaml
 from fairseq.utils import import_user_module
 
 from ..pruning import PruneError, check_request, find_scheme
-from ..tasks.calibration import Calibration
+from ..tasks.calibration_data import Calibration
 from .points import KINDS, TRAINED, USUAL, Point
 from .values import check_keys, patterns, text, words
 

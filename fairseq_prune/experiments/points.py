@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Mapping, Optional
 
 from ..pruning import Floors
-from ..tasks.calibration import Calibration
+from ..tasks.calibration_data import Calibration
 from ..tasks.prune_model import Choice
 
 #: dense: trained, not pruned. pruned: dense, then pruned. retrained: pruned, then trained on.

@@ -11,7 +11,7 @@ from fairseq.tasks import TASK_REGISTRY
 from omegaconf import II
 
 from ..pruning import SCHEMES, SCORES, Floors, any_of
-from .calibration import Calibration
+from .calibration_data import Calibration
 
 #: What ``--prune-scheme`` takes to train a dense model, whatever the run starts from.
 DENSE = "none"

@@ -23,7 +23,8 @@ from ..pruning import (
     score_name,
     sparsity,
 )
-from .calibration import Calibration, calibrate
+from .calibration import calibrate
+from .calibration_data import Calibration
 
 
 class Choice(NamedTuple):

@@ -20,8 +20,9 @@ from fairseq_prune.models.own_weights import encode_with_own_weights
 from fairseq_prune.models.parameters import is_copy
 from fairseq_prune.pruning import PruneError, Statistic, prune
 from fairseq_prune.pruning.statistics import AbsoluteGradients, SquaredGradients
-from fairseq_prune.tasks import calibration
-from fairseq_prune.tasks.calibration import Calibration, calibrate
+from fairseq_prune.tasks import calibration_data
+from fairseq_prune.tasks.calibration import calibrate
+from fairseq_prune.tasks.calibration_data import Calibration
 
 WORDS, PAIRS = 12, 70
 USUAL = Calibration()
@@ -115,7 +116,7 @@ def test_statistics_are_means_over_the_batches(task, model, criterion, kind, of)
     found = found_by(task, model, criterion, kind)
     batches, criterion.seen = criterion.seen, []
     assert sorted(int(k) for batch in batches for k in batch["id"]) == list(range(PAIRS))
-    assert max(batch["nsentences"] for batch in batches) == calibration.BATCH
+    assert max(batch["nsentences"] for batch in batches) == calibration_data.BATCH
     each = [gradients(model, criterion, batch) for batch in batches]
     assert found.keys() == set(weights_of(model))
     for name, mean in found.items():
@@ -198,7 +199,7 @@ def test_the_seed_says_which_sentences(task, model, criterion):
         criterion.seen = []
         found = found_by(task, model, criterion, how=Calibration("train", 32, seed), epoch=epoch)
         ids = [batch["id"].tolist() for batch in criterion.seen]
-        assert 32 <= sum(map(len, ids)) < 32 + calibration.BATCH
+        assert 32 <= sum(map(len, ids)) < 32 + calibration_data.BATCH
         return found, ids
 
     one, ids = drawn(1)
@@ -238,7 +239,7 @@ def test_what_is_frozen_is_refused_by_name(task, model, criterion):
 
 
 def test_progress_is_a_share_of_what_there_is(task, model, criterion):
-    for samples, most in ((32, 32 + calibration.BATCH), (9999, PAIRS)):
+    for samples, most in ((32, 32 + calibration_data.BATCH), (9999, PAIRS)):
         said = []
         how = Calibration("train", samples)
         found_by(task, model, criterion, how=how, progress=lambda *now, to=said: to.append(now))
@@ -249,7 +250,7 @@ def test_progress_is_a_share_of_what_there_is(task, model, criterion):
 
 
 def test_sentences_longer_than_a_batch(task, model, criterion, monkeypatch):
-    monkeypatch.setattr(calibration, "MAX_TOKENS", 2)
+    monkeypatch.setattr(calibration_data, "MAX_TOKENS", 2)
     found_by(task, model, criterion)
     assert sum(batch["nsentences"] for batch in criterion.seen) == PAIRS
 
@@ -357,7 +358,7 @@ class TestHalfPrecision:
 
 
 def test_a_gradient_that_is_no_number_is_named_with_its_batch():
-    rows = [torch.tensor([1.0, 2.0])] * (3 * calibration.BATCH)
+    rows = [torch.tensor([1.0, 2.0])] * (3 * calibration_data.BATCH)
     rows[5] = torch.tensor([1.0, float("inf")])
     task, found = NumbersTask(rows), []
 
@@ -378,7 +379,7 @@ def test_batches_of_several_models():
     task, criterion = NumbersTask(rows, models=("en-de", "de-en")), Sum()
     found = found_by(task, Product(), criterion, AbsoluteGradients, Calibration(samples=64))
     first, also_first, second, _ = criterion.seen
-    assert len(first) == calibration.BATCH and torch.equal(first, also_first)
+    assert len(first) == calibration_data.BATCH and torch.equal(first, also_first)
     expected = (first.mean(0) + second.mean(0)) / 2
     assert torch.allclose(found["weight"][0], expected)
 
