@@ -67,8 +67,10 @@ def matrices(
         weights = {name: state["model"][name] for name in masks}
     else:
         classes = fairseq_classes(weights, aliases)
-        found = choose(weights, classes, None) if choose else None
-        masks = (found or prune(weights, classes, "class-blind", sparsity)).masks
+        if choose is None:
+            masks = prune(weights, classes, "class-blind", sparsity).masks
+        else:
+            masks = choose(weights, classes, None).masks
     classes = fairseq_classes(weights, aliases)
     parts = matrix_names(classes)
     return [_matrix(n, classes[n], parts[n], w, masks[n]) for n, w in weights.items()]

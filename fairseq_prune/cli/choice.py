@@ -17,7 +17,7 @@ from ..tasks.prune_model import Choice
 from .say import say_progress
 
 #: Options that a score without data has no use for.
-_OF_DATA = ("data", "subset", "samples", "seed", "steps")
+_OF_DATA = ("data", *Calibration._fields, "steps")
 
 
 def add_choice(parser, sparsity: Optional[float] = None) -> None:
@@ -125,7 +125,7 @@ def chooser(args, choice: Choice, source: str, target: float) -> Choose:
     """What chooses the weights of ``source``, saying how far it is.
 
     Raises:
-        PruneError: the score needs data that were not given, or the optimizer of a training.
+        PruneError: the score needs data that were not given.
     """
     return choose_for(source, choice, target, args.data, _progress(choice))
 

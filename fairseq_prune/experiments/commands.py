@@ -53,8 +53,7 @@ def request(grid: Grid, point: Point, flags: str) -> List[str]:
     """The options that say what to prune, their names beginning with ``flags``."""
     words = [f"{flags}scheme", point.scheme, f"{flags}sparsity", repr(point.sparsity)]
     for name in point.asked():
-        if name != "steps" or point.choice(grid.calibration).needs_data:
-            words += [flags + name.replace("_", "-"), str(getattr(point, name))]
+        words += [flags + name.replace("_", "-"), str(getattr(point, name))]
     if point.choice(grid.calibration).needs_data:
         for name, usual in Calibration()._asdict().items():
             value = getattr(grid.calibration, name)

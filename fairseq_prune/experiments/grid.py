@@ -12,6 +12,7 @@ from fairseq.utils import import_user_module
 
 from ..pruning import PruneError, check_request, find_scheme
 from ..tasks.calibration_data import Calibration
+from ..tasks.prune_model import Choice
 from .points import KINDS, TRAINED, USUAL, Point
 from .values import check_keys, patterns, text, words
 
@@ -244,6 +245,7 @@ def _points(found: Mapping[str, Any]) -> List[Point]:
         for x in entry["sparsities"]:
             if type(x) not in (int, float) or not 0 < x < 1:
                 raise PruneError(f"points: sparsities: {x} is out of range; give 0 < x < 1")
+        combinations = _more(entry)
         for scheme in entry["schemes"]:
             _check_scheme(scheme, entry)
         points += [
@@ -251,7 +253,7 @@ def _points(found: Mapping[str, Any]) -> List[Point]:
             for seed in seeds
             for kind in entry["kinds"]
             for scheme in entry["schemes"]
-            for more in _more(entry)
+            for more in combinations
             for x in entry["sparsities"]
         ]
     return list(dict.fromkeys(points))
@@ -279,9 +281,14 @@ def _check_scheme(scheme: Any, entry: Mapping[str, Any]) -> None:
     scores."""
     try:
         only = find_scheme(str(scheme), flags="").sparsity
-        for score in entry.get("scores") or [None]:
+        for score in entry.get("scores", [None]):
             for x in entry["sparsities"]:
                 check_request(scheme, x, flags="", score=score and str(score))
+            if entry.get("steps", [1]) != [1] and not Choice(str(scheme), score).needs_data:
+                raise PruneError(
+                    f"steps have no meaning with score {score or 'magnitude'}, which needs no "
+                    f"data; leave them out"
+                )
     except PruneError as error:
         raise PruneError(f"points: {error}") from error
     if only is not None and "iterative" in entry["kinds"]:

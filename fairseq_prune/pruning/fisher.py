@@ -6,7 +6,7 @@ from typing import Dict, List, Optional
 import torch
 from torch import Tensor
 
-from .score import Inputs, Score, Scorer
+from .score import Inputs, Score, Scorer, sizes, times
 from .selection import CHUNK
 from .statistics import AbsoluteGradients, SquaredGradients
 
@@ -45,7 +45,7 @@ def fisher(
 def taylor(inputs: Inputs) -> Dict[str, Scorer]:
     """|w| mean |g|: the change of the loss to first order (Molchanov et al. 2019, equation 8,
     with absolute values before the mean, so that batches do not cancel)."""
-    return {name: _taylor_of(inputs.statistics[name]) for name in inputs.weights}
+    return {name: times(inputs.statistics[name].reshape(-1)) for name in inputs.weights}
 
 
 FISHER = Score(fisher, SquaredGradients, row_share=ROW_SHARE)
@@ -62,7 +62,7 @@ def _mean(values: List[Tensor]) -> float:
 
 def _row_factors(value: Tensor, mean: float) -> Tensor:
     """What the numbers of each row are multiplied by to have that mean; 0 for a row of zeros."""
-    means = value.reshape(value.shape[0], -1).mean(dim=1)
+    means = value.flatten(1).mean(dim=1)
     return torch.where(means > 0, mean / means, torch.zeros_like(means))
 
 
@@ -80,8 +80,7 @@ def _fisher_of(
             start = position % length
             of_each = of_rows.repeat_interleave(length)[start : start + piece.numel()]
             importance = torch.where(of_each > 0, importance * of_each, mean)
-        size = piece.abs().to(torch.promote_types(piece.dtype, torch.float32))
-        return size * _power(importance + damping, exponent)
+        return sizes(piece) * _power(importance + damping, exponent)
 
     return scorer
 
@@ -93,13 +92,3 @@ def _power(numbers: Tensor, exponent: float) -> Tensor:
     if exponent == 0.25:
         return numbers.sqrt_().sqrt_()
     return numbers.pow_(exponent)
-
-
-def _taylor_of(value: Tensor) -> Scorer:
-    flat = value.reshape(-1)
-
-    def scorer(piece: Tensor, position: int) -> Tensor:
-        size = piece.abs().to(torch.promote_types(piece.dtype, torch.float32))
-        return size * flat[position : position + piece.numel()].to(piece.device)
-
-    return scorer

@@ -4,17 +4,15 @@ A score that knows the loss empties the rows of rare words, and an empty row can
 """
 
 import math
-from typing import Callable, Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Mapping, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
 
 from .errors import PruneError
+from .schemes import Cut
 from .score import Scorer, score_piece, without_signs
 from .selection import CHUNK, not_finite, select_lowest
-
-#: See ``schemes.Cut``.
-Cut = Callable[..., Tuple[Dict[str, Tensor], float]]
 
 
 class Floors(NamedTuple):
@@ -24,10 +22,13 @@ class Floors(NamedTuple):
         of_class: of each weight class.
         of_row: of each row of each matrix: an output unit; in an embedding, a word. None: what is
             usual for the score (``Score.row_share``).
+        most_of_row: what no floor of rows comes to: the density that is left, where the floor is
+            the usual one, so that it never stands in the way of the sparsity that was asked for.
     """
 
     of_class: float = 0.0
     of_row: Optional[float] = None
+    most_of_row: float = 1.0
 
     def check(self, flags: str = "--prune-") -> None:
         """Raise PruneError, naming the option, unless both are in [0, 1)."""
@@ -47,7 +48,7 @@ class Floors(NamedTuple):
         """With that of rows known, where ``row_share`` of the density is usual."""
         if self.of_row is not None:
             return self
-        return self._replace(of_row=row_share * (1 - sparsity))
+        return self._replace(of_row=row_share * (1 - sparsity), most_of_row=1 - sparsity)
 
 
 #: What is usual for the score.
@@ -63,18 +64,19 @@ def check_floors(
     for weight_class in dict.fromkeys(classes[name] for name in weights):
         own = [weights[name] for name in weights if classes[name] == weight_class]
         size = sum(weight.numel() for weight in own)
-        in_rows = sum(_least(weight, floors.of_row) * len(weight) for weight in own)
+        in_rows = sum(_least(weight, floors) * len(weight) for weight in own)
         kept += max(in_rows, math.ceil(floors.of_class * size))
         total += size
     if k > total - kept:
         raise _too_high(kept, total, k)
 
 
-def _least(weight: Tensor, floor: float) -> int:
+def _least(weight: Tensor, floors: Floors) -> int:
     """How many weights of each row stay; a vector has no rows."""
     if weight.dim() < 2 or weight.numel() == 0:
         return 0
-    return math.ceil(floor * (weight.numel() // len(weight)))
+    length = weight.numel() // len(weight)
+    return min(math.ceil(floors.of_row * length), math.floor(floors.most_of_row * length))
 
 
 def _too_high(kept: int, total: int, k: int) -> PruneError:
@@ -110,7 +112,7 @@ def select_above_floors(
     """
     scorers = without_signs(scorers)
     protected = {
-        name: _protected_rows(name, weight, scorers[name], among and among[name], floors.of_row)
+        name: _protected_rows(name, weight, scorers[name], among and among[name], floors)
         for name, weight in weights.items()
     }
     if floors.of_class:
@@ -149,14 +151,14 @@ def _protect_class(names, weights, scorers, among, protected, floor: float) -> N
 
 
 def _protected_rows(
-    name: str, weight: Tensor, scorer: Scorer, among: Optional[Tensor], floor: float
+    name: str, weight: Tensor, scorer: Scorer, among: Optional[Tensor], floors: Floors
 ) -> Tensor:
-    """Bool, shaped like the weight: the highest ceil(floor n) scores of each row of n.
+    """Bool, shaped like the weight: the highest ``_least`` scores of each row.
 
     Of equal scores the later are kept, as everywhere. A vector has no rows.
     """
     protected = torch.zeros(weight.shape, dtype=torch.bool, device=weight.device)
-    least = _least(weight, floor)
+    least = _least(weight, floors)
     if least == 0:
         return protected
     length = weight.numel() // len(weight)

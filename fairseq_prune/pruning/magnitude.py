@@ -5,7 +5,7 @@ from typing import Dict, List
 import torch
 from torch import Tensor
 
-from .score import Inputs, Score, Scorer, given
+from .score import Inputs, Score, Scorer, given, sizes
 from .selection import CHUNK
 
 
@@ -45,7 +45,7 @@ LAMP = Score(lamp)
 
 
 def _absolute(piece: Tensor, position: int) -> Tensor:
-    return piece.abs().to(_kind([piece]))
+    return sizes(piece)
 
 
 def _over(sigma: float, kind: torch.dtype) -> Scorer:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .fisher import ROW_SHARE
-from .score import Inputs, Score, Scorer
+from .score import Inputs, Score, Scorer, times
 from .statistics import Statistic
 
 #: Neighbours in a row that make up for each other.
@@ -53,7 +53,7 @@ class BlockFisher(Statistic):
 
     def take(self, name: str, gradient: Tensor) -> None:
         waiting = self._waiting.setdefault(name, [])
-        waiting.append(_blocks(gradient.detach().float()).clone())
+        waiting.append(_blocks(gradient).clone())
         if len(waiting) == _WAITING:
             self._multiply(name)
 
@@ -89,7 +89,7 @@ def obs(
         for _, _, matrices in _damped(name, inputs, scale):
             inverse = torch.cholesky_inverse(torch.linalg.cholesky(matrices))
             pieces.append(torch.diagonal(inverse, dim1=1, dim2=2).pow(-exponent))
-        scorers[name] = _times(_whole(torch.cat(pieces), weight).reshape(-1))
+        scorers[name] = times(_whole(torch.cat(pieces), weight).reshape(-1))
     return scorers
 
 
@@ -117,19 +117,13 @@ def compensate(
             pieces.append(torch.linalg.solve(matrices, wanted.unsqueeze(2)).squeeze(2))
         change = _whole(torch.cat(pieces), weight)
         kept = inputs.masks[name]
-        updated[name] = torch.where(kept, weight.detach() + change.to(weight.dtype), 0 * change)
+        updated[name] = torch.where(
+            kept, weight.detach() + change.to(weight.dtype), torch.zeros_like(weight)
+        )
     return updated
 
 
 OBS = Score(obs, BlockFisher, update=compensate, row_share=ROW_SHARE)
-
-
-def _times(factors: Tensor) -> Scorer:
-    def scorer(piece: Tensor, position: int) -> Tensor:
-        size = piece.abs().to(torch.promote_types(piece.dtype, torch.float32))
-        return size * factors[position : position + piece.numel()]
-
-    return scorer
 
 
 class _Scale(NamedTuple):

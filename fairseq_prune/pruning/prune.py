@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .errors import PruneError
-from .floors import NO_FLOORS, USUAL_FLOORS, Floors, check_floors, select_above_floors
+from .floors import USUAL_FLOORS, Floors, check_floors, select_above_floors
 from .mask import zero_pruned_
 from .schemes import Scheme, check_request, find_scheme, score_name
 from .score import Inputs, Score, check_statistics
@@ -107,7 +107,7 @@ def prune(
         k = _number_to_prune(ranking, ranked, classes, sparsity, previous, on_the_way)
         chosen, threshold[ranking] = (
             how.cut(ranked, scorers, k, previous)
-            if floors == NO_FLOORS
+            if not floors.are_asked
             else select_above_floors(ranked, scorers, k, previous, classes, floors, how.cut)
         )
         masks.update(chosen)

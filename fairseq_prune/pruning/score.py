@@ -39,8 +39,8 @@ class Score:
         scorers: makes the scorer of each weight.
         statistic: what data is asked for it, as a function that makes an empty one; None: it
             needs no data.
-        state: the entry of the optimizer's state that stands for the statistic, in training
-            only ("exp_avg_sq" of Adam); None: none does.
+        state: the entry of the optimizer's state that stands for the statistic
+            ("exp_avg_sq" of Adam); None: none does.
         update: from the inputs, with the new masks, to new values of weights whose survivors
             make up for what is pruned; None: what is kept stays as it is.
         row_share: where no floor of rows is asked for, each row keeps at least this share of the
@@ -106,6 +106,20 @@ def without_signs(scorers: Mapping[str, Scorer]) -> Dict[str, Scorer]:
 def given(scores: Tensor) -> Scorer:
     """The scorer of a weight whose ``scores`` are at hand, flat."""
     return lambda piece, position: scores[position : position + piece.numel()].to(piece.device)
+
+
+def times(factors: Tensor) -> Scorer:
+    """|w| times a factor for each weight, flat."""
+
+    def scorer(piece: Tensor, position: int) -> Tensor:
+        return sizes(piece) * factors[position : position + piece.numel()].to(piece.device)
+
+    return scorer
+
+
+def sizes(piece: Tensor) -> Tensor:
+    """|w|, exact: float32, and float64 of float64."""
+    return piece.abs().to(torch.promote_types(piece.dtype, torch.float32))
 
 
 def scores_of(scorer: Scorer, weight: Tensor) -> Tensor:

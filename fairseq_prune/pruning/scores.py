@@ -10,6 +10,7 @@ from .fisher import ADAM, FISHER, TAYLOR
 from .magnitude import LAMP, MAGNITUDE, STANDARDIZED_MAGNITUDE
 from .movement import MOVEMENT
 from .obs import OBS
+from .patterns import check_pattern
 from .random_order import RANDOM
 from .score import Score
 
@@ -57,6 +58,8 @@ def find_score(name: str, flags: str = "--prune-") -> Score:
             raise PruneError(
                 f"{flags}score {name}: {key} is to be a number, such as {known[key]}"
             ) from None
+        if kind is str:  # all of these are regular expressions
+            check_pattern(value, f"{flags}score {plain}: {key}")
         if kind is float and not 0 <= given[key] < float("inf"):
             raise PruneError(f"{flags}score {name}: {key} is to be 0 or more")
     update = score.update and partial(score.update, **given)

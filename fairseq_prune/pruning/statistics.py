@@ -40,17 +40,18 @@ class Statistic:
             PruneError: one is NaN or infinite; weight and batch are named.
         """
         self.batches += 1
-        for name, gradient in gradients.items():
+        for name, given in gradients.items():
+            gradient = given.detach().float()
             if not bool(torch.isfinite(gradient.sum())):
                 raise PruneError(
                     f"the gradient of {name} is NaN or infinite in batch {self.batches} of the "
                     f"calibration; lower the learning rate it was trained with, or leave out the "
                     f"sentences that do it"
                 )
-            self.take(name, gradient.detach().float())
+            self.take(name, gradient)
 
     def take(self, name: str, gradient: Tensor) -> None:
-        """Take in a weight's gradient of a batch."""
+        """Take in a weight's gradient of a batch, float32."""
         added = self.of_gradient(gradient)
         if name in self.sums:
             self.sums[name].add_(added)

@@ -11,6 +11,7 @@ from ..pruning import (
     find_score,
     score_name,
 )
+from .calibration_data import Calibration
 from .options import (
     DENSE,
     OPTIONS,
@@ -87,7 +88,7 @@ def _check_calibration(cfg) -> None:
     if find_score(score).statistic is not None:
         return
     for name in given_options(cfg):
-        if name in ("prune_samples", "prune_subset", "prune_seed", "prune_steps"):
+        if name in {f"prune_{of_data}" for of_data in (*Calibration._fields, "steps")}:
             raise PruneError(
                 f"{flag(name)} has no meaning with score {score}, which needs no data; leave it "
                 f"out, or give --prune-score fisher"

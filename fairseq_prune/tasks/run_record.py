@@ -4,11 +4,12 @@ import os
 from typing import Any, Dict, Optional
 
 from ..pruning import PruneError, Schedule, empty_record, make_schedule
+from .calibration_data import Calibration
 from .options import OPTIONS, PATTERNS, flag, is_asked, pattern, schedule_options
 from .start import continues_itself
 
 #: Options that the first records do not name, and their defaults.
-_LATER = ("score", "floor", "row_floor", "samples", "subset", "seed", "steps")
+_LATER = ("score", "floor", "row_floor", *Calibration._fields, "steps")
 NEWER = {
     name[len("prune_") :]: default
     for name, _, default, _ in OPTIONS

@@ -144,3 +144,15 @@ def test_a_score_that_knows_the_loss_empties_no_row_unless_told_to():
     w["e"][7] *= 1e-3
     assert prune(w, classes, "class-blind", 0.75).masks["e"][7].sum() == 0
     prune(w, classes, "2:4", 0.5, **how)
+
+
+def test_the_usual_floor_is_never_in_the_way():
+    """Short rows at a high sparsity: nothing was asked for that could be lowered."""
+    w = {"e": torch.randn(40, 8, generator=torch.Generator().manual_seed(4))}
+    how = {"score": "taylor", "statistics": {"e": torch.ones(40, 8)}}
+    for sparsity in (0.5, 0.8, 0.9, 0.95, 0.99):
+        check_reachable(w, {"e": "x"}, "class-blind", sparsity, score="taylor")
+        found = prune(w, {"e": "x"}, "class-blind", sparsity, **how)
+        assert found.pruned == round(sparsity * 320)
+    with pytest.raises(PruneError, match="the floors keep 40 of 320 weights"):
+        prune(w, {"e": "x"}, "class-blind", 0.9, floors=Floors(0, 0.02), **how)

@@ -110,6 +110,7 @@ def test_class_distribution_is_class_blind_by_standardized_magnitude():
         ("class-blind", "random:seed=x", "seed is to be a number, such as 1"),
         ("class-blind", "fisher:damping=-1", "damping is to be 0 or more"),
         ("class-blind", "fisher:exponent=nan", "exponent is to be 0 or more"),
+        ("class-blind", "fisher:guard=(", r"score fisher: guard '\(' is no regular expression"),
     ],
 )
 def test_scores_that_there_are_not(scheme, score, said):
