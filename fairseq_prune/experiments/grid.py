@@ -254,6 +254,8 @@ def _points(found: Mapping[str, Any]) -> List[Point]:
             for kind in entry["kinds"]
             for scheme in entry["schemes"]
             for more in combinations
+            # without data, several steps are one
+            if more[1] == 1 or Choice(scheme, more[0]).needs_data
             for x in entry["sparsities"]
         ]
     return list(dict.fromkeys(points))
@@ -284,7 +286,7 @@ def _check_scheme(scheme: Any, entry: Mapping[str, Any]) -> None:
         for score in entry.get("scores", [None]):
             for x in entry["sparsities"]:
                 check_request(scheme, x, flags="", score=score and str(score))
-            if entry.get("steps", [1]) != [1] and not Choice(str(scheme), score).needs_data:
+            if 1 not in entry.get("steps", [1]) and not Choice(str(scheme), score).needs_data:
                 raise PruneError(
                     f"steps have no meaning with score {score or 'magnitude'}, which needs no "
                     f"data; leave them out"
