@@ -57,7 +57,7 @@ def add_choice(parser, sparsity: Optional[float] = None) -> None:
         type=float,
         help="least fraction of each row of each matrix to keep; a row of an embedding or the "
         "softmax is a word, elsewhere an output unit (default: a fifth of the fraction that is "
-        "left for fisher, adam, taylor and obs, none for other scores)",
+        "left for fisher, adam, taylor, obs and kron, none for other scores)",
     )
 
 
@@ -66,7 +66,7 @@ def add_data(parser) -> None:
     parser.add_argument(
         "--data",
         metavar="DATA",
-        help="binarised data, for scores that need some (fisher, obs, ...)",
+        help="binarised data, for scores that need some (fisher, kron, ...)",
     )
     usual = Calibration().subset
     parser.add_argument("--subset", help=f"part of DATA to look at (default: {usual})")

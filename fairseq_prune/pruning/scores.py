@@ -7,6 +7,7 @@ from typing import Dict
 
 from .errors import PruneError
 from .fisher import ADAM, FISHER, TAYLOR
+from .kron import KRON
 from .magnitude import LAMP, MAGNITUDE, STANDARDIZED_MAGNITUDE
 from .movement import MOVEMENT
 from .obs import OBS
@@ -25,6 +26,7 @@ SCORES: Dict[str, Score] = {
     "taylor": TAYLOR,
     "movement": MOVEMENT,
     "obs": OBS,
+    "kron": KRON,
 }
 
 

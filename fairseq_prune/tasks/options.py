@@ -52,7 +52,7 @@ OPTIONS = (
         None,
         "least fraction of each row of each matrix to keep, in [0, 1); a row of an embedding or "
         "the softmax is a word, elsewhere an output unit. Default: a fifth of the fraction that is "
-        "left, for scores that know the loss (fisher, adam, taylor, obs); none for others",
+        "left, for scores that know the loss (fisher, adam, taylor, obs, kron); none for others",
     ),
     (
         "prune_samples",

@@ -183,6 +183,9 @@ ONE_SHOT = {
     "fisher": ("--score fisher --samples 64", "dense"),
     "in steps": ("--score fisher:guard= --samples 64 --steps 2 --row-floor 0.1", "dense"),
     "obs": ("--score obs --samples 48 --seed 7 --steps 2", "dense"),
+    "kron": ("--score kron --samples 48 --steps 2", "dense"),
+    "kron, tied": ("--score kron:exponent=0.5 --samples 48", "tied"),
+    "kron, text": ("--score kron --samples 30", "language_model"),
     "lamp": ("--score lamp --floor 0.15", "dense"),
     "another subset": ("--score taylor --samples 9999 --subset valid", "dense"),
     "tied": ("--score fisher --samples 64", "tied"),
@@ -218,7 +221,7 @@ def test_a_verb_prunes_as_training_does(request, data, tmp_path, name):
         moved |= not torch.equal(one["model"][key], state_of(source)["model"][key] * mask)
         if "row-floor" in options:
             assert int(mask.sum(1).min()) >= np.ceil(0.1 * mask.shape[1])
-    assert moved == (name == "obs"), "what is left makes up for what is gone"
+    assert moved == name.startswith(("obs", "kron")), "what is left makes up for what is gone"
     if name == "lamp":
         by_class = {}
         for key, weight_class in fairseq_classes(masks).items():
@@ -226,8 +229,9 @@ def test_a_verb_prunes_as_training_does(request, data, tmp_path, name):
         assert min(float(torch.cat(m).float().mean()) for m in by_class.values()) >= 0.15
 
 
-def test_what_makes_up_for_the_rest_packs_and_decodes(data, dense, tmp_path):
-    run("fairseq-prune", "prune", dense, tmp_path / "p.pt", "--sparsity", "0.6", "--score", "obs",
+@pytest.mark.parametrize("score", ["obs", "kron"])
+def test_what_makes_up_for_the_rest_packs_and_decodes(data, dense, tmp_path, score):
+    run("fairseq-prune", "prune", dense, tmp_path / "p.pt", "--sparsity", "0.6", "--score", score,
         "--samples", "48", "--data", data)  # fmt: skip
     run("fairseq-prune", "pack", tmp_path / "p.pt", tmp_path / "p.packed")
     options = ("--user-dir", PLUGIN, *DECODE, "--beam", "2", "--max-len-b", "12")

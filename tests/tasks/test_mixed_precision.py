@@ -234,8 +234,9 @@ def test_a_score_with_data_ranks_the_masters(mode):
     assert torch.equal(found, kept_of(scores, 20))
 
 
-def test_what_makes_up_for_the_pruned_is_in_masters_and_model(mode):
-    run = Run(mode, prune_score="obs")
+@pytest.mark.parametrize("score", ["obs", "kron"])
+def test_what_makes_up_for_the_pruned_is_in_masters_and_model(mode, score):
+    run = Run(mode, prune_score=score)
     gradients = [{n: torch.randn(p.shape) for n, p in run.named().items()} for _ in range(9)]
     run.calibrate = looks_at(gradients)
     for _ in range(2):
@@ -249,18 +250,27 @@ def test_what_makes_up_for_the_pruned_is_in_masters_and_model(mode):
         assert torch.equal(weight, master.to(weight.dtype))
         changed = master[mask] != before[name][mask]
         assert changed.float().mean() > 0.5
-        expected = compensated(before[name].double(), mask, [g[name] for g in gradients])
+        seen = [g[name] for g in gradients]
+        expected = compensated(before[name].double(), mask, seen, shared=score == "kron")
         assert torch.allclose(master.double(), expected, rtol=2e-2, atol=2e-2)
     assert torch.equal(run.masters()["c"], before["c"])
 
 
-def compensated(weight, mask, gradients):
-    """Hassibi and Stork 1993: the surviving weights of each row where the loss is least."""
+def compensated(weight, mask, gradients, shared):
+    """Hassibi and Stork 1993: the surviving weights of each row where the loss is least.
+
+    Args:
+        shared: whether rows have one matrix in common, each with its own trace.
+    """
     mean_square = torch.stack([g.double().square() for g in gradients]).mean()
     rows = []
     for r, (row, keep) in enumerate(zip(weight, mask)):
         g = torch.stack([gradient[r].double() for gradient in gradients])
-        fisher = g.T @ g / len(gradients) / mean_square
+        fisher = g.T @ g
+        if shared:
+            whole = torch.cat(gradients).double()
+            fisher = whole.T @ whole * fisher.trace() / whole.square().sum()
+        fisher = fisher / len(gradients) / mean_square
         damped = fisher + 0.1 * torch.eye(len(row), dtype=torch.float64)
         new = torch.zeros_like(row)
         wanted = fisher[keep][:, ~keep] @ row[~keep]
