@@ -14,6 +14,9 @@ class Statistic:
     To make one's own, say what a batch adds to it (``of_gradient``); the rest is done here.
     """
 
+    #: Sentences, or blocks of text, that say enough; more where the user asks for them.
+    samples = 1024
+
     def __init__(self) -> None:
         self.sums: Dict[str, Tensor] = {}
         self.batches = 0

@@ -66,6 +66,8 @@ def calibrate(
     chosen = {name: named[name] for name in weights}
     step = _Step(train_step, model, criterion, update, chosen)
     failed = None
+    if calibration.samples is None:
+        calibration = calibration._replace(samples=statistic.samples)
     with _as_before(model, criterion, calibration.seed):
         try:
             for batch, done, share in batches_of(task, model, calibration, epoch):

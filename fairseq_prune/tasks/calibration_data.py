@@ -1,6 +1,6 @@
 """The part of the data that a calibration looks at, in batches."""
 
-from typing import Any, Collection, Iterator, NamedTuple, Tuple
+from typing import Any, Collection, Iterator, NamedTuple, Optional, Tuple
 
 import numpy
 from fairseq import utils
@@ -17,15 +17,18 @@ MAX_TOKENS = 8192
 
 
 class Calibration(NamedTuple):
-    """Which data: ``samples`` sentences (or blocks of text) of ``subset``, drawn by ``seed``."""
+    """Which data: ``samples`` sentences (or blocks of text) of ``subset``, drawn by ``seed``.
+
+    Without a number of samples, as many as the statistic usually takes.
+    """
 
     subset: str = "train"
-    samples: int = 1024
+    samples: Optional[int] = None
     seed: int = 1
 
     def check(self, flags: str = "--prune-") -> None:
         """Raise PruneError, naming the option, unless they make sense."""
-        if self.samples < 1:
+        if self.samples is not None and self.samples < 1:
             raise PruneError(f"{flags}samples {self.samples} is out of range; give 1 or more")
         if self.seed < 0:
             raise PruneError(f"{flags}seed {self.seed} is out of range; give 0 or more")

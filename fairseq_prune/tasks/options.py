@@ -56,10 +56,10 @@ OPTIONS = (
     ),
     (
         "prune_samples",
-        int,
+        Optional[int],
         Calibration().samples,
         "sentences (of a language model: blocks) that a score which needs data looks at, each time "
-        "that it prunes",
+        "that it prunes. Default: 1024, and 4096 for kron",
     ),
     ("prune_subset", str, Calibration().subset, "part of the data that they are of"),
     ("prune_seed", int, Calibration().seed, "which of them are drawn"),
