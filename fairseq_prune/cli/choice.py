@@ -79,8 +79,8 @@ def add_samples(parser) -> None:
     parser.add_argument(
         "--samples",
         type=int,
-        help="sentences (of a language model: blocks) of it to look at (default: 1024, and 4096 for "
-        "kron)",
+        help="sentences (of a language model: blocks) of it to look at (default: 1024, and 4096 "
+        "for kron)",
     )
     parser.add_argument("--seed", type=int, help=f"which of them are drawn (default: {usual.seed})")
     parser.add_argument(
