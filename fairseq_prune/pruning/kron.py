@@ -37,9 +37,10 @@ class KroneckerFactors(Statistic):
 
     def of_gradient(self, gradient: Tensor) -> Tensor:
         blocks = _blocks(gradient)
-        return torch.cat(
-            [(blocks.transpose(1, 2) @ blocks).reshape(-1), blocks.square().sum(2).reshape(-1)]
-        )
+        of_rows = blocks.square().sum(2)
+        # of an embedding, a batch has seen few words
+        seen = blocks[:, of_rows.sum(0) > 0]
+        return torch.cat([(seen.transpose(1, 2) @ seen).reshape(-1), of_rows.reshape(-1)])
 
 
 def kron(inputs: Inputs, exponent: float = 0.25, damping: float = 0.1) -> Dict[str, Scorer]:
