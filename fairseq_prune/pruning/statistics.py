@@ -1,6 +1,7 @@
 """What data says of weights: sums over batches of calibration."""
 
-from typing import Dict, Mapping
+import contextlib
+from typing import ContextManager, Dict, Mapping
 
 import torch
 from torch import Tensor
@@ -11,7 +12,9 @@ from .errors import PruneError
 class Statistic:
     """A sum over batches, made of the gradient of the loss in each.
 
-    To make one's own, say what a batch adds to it (``of_gradient``); the rest is done here.
+    To make one's own, say what a batch adds to it (``of_gradient``); the rest is done here. What
+    needs more than gradients sees the model at work (``watching``) and says in ``take`` what came
+    of it.
     """
 
     #: Sentences, or blocks of text, that say enough; more where the user asks for them.
@@ -28,6 +31,16 @@ class Statistic:
             gradient: float32, shaped like the weight: of the batch's mean loss.
         """
         raise NotImplementedError
+
+    def watching(self, weights: Mapping[str, Tensor]) -> ContextManager:
+        """What a batch goes forward and backward in: hooks, if there are to be some.
+
+        Entered anew where a batch is done again, as when float16 gradients have overflown.
+
+        Args:
+            weights: the parameters that are asked for, by name.
+        """
+        return contextlib.nullcontext()
 
     def zeros(self, weight: Tensor) -> Tensor:
         """The sum of no batch."""

@@ -64,7 +64,7 @@ def calibrate(
     """
     named = dict(model.named_parameters())
     chosen = {name: named[name] for name in weights}
-    step = _Step(train_step, model, criterion, update, chosen)
+    step = _Step(train_step, model, criterion, update, chosen, statistic)
     failed = None
     if calibration.samples is None:
         calibration = calibration._replace(samples=statistic.samples)
@@ -100,9 +100,9 @@ def logged() -> Progress:
 class _Step:
     """Gradients of a batch, through the task's own training step."""
 
-    def __init__(self, train_step, model, criterion, update, chosen: Mapping[str, Tensor]):
+    def __init__(self, train_step, model, criterion, update, chosen, statistic: Statistic):
         self._step, self._model, self._criterion = train_step, model, criterion
-        self._update, self._chosen = update, chosen
+        self._update, self._chosen, self._statistic = update, chosen, statistic
         half = next(model.parameters()).dtype == torch.float16
         self._scale = FIRST_SCALE if half else 1.0
 
@@ -118,7 +118,8 @@ class _Step:
     def _scaled(self, batch: Any) -> Dict[str, Tensor]:
         for parameter in _parameters(self._model, self._criterion):
             parameter.grad = None
-        _, size, _ = self._step(batch, self._model, self._criterion, self, self._update)
+        with self._statistic.watching(self._chosen):
+            _, size, _ = self._step(batch, self._model, self._criterion, self, self._update)
         by = self._scale * max(float(size), 1.0)
         return {
             name: parameter.grad.float() / by

@@ -1,0 +1,86 @@
+"""Sees what goes into the layers of a model, LSTMs at every time step."""
+
+from typing import Dict, List, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from fairseq_prune.models.stepped_lstm import lstm_step
+
+_LINEAR = (F.linear, torch._C._nn.linear)
+
+
+class Watch(TorchFunctionMode):
+    """While it is entered, sums x^T x of the inputs of linear maps, LSTMs and embeddings by name.
+
+    Over the positions whose output the loss depends on: not over padding. ``products`` is
+    complete after the backward pass. LSTMs in one direction, and LSTM cells, are run step by step:
+    torch's own do not show their hidden states.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor]):
+        super().__init__()
+        self._names = {id(weight): name for name, weight in weights.items()}
+        self.products: Dict[str, Tensor] = {}
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func in _LINEAR:
+            return self._linear(*args, **kwargs)
+        if func is F.embedding:
+            return self._see(func(*args, **kwargs), args[1], None)
+        if func is torch.lstm_cell:
+            return self._cell(*args, **kwargs)
+        if func is torch.lstm:
+            return self._lstm(*args)
+        return func(*args, **kwargs)
+
+    def _linear(self, x, weight, bias=None):
+        return self._see(F.linear(x, weight, bias), weight, x.detach())
+
+    def _see(self, output, weight, x):
+        """``output`` of ``weight``, which will have a gradient; x None: an embedding's."""
+        name = self._names.get(id(weight))
+        if name is not None and output.requires_grad:
+            output.register_hook(lambda gradient: self._add(name, weight, x, gradient))
+        return output
+
+    def _add(self, name: str, weight: Tensor, x, gradient: Tensor) -> None:
+        used = gradient.flatten(0, -2).ne(0).any(dim=1)
+        if x is None:
+            found = used.sum() * torch.eye(weight.shape[1], device=weight.device)
+        else:
+            rows = x.flatten(0, -2)[used].float()
+            found = rows.t() @ rows
+        self.products[name] = self.products[name] + found if name in self.products else found
+
+    def _cell(self, x, state, w_ih, w_hh, b_ih=None, b_hh=None):
+        gates = self._linear(x, w_ih, b_ih) + self._linear(state[0], w_hh, b_hh)
+        return lstm_step(gates, state[1])
+
+    def _lstm(self, x, second, third, fourth, *more):
+        packed = torch.is_tensor(second)
+        both_directions, batch_first = more[-1] if packed else more[-2], not packed and more[-1]
+        if both_directions or batch_first:
+            return torch.lstm(x, second, third, fourth, *more)
+        state, flat = (third, fourth) if packed else (second, third)
+        steps = list(x.split(second.tolist()) if packed else x.unbind(0))
+        count = len(flat) // state[0].shape[0]
+        hidden, cell = [], []
+        for layer, (h, c) in enumerate(zip(*(part.unbind(0) for part in state))):
+            steps, h, c = self._layer(steps, h, c, flat[count * layer : count * (layer + 1)])
+            hidden.append(h)
+            cell.append(c)
+        output = torch.cat(steps) if packed else torch.stack(steps)
+        return output, torch.stack(hidden), torch.stack(cell)
+
+    def _layer(self, steps: List[Tensor], h: Tensor, c: Tensor, weights):
+        outputs = []
+        for step in steps:  # of a packed batch, fewer sentences go on each time
+            n = len(step)
+            new_h, new_c = self._cell(step, (h[:n], c[:n]), *weights)
+            h, c = torch.cat([new_h, h[n:]]), torch.cat([new_c, c[n:]])
+            outputs.append(new_h)
+        return outputs, h, c

@@ -1,0 +1,123 @@
+"""What goes into layers, against what modules' own hooks see; scores against their equations."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from fairseq.data import Dictionary
+
+from fairseq_prune.models.lstm_decoder import PrunedLSTMDecoder
+from fairseq_prune.models.lstm_encoder import PrunedLSTMEncoder
+from fairseq_prune.pruning import SCORES, Inputs, scores_of
+
+PLUGIN = Path(__file__).resolve().parents[2] / "examples" / "layer_inputs"
+
+
+@pytest.fixture
+def plugin(monkeypatch):
+    """The example, imported, and its scores, for the time of a test."""
+    before = dict(SCORES)
+    spec = importlib.util.spec_from_file_location(
+        "layer_inputs_example", PLUGIN / "__init__.py", submodule_search_locations=[str(PLUGIN)]
+    )
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    yield module
+    SCORES.clear()
+    SCORES.update(before)
+
+
+class Translator(torch.nn.Module):
+    """Two layers of 6, in evaluation mode; a sentence of 5 words and one of 3."""
+
+    def __init__(self, **options):
+        super().__init__()
+        words = Dictionary()
+        for k in range(8):
+            words.add_symbol(f"w{k}")
+        torch.manual_seed(0)
+        self.encoder = PrunedLSTMEncoder(words, 6, 2, 0.0, init_range=0.5)
+        self.decoder = PrunedLSTMDecoder(words, 6, 2, 0.0, init_range=0.5, **options)
+        pad = words.pad()
+        self.source = torch.tensor([[4, 5, 6, 7, 8], [pad, pad, 9, 4, 4]])
+        self.target = torch.tensor([[4, 7, 6], [9, 5, pad]])
+        self.pad = pad
+
+    def loss(self):
+        scores, _ = self.decoder(self.target, self.encoder(self.source))
+        flat = self.target.roll(1, 1).reshape(-1)
+        return torch.nn.functional.cross_entropy(scores.flatten(0, 1), flat, ignore_index=self.pad)
+
+
+def inputs_by_hooks(model):
+    """Of some layers: what torch's own hooks see of them, at words that are no padding."""
+    seen = {}
+
+    def keep(name):
+        return lambda module, args, output: seen.setdefault(name, []).append((args, output))
+
+    for name, module in model.named_modules():
+        module.register_forward_hook(keep(name))
+    model.loss()
+    embedded = model.encoder.embed_tokens(model.source[model.source != model.pad])
+    packed = seen["encoder.lstm"][0][1][0]
+    above, lengths = torch.nn.utils.rnn.pad_packed_sequence(packed)
+    before = [above[: length - 1, k] for k, length in enumerate(lengths.tolist())]
+    kept = model.target.roll(1, 1) != model.pad
+    # with input feeding, the step after looks at what comes of a position without a loss
+    fed = torch.ones_like(kept) if model.decoder.input_feed else kept
+    return {
+        "encoder.lstm.weight_ih_l0": embedded,
+        # the hidden state that each step starts from, the first being zero
+        "encoder.lstm.weight_hh_l1": torch.cat(before),
+        "decoder.attention.output_proj.weight": torch.cat(
+            [args[0] for args, _ in seen["decoder.attention.output_proj"]], dim=1
+        )[fed],
+        "decoder.fc_out.weight": seen["decoder.fc_out"][0][0][0][kept],
+    }
+
+
+@pytest.mark.parametrize("input_feed", [False, True])
+def test_the_products_are_of_what_goes_in(plugin, input_feed):
+    model = Translator(input_feed=input_feed)
+    named = dict(model.named_parameters())
+    statistic = plugin.Products()
+    with statistic.watching(named):
+        loss = model.loss()
+        loss.backward()
+    found = {name: parameter.grad.clone() for name, parameter in named.items()}
+    statistic.add(found)
+    statistic = statistic.mean()
+    assert statistic.keys() == named.keys()
+    model.zero_grad()
+    plain = model.loss()
+    plain.backward()
+    assert torch.allclose(loss, plain)
+    assert all(torch.allclose(found[n], p.grad, atol=1e-6) for n, p in named.items())
+    for name, x in inputs_by_hooks(model).items():
+        assert torch.allclose(statistic[name], x.t() @ x, atol=1e-5), name
+    words = int((model.source != model.pad).sum())
+    assert torch.equal(statistic["encoder.embed_tokens.weight"], words * torch.eye(6))
+
+
+def test_the_scores_are_their_equations(plugin):
+    generator = torch.Generator().manual_seed(1)
+    x, w = (torch.randn(n, 7, generator=generator) for n in (40, 3))
+    inputs = Inputs({"w": w}, {"w": "c"}, {}, {"w": x.t() @ x})
+    found = scores_of(SCORES["wanda"].scorers(inputs)["w"], w)
+    assert torch.allclose(found, w.abs() * x.norm(dim=0))
+    damped = x.t() @ x + 0.01 * x.square().sum() / 7 * torch.eye(7)
+    found = scores_of(SCORES["layerwise"].scorers(inputs)["w"], w)
+    lost = w.square() / torch.linalg.inv(damped).diagonal()
+    assert torch.allclose(found, lost.sqrt(), rtol=1e-3)
+    mask = torch.rand(3, 7, generator=generator) > 0.5
+    kept = SCORES["layerwise"].update(inputs._replace(masks={"w": mask}))["w"]
+    for row, keep, new in zip(w, mask, kept):
+        # least squares for what the row gives, as far as damping lets it
+        a = torch.cat([x[:, keep], (damped - x.t() @ x).sqrt()[keep][:, keep]])
+        b = torch.cat([x @ row, (damped - x.t() @ x).sqrt()[keep][:, keep] @ row[keep]])
+        expected = torch.linalg.lstsq(a, b.unsqueeze(1)).solution.squeeze(1)
+        assert torch.allclose(new[keep], expected, atol=1e-3) and not new[~keep].any()
