@@ -1,6 +1,9 @@
 """Images to train with: files of MNIST's format, and tensors."""
 
 import gzip
+import importlib.util
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -31,3 +34,23 @@ def split():
         return data.Part(torch.rand(count, ROWS, COLUMNS, generator=g), labels)
 
     return data.Split(part(96), part(40), part(40))
+
+
+@pytest.fixture
+def own_scores(monkeypatch):
+    """The example of scores of one's own, imported as a --user-dir is, for the time of a test."""
+    from fairseq_prune.pruning import SCORES
+
+    folder = Path(__file__).resolve().parents[2] / "examples" / "own_scores"
+    before = dict(SCORES)
+    spec = importlib.util.spec_from_file_location(
+        "own_scores", folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    yield module
+    for name in [name for name in sys.modules if name.startswith("own_scores.")]:
+        del sys.modules[name]
+    SCORES.clear()
+    SCORES.update(before)

@@ -1,9 +1,5 @@
 """What goes into layers, against what modules' own hooks see; scores against their equations."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from fairseq.data import Dictionary
@@ -11,23 +7,6 @@ from fairseq.data import Dictionary
 from fairseq_prune.models.lstm_decoder import PrunedLSTMDecoder
 from fairseq_prune.models.lstm_encoder import PrunedLSTMEncoder
 from fairseq_prune.pruning import SCORES, Inputs, scores_of
-
-PLUGIN = Path(__file__).resolve().parents[2] / "examples" / "layer_inputs"
-
-
-@pytest.fixture
-def plugin(monkeypatch):
-    """The example, imported, and its scores, for the time of a test."""
-    before = dict(SCORES)
-    spec = importlib.util.spec_from_file_location(
-        "layer_inputs_example", PLUGIN / "__init__.py", submodule_search_locations=[str(PLUGIN)]
-    )
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
-    yield module
-    SCORES.clear()
-    SCORES.update(before)
 
 
 class Translator(torch.nn.Module):
@@ -81,10 +60,10 @@ def inputs_by_hooks(model):
 
 
 @pytest.mark.parametrize("input_feed", [False, True])
-def test_the_products_are_of_what_goes_in(plugin, input_feed):
+def test_the_products_are_of_what_goes_in(own_scores, input_feed):
     model = Translator(input_feed=input_feed)
     named = dict(model.named_parameters())
-    statistic = plugin.Products()
+    statistic = own_scores.Products()
     with statistic.watching(named):
         loss = model.loss()
         loss.backward()
@@ -103,7 +82,7 @@ def test_the_products_are_of_what_goes_in(plugin, input_feed):
     assert torch.equal(statistic["encoder.embed_tokens.weight"], words * torch.eye(6))
 
 
-def test_the_scores_are_their_equations(plugin):
+def test_the_scores_are_their_equations(own_scores):
     generator = torch.Generator().manual_seed(1)
     x, w = (torch.randn(n, 7, generator=generator) for n in (40, 3))
     inputs = Inputs({"w": w}, {"w": "c"}, {}, {"w": x.t() @ x})

@@ -1,34 +1,16 @@
 """The transplant of class counts, against two prunings put together by hand."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
-from fairseq_prune.pruning import NO_FLOORS, SCORES, members, prune
+from fairseq_prune.pruning import NO_FLOORS, members, prune
 
-PLUGIN = Path(__file__).resolve().parents[2] / "examples" / "transplant" / "__init__.py"
 CLASSES = {"a": "small", "b": "large", "c": "small"}
-
-
-@pytest.fixture(autouse=True)
-def plugin(monkeypatch):
-    """Its scores, for the time of a test."""
-    before = dict(SCORES)
-    spec = importlib.util.spec_from_file_location("transplant_example", PLUGIN)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
-    yield
-    SCORES.clear()
-    SCORES.update(before)
 
 
 @pytest.mark.parametrize("sparsity", [0.3, 0.8])
 @pytest.mark.parametrize("counts, order", [("fisher", "magnitude"), ("magnitude", "fisher")])
-def test_counts_of_one_and_order_of_the_other(counts, order, sparsity):
+def test_counts_of_one_and_order_of_the_other(own_scores, counts, order, sparsity):
     generator = torch.Generator().manual_seed(0)
     sizes = {"a": 1.0, "b": 3.0, "c": 0.5}
     weights = {n: s * torch.randn(20, 9, generator=generator) for n, s in sizes.items()}

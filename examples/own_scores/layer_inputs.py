@@ -1,8 +1,7 @@
 """Scores by what goes into each layer: ``wanda`` and ``layerwise`` (SparseGPT's objective).
 
-``--user-dir examples/layer_inputs --prune-score layerwise``. Here they are behind ``fisher`` and
-``kron``, which know the loss (docs/scores.md), so that they are no part of the package; and they
-are an example of a statistic that sees the model at work.
+They are behind ``fisher`` and ``kron``, which know the loss (docs/scores.md), so that they are no
+part of the package; and they are an example of a statistic that sees the model at work.
 """
 
 from typing import Dict

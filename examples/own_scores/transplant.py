@@ -1,9 +1,9 @@
 """Which matters: how many weights each class keeps, or which? Two scores that tell them apart.
 
-``--user-dir examples/transplant --prune-score counts-of-fisher`` prunes as many weights of each
+``--prune-score counts-of-fisher`` prunes as many weights of each
 class as ``fisher`` does at the same sparsity, class-blind, but those with the lowest magnitudes;
 ``counts-of-magnitude`` as many as magnitude does, but those that ``fisher`` misses least.
-docs/scores.md has what came of it. It is also an example of scores of one's own.
+docs/scores.md has what came of it.
 """
 
 from typing import Callable, Dict, List
