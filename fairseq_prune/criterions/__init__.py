@@ -1,0 +1,1 @@
+"""Criterions to retrain with: distillation."""
