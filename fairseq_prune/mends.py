@@ -26,6 +26,7 @@ from .checkpoints.saving_in_fairseq import save_whole_files
 from .checkpoints.sentences import exits
 from .checkpoints.stock_names import save_stock_names
 from .checkpoints.values import value_of
+from .criterions.in_training import load_teachers_first
 from .tasks.command_line import check_command_lines
 from .tasks.loading import load_with_pruning_in_mind
 from .tasks.text_blocks import refuse_long_blocks
@@ -43,6 +44,7 @@ def mend_all() -> None:
     save_plateau_counters()
     start_average_from_any_checkpoint()
     load_with_pruning_in_mind()
+    load_teachers_first()
     check_command_lines()
     build_token_blocks()
     evaluate_values_only()

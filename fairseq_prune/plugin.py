@@ -11,6 +11,7 @@ import logging
 _disabled = logging.root.manager.disable
 logging.disable(logging.INFO)
 try:
+    from .criterions import distillation  # noqa: F401  (registers)
     from .models import pruned_lstm_lm, pruned_lstm_nmt  # noqa: F401  (register)
     from .optim import luong_lr_scheduler, pruned_optimizer  # noqa: F401  (registers)
     from .optim.pruned_optimizer import register_pruned_optimizer

@@ -8,6 +8,8 @@ from fairseq import options, utils
 from fairseq.checkpoint_utils import get_maybe_sharded_checkpoint_filename
 from fairseq.file_io import PathManager
 
+from ..criterions.distillation import TEACHER_FLAGS
+from ..criterions.teacher import teacher_path
 from ..pruning import PruneError
 from .options import OPTIONS, RUNTIME, flag, twin_of
 from .request import given_options
@@ -54,12 +56,16 @@ def _check_unknown(args: Namespace, unknown: List[str]) -> None:
                 f"{name} is an option of pruned_ tasks; give --task {twin_of(args.task)} in place "
                 f"of --task {args.task}"
             )
+        if name in TEACHER_FLAGS:
+            raise PruneError(f"{name} is an option of --criterion distillation; give that too")
 
 
 def _check_training(args: Namespace) -> None:
     path = starting_checkpoint(args)
     if path is not None and path == args.finetune_from_model and not PathManager.exists(path):
         raise PruneError(f"--finetune-from-model {path}: there is no such file")
+    if args.criterion == "distillation" and args.teacher_weight:
+        teacher_path(args.teacher, args.finetune_from_model)
 
 
 def _check_use(args: Namespace) -> None:

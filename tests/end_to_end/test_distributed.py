@@ -67,6 +67,20 @@ def test_two_processes_are_one_with_twice_the_update_freq(data, dense, tmp_path,
     assert both["optimizer_history"][-1]["num_updates"] == 6
 
 
+def test_two_processes_learn_from_a_teacher_as_one_does(data, dense, tmp_path):
+    """Each has the whole of it; it takes no part in what they exchange."""
+    arguments = ("--criterion", "distillation", "--finetune-from-model", dense, "--max-update", "6")
+    outputs = two(data, tmp_path / "two", *arguments, backend="legacy_ddp")
+    single = train(data, tmp_path / "one", *RUN, *arguments, "--update-freq", "2")
+    both, alone = (
+        [float(x) for x in re.findall(r'"teacher_kl": "([\d.]+)"', output)]
+        for output in (outputs[0], single)
+    )
+    assert both == pytest.approx(alone, abs=5e-3) and len(both) >= 6
+    assert loss(outputs[0]) == pytest.approx(loss(single), abs=2e-3)
+    assert state_of(tmp_path / "two" / "checkpoint_last.pt")["criterion"] is None
+
+
 def test_two_processes_resume_exactly(data, dense, tmp_path):
     start = ("--finetune-from-model", dense, "--max-update", "8")
     two(data, tmp_path / "whole", *start, backend="legacy_ddp")
