@@ -11,12 +11,13 @@ import fairseq
 import numpy
 import torch
 
-from . import decoding, masked_step, packing, products, pruning, training
+from . import decoding, distillation, masked_step, packing, products, pruning, training
 
 BENCHMARKS = {
     "pruning": pruning.rows,
     "masked-step": masked_step.rows,
     "training": training.rows,
+    "distillation": distillation.rows,
     "packing": packing.rows,
     "products": products.rows,
     "decoding": decoding.rows,
