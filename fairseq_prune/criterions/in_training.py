@@ -4,9 +4,12 @@ import functools
 import logging
 from typing import Optional
 
+from fairseq.modules import AdaptiveSoftmax
 from fairseq.trainer import Trainer
+from torch import nn
 
 from ..checkpoints.sentences import exits
+from ..pruning import PruneError
 from .distillation import DistillationCriterion
 
 logger = logging.getLogger("fairseq_prune")
@@ -26,9 +29,12 @@ def load_teachers_first() -> None:
     @functools.wraps(make)
     def init(self, *args, **kwargs):
         make(self, *args, **kwargs)
-        if isinstance(self.get_criterion(), DistillationCriterion):
+        criterion = self.get_criterion()
+        if isinstance(criterion, DistillationCriterion):
             with exits():
-                self.get_criterion().load_teacher()
+                if criterion.weight:
+                    check_student(self._model)
+                criterion.load_teacher()
 
     @functools.wraps(make_state)
     def state_dict(self):
@@ -53,6 +59,18 @@ def load_teachers_first() -> None:
         state_dict,
         load_checkpoint,
     )
+
+
+def check_student(model: nn.Module) -> None:
+    """Raise PruneError if ``model`` cannot be trained by its distribution over all words.
+
+    (A teacher can have an adaptive softmax. fairseq cannot differentiate the whole of one.)
+    """
+    if any(isinstance(module, AdaptiveSoftmax) for module in model.modules()):
+        raise PruneError(
+            "--criterion distillation compares distributions over all words, which an adaptive "
+            "softmax cannot be trained by; leave --adaptive-softmax-cutoff out"
+        )
 
 
 def _digest(trainer: Trainer) -> Optional[str]:

@@ -10,12 +10,14 @@ import torch
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 from fairseq.data import Dictionary
 from fairseq.models import BaseFairseqModel
+from fairseq.modules import AdaptiveSoftmax
 from fairseq.tasks import FairseqTask
 from torch import nn
 
 import fairseq_prune  # noqa: F401  (registers)
 from fairseq_prune.criterions import distillation
 from fairseq_prune.criterions.distillation import DistillationCriterion
+from fairseq_prune.criterions.in_training import check_student
 from fairseq_prune.criterions.teacher import Teacher, load_teacher
 from fairseq_prune.pruning import PruneError
 
@@ -191,6 +193,25 @@ def test_random_numbers_go_on_as_if_no_teacher_was_made(task, monkeypatch):
     for seed in (numpy.random.seed, random.seed, torch.manual_seed):
         seed(5)
     assert found == (numpy.random.rand(), random.random(), float(torch.rand(1)))
+
+
+class Adaptive(Model):
+    """Whose most frequent words come first."""
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.softmax = AdaptiveSoftmax(WORDS, WORDS, [3, 6], 0.0)
+
+    def get_normalized_probs(self, net_output, log_probs, sample=None):
+        return self.softmax.get_log_prob(net_output, None)
+
+
+def test_an_adaptive_softmax_teaches_but_does_not_learn(task, sample):
+    loss, _, logged = criterion(task, Adaptive(2))(Model(1), sample)
+    assert float(loss) > 0 and float(logged["teacher_kl"]) > 0
+    with pytest.raises(PruneError, match="leave --adaptive-softmax-cutoff out"):
+        check_student(Adaptive(1))
+    check_student(Model(1))
 
 
 @pytest.mark.parametrize(
