@@ -4,15 +4,15 @@ A score that knows the loss empties the rows of rare words, and an empty row can
 """
 
 import math
-from typing import Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
 
 from .errors import PruneError
-from .schemes import Cut
-from .score import Scorer, score_piece, without_signs
-from .selection import CHUNK, not_finite, select_lowest
+from .row_floors import count_rows, row_length, select_above_rows
+from .score import Scorer
+from .weight_classes import members
 
 
 class Floors(NamedTuple):
@@ -94,7 +94,6 @@ def select_above_floors(
     among: Optional[Mapping[str, Tensor]],
     classes: Mapping[str, str],
     floors: Floors,
-    cut: Cut = select_lowest,
 ) -> Tuple[Dict[str, Tensor], float]:
     """Masks that prune exactly the ``k`` lowest scores of those that no floor protects.
 
@@ -103,80 +102,53 @@ def select_above_floors(
     scores among those that keep to the floors: rows lie within classes. What ``among`` pruned
     already stays so, and a row or class that has less than its floor left keeps all of it.
 
+    The floors of classes are left aside first. Classes that end below theirs give less, others
+    more instead: then the threshold rises, so that those stay below it, and prune what takes them
+    down to their floors, each by itself. That is gone on with until none of the rest is below.
+
     Args:
         weights, scorers, k, among: as of ``select_lowest``.
         classes: the weight class of each.
-        cut: what selects in the end.
     Raises:
         PruneError: the floors protect too much for ``k`` to go.
     """
-    scorers = without_signs(scorers)
-    protected = {
-        name: _protected_rows(name, weight, scorers[name], among and among[name], floors)
+    least = {name: _least(weight, floors) for name, weight in weights.items()}
+    left = {
+        name: weight.numel() if among is None else int(torch.count_nonzero(among[name]))
         for name, weight in weights.items()
     }
-    if floors.of_class:
-        for weight_class in dict.fromkeys(classes[name] for name in weights):
-            names = [name for name in weights if classes[name] == weight_class]
-            _protect_class(names, weights, scorers, among, protected, floors.of_class)
-    open_to_pruning = {
-        name: ~guarded if among is None else among[name] & ~guarded
-        for name, guarded in protected.items()
-    }
-    most = sum(int(mask.sum()) for mask in open_to_pruning.values())
-    if k > most:
-        # of those that are left
-        total = sum(w.numel() if among is None else int(among[n].sum()) for n, w in weights.items())
-        raise _too_high(total - most, total, k)
-    masks, threshold = cut(weights, scorers, k, open_to_pruning)
-    return {name: mask | protected[name] for name, mask in masks.items()}, threshold
+    own = members({name: classes[name] for name in weights})
+    needed = {c: _needed(weights, names, among, left, least, floors) for c, names in own.items()}
+    if k > sum(left.values()) - sum(needed.values()):
+        raise _too_high(sum(needed.values()), sum(left.values()), k)
+    rest, masks = dict(weights), {}
+    while True:
+        chosen, threshold = select_above_rows(rest, scorers, k, among, least)
+        masks.update(chosen)
+        below = [
+            c
+            for c, names in own.items()
+            if names[0] in rest
+            and sum(int(torch.count_nonzero(chosen[name])) for name in names) < needed[c]
+        ]
+        if not below:
+            return {name: masks[name] for name in weights}, threshold
+        for c in below:
+            of_class = {name: rest.pop(name) for name in own[c]}
+            to_prune = sum(left[name] for name in own[c]) - needed[c]
+            masks.update(select_above_rows(of_class, scorers, to_prune, among, least)[0])
+            k -= to_prune
 
 
-def _protect_class(names, weights, scorers, among, protected, floor: float) -> None:
-    """Add to ``protected``, in place, the highest scores of a class until it has its floor."""
-    free = {
-        name: ~protected[name] if among is None else among[name] & ~protected[name]
-        for name in names
-    }
-    size = sum(weights[name].numel() for name in names)
-    have = sum(int(protected[name].sum()) for name in names)
-    there = sum(int(mask.sum()) for mask in free.values())
-    missing = min(math.ceil(floor * size) - have, there)
-    if missing <= 0:
-        return
-    ranked = {name: weights[name] for name in names}
-    kept, _ = select_lowest(ranked, scorers, there - missing, free)
+def _needed(weights, names: List[str], among, left, least, floors: Floors) -> int:
+    """How many weights of a class its rows and itself keep; of those that are left."""
+    in_rows = 0
     for name in names:
-        protected[name] |= kept[name]
-
-
-def _protected_rows(
-    name: str, weight: Tensor, scorer: Scorer, among: Optional[Tensor], floors: Floors
-) -> Tensor:
-    """Bool, shaped like the weight: the highest ``_least`` scores of each row.
-
-    Of equal scores the later are kept, as everywhere. A vector has no rows.
-    """
-    protected = torch.zeros(weight.shape, dtype=torch.bool, device=weight.device)
-    least = _least(weight, floors)
-    if least == 0:
-        return protected
-    length = weight.numel() // len(weight)
-    flat, size = weight.detach().reshape(-1), max(1, CHUNK // length) * length
-    for start in range(0, flat.numel(), size):
-        piece = slice(start, start + size)
-        scores = score_piece(scorer, name, flat[piece], start).view(-1, length)
-        if not bool(torch.isfinite(scores.sum(dtype=torch.float64))):
-            raise not_finite(name, weight)
-        if among is not None:
-            allowed = among.reshape(-1)[piece].view(-1, length)
-            scores = scores.masked_fill(~allowed, -1.0)
-        last = scores.kthvalue(length - least + 1, dim=1, keepdim=True).values
-        above, tied = scores > last, scores == last
-        rest = least - above.sum(1, keepdim=True)
-        from_the_end = tied.flip(1).cumsum(1).flip(1)
-        kept = above | (tied & (from_the_end <= rest))
-        if among is not None:
-            kept &= allowed
-        protected.view(-1)[piece] = kept.view(-1)
-    return protected
+        if least[name] and among is not None:
+            of_each = count_rows(among[name].reshape(-1), row_length(weights[name]))
+            in_rows += int(of_each.clamp(max=least[name]).sum())
+        else:
+            in_rows += least[name] * len(weights[name])
+    size = sum(weights[name].numel() for name in names)
+    of_class = min(math.ceil(floors.of_class * size), sum(left[name] for name in names))
+    return max(in_rows, of_class)

@@ -46,7 +46,7 @@ def zero_pruned_(tensor: Tensor, bits: Tensor) -> None:
 def sparsity(masks: Mapping[str, Tensor]) -> float:
     """Pruned / prunable over all ``masks``."""
     total = sum(mask.numel() for mask in masks.values())
-    kept = sum(int(mask.sum()) for mask in masks.values())
+    kept = sum(int(torch.count_nonzero(mask)) for mask in masks.values())
     return (total - kept) / total if total else 0.0
 
 

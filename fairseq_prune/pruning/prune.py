@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from .errors import PruneError
-from .floors import USUAL_FLOORS, Floors, check_floors, select_above_floors
+from .floors import NO_FLOORS, USUAL_FLOORS, Floors, check_floors, select_above_floors
 from .mask import zero_pruned_
 from .schemes import Scheme, check_request, find_scheme, score_name
 from .score import Inputs, Score, check_statistics
 from .scores import find_score
-from .selection import CHUNK
+from .selection import CHUNK, select_lowest
 from .weight_classes import members
 
 #: What weights may be.
@@ -83,7 +83,8 @@ def prune(
         previous: masks of an earlier pruning. What is pruned there stays pruned, and counts.
         score: a key of ``SCORES``, with its options (``find_score``); None: what the scheme
             usually ranks by.
-        floors: densities that no class and no row goes below; n:m patterns have none.
+        floors: densities that no class and no row goes below; schemes that do not prune the
+            lowest scores of all, but cut in a way of their own (n:m), have none.
         statistics: what data said of the weights, if the score needs it.
         on_the_way: a ranking that ``previous`` pruned further already stays as it is, since more
             is to follow (``check_reachable``).
@@ -108,7 +109,7 @@ def prune(
         chosen, threshold[ranking] = (
             how.cut(ranked, scorers, k, previous)
             if not floors.are_asked
-            else select_above_floors(ranked, scorers, k, previous, classes, floors, how.cut)
+            else select_above_floors(ranked, scorers, k, previous, classes, floors)
         )
         masks.update(chosen)
     masks = {name: masks[name] for name in weights}
@@ -143,7 +144,14 @@ def check_reachable(
 
 
 def _floors_at(floors: Floors, how: Scheme, score: Score, sparsity: float) -> Floors:
-    return floors.at(sparsity, 0.0 if how.sparsity is not None else score.row_share)
+    if how.cut is select_lowest:
+        return floors.at(sparsity, score.row_share)
+    if floors.are_asked:
+        raise PruneError(
+            "floors have no meaning with a scheme that says itself what stays where, such as n:m; "
+            "leave them out (floor, row-floor)"
+        )
+    return NO_FLOORS
 
 
 def _rankings(weights, classes, how: Scheme) -> Dict[str, Dict[str, Tensor]]:
@@ -165,7 +173,9 @@ def _number_to_prune(
     k = round(sparsity * total)
     if previous is None:
         return k
-    pruned = sum(previous[name].numel() - int(previous[name].sum()) for name in weights)
+    pruned = sum(
+        previous[name].numel() - int(torch.count_nonzero(previous[name])) for name in weights
+    )
     # half a weight for each class that the earlier pruning rounded by itself
     slack = len({classes[name] for name in weights}) / 2
     if pruned > k + slack and not on_the_way:

@@ -30,9 +30,37 @@ class _Float(NamedTuple):
     infinite: int  # first digit of infinity; no number has a larger one, NaN has
     codes: Tuple[str, str]  # of ``struct``, for the number and its bits
 
+    def number(self, bits: int) -> float:
+        """What ``bits`` spell."""
+        number, integer = self.codes
+        return struct.unpack(number, struct.pack(integer, bits))[0]
+
 
 _SINGLE = _Float(torch.float32, torch.int32, (16, 0), 0x7F80, ("<f", "<I"))
 _DOUBLE = _Float(torch.float64, torch.int64, (48, 32, 16, 0), 0x7FF0, ("<d", "<Q"))
+
+
+class Selection(NamedTuple):
+    """What was selected, and what the way there says of all that was ranked.
+
+    Attributes:
+        masks, threshold: as of ``select_lowest``.
+        scorers: those it was ranked by in the end, none of whose scores has its sign set.
+        kind: the type that scores were ranked in.
+        counts: how many were ranked of each first digit.
+    """
+
+    masks: Dict[str, Tensor]
+    threshold: float
+    scorers: Mapping[str, Scorer]
+    kind: _Float
+    counts: Tensor
+
+    def limit(self, count: int) -> float:
+        """A number that ``count`` of those ranked do not exceed, and hardly more than that; if
+        there are not so many, one that none exceeds."""
+        digit = min(int(torch.searchsorted(self.counts.cumsum(0), count)), self.kind.infinite - 1)
+        return self.kind.number(((digit + 1) << self.kind.shifts[0]) - 1)
 
 
 def select_lowest(
@@ -56,6 +84,17 @@ def select_lowest(
     Raises:
         PruneError: a score is NaN, infinite or negative; the parameter is named.
     """
+    found = select(weights, scorers, k, among)
+    return found.masks, found.threshold
+
+
+def select(
+    weights: Mapping[str, Tensor],
+    scorers: Mapping[str, Scorer],
+    k: int,
+    among: Optional[Mapping[str, Tensor]] = None,
+) -> Selection:
+    """``select_lowest`` for those who go on from there."""
     try:
         return _select(weights, scorers, k, among)
     except _Signed:
@@ -66,10 +105,10 @@ class _Signed(Exception):
     """A score has its sign set: it is negative, or -0.0."""
 
 
-def _select(weights, scorers, k: int, among) -> Tuple[Dict[str, Tensor], float]:
+def _select(weights, scorers, k: int, among) -> Selection:
     ranked = {name: None if among is None else among[name].reshape(-1) for name in weights}
     total = sum(
-        weight.numel() if ranked[name] is None else int(ranked[name].sum())
+        weight.numel() if ranked[name] is None else int(torch.count_nonzero(ranked[name]))
         for name, weight in weights.items()
     )
     if not 0 <= k <= total:
@@ -77,7 +116,7 @@ def _select(weights, scorers, k: int, among) -> Tuple[Dict[str, Tensor], float]:
     # wide enough for all that are ranked together
     wide = any(weight.dtype == torch.float64 for weight in weights.values())
     kind = _DOUBLE if wide else _SINGLE
-    threshold, ties = _threshold(weights, scorers, k, ranked, kind)
+    threshold, ties, counts = _threshold(weights, scorers, k, ranked, kind)
     masks = {}
     for name, weight in weights.items():
         mask = torch.empty(weight.numel(), dtype=torch.bool, device=weight.device)
@@ -95,8 +134,7 @@ def _select(weights, scorers, k: int, among) -> Tuple[Dict[str, Tensor], float]:
             if candidates is not None:
                 keep &= candidates
         masks[name] = mask.view(weight.shape)
-    number, bits = kind.codes
-    return masks, struct.unpack(number, struct.pack(bits, max(threshold, 0)))[0]
+    return Selection(masks, kind.number(max(threshold, 0)), scorers, kind, counts)
 
 
 def not_finite(name: str, weight: Tensor) -> PruneError:
@@ -112,9 +150,10 @@ def not_finite(name: str, weight: Tensor) -> PruneError:
     )
 
 
-def _threshold(weights, scorers, k: int, ranked, kind: _Float) -> Tuple[int, int]:
-    """Bits of the k-th smallest score, and how many scores equal to it are to go."""
-    bits, below = 0, 0
+def _threshold(weights, scorers, k: int, ranked, kind: _Float) -> Tuple[int, int, Tensor]:
+    """Bits of the k-th smallest score, how many scores equal to it are to go, and the counts of
+    first digits."""
+    bits, below, of_first = 0, 0, torch.zeros(0)
     for shift in kind.shifts:
         first = shift == kind.shifts[0]
         counts = 0
@@ -123,11 +162,12 @@ def _threshold(weights, scorers, k: int, ranked, kind: _Float) -> Tuple[int, int
             if first and int(found[kind.infinite :].sum()):
                 raise not_finite(name, weight)
             counts = found + counts
+        of_first = counts if first else of_first
         if k == 0:
-            return -1, 0
+            return -1, 0, of_first
         digit, before = _digit_of(counts, k - below)
         bits, below = (bits << 16) | digit, below + before
-    return bits, k - below
+    return bits, k - below, of_first
 
 
 def _histogram(
@@ -151,6 +191,8 @@ def _histogram(
         try:
             counts += torch.bincount(digits, minlength=_DIGIT)
         except RuntimeError as error:  # of a negative number
+            if bool(torch.isnan(bits.view(kind.dtype)).any()):  # 0/0 has its sign set
+                raise not_finite(name, weight) from error
             raise _Signed from error
     return counts.cpu()
 

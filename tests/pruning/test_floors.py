@@ -156,3 +156,9 @@ def test_the_usual_floor_is_never_in_the_way():
         assert found.pruned == round(sparsity * 320)
     with pytest.raises(PruneError, match="the floors keep 40 of 320 weights"):
         prune(w, {"e": "x"}, "class-blind", 0.9, floors=Floors(0, 0.02), **how)
+
+
+def test_a_scheme_with_a_cut_of_its_own_has_no_floors():
+    for ask in (prune, check_reachable):
+        with pytest.raises(PruneError, match="floors have no meaning with a scheme that says"):
+            ask({"e": torch.ones(4, 8)}, {"e": "x"}, "2:4", 0.5, floors=Floors(0.1, 0))

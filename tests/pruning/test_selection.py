@@ -138,3 +138,12 @@ def test_nan_and_infinity_are_refused_by_name(dtype, bad, k):
 def test_more_than_there_are_cannot_be_selected(k):
     with pytest.raises(ValueError, match="6"):
         select({"w": torch.ones(6)}, k)
+
+
+def test_the_nan_of_a_division_is_no_negative_score():
+    """0/0 has its sign set on most processors."""
+    weights = {"a": torch.ones(3), "b": torch.zeros(2)}
+    nan = -torch.full((3,), float("nan"))
+    scorers = {"a": lambda piece, at: nan[at : at + len(piece)], "b": lambda piece, at: piece}
+    with pytest.raises(PruneError, match="a has NaN or infinite scores, although its weights"):
+        select_lowest(weights, scorers, 2)
