@@ -25,15 +25,19 @@ _AT_ONCE = 1024
 
 def _blocks(weight: Tensor) -> Tensor:
     """Rows cut into blocks, [blocks, BLOCK]; a row's last is filled up with zeros."""
+    if weight.numel() == 0:
+        return weight.new_zeros(0, BLOCK)
     rows = weight.reshape(weight.shape[0], -1) if weight.dim() > 1 else weight.reshape(1, -1)
     padded = torch.nn.functional.pad(rows, (0, -rows.shape[1] % BLOCK))
     return padded.reshape(-1, BLOCK)
 
 
-def _whole(blocks: Tensor, like: Tensor) -> Tensor:
-    """What ``_blocks`` was made of."""
+def _whole(blocks: List[Tensor], like: Tensor) -> Tensor:
+    """What ``_blocks`` was made of, from consecutive pieces of its result."""
+    if like.numel() == 0:
+        return torch.zeros_like(like)
     rows = like.shape[0] if like.dim() > 1 else 1
-    return blocks.reshape(rows, -1)[:, : like.numel() // max(1, rows)].reshape(like.shape)
+    return torch.cat(blocks).reshape(rows, -1)[:, : like.numel() // rows].reshape(like.shape)
 
 
 class BlockFisher(Statistic):
@@ -89,7 +93,7 @@ def obs(
         for _, _, matrices in _damped(name, inputs, scale):
             inverse = torch.cholesky_inverse(torch.linalg.cholesky(matrices))
             pieces.append(torch.diagonal(inverse, dim1=1, dim2=2).pow(-exponent))
-        scorers[name] = times(_whole(torch.cat(pieces), weight).reshape(-1))
+        scorers[name] = times(_whole(pieces, weight).reshape(-1))
     return scorers
 
 
@@ -115,7 +119,7 @@ def compensate(
             # the damping is on the diagonal, which S and Q do not share
             wanted = (full @ gone).squeeze(2) * left
             pieces.append(torch.linalg.solve(matrices, wanted.unsqueeze(2)).squeeze(2))
-        change = _whole(torch.cat(pieces), weight)
+        change = _whole(pieces, weight)
         kept = inputs.masks[name]
         updated[name] = torch.where(
             kept, weight.detach() + change.to(weight.dtype), torch.zeros_like(weight)
@@ -151,10 +155,12 @@ def _scales(inputs: Inputs, guard: str, damping: float) -> Dict[str, _Scale]:
 
 def _row_factors(traces: Tensor, weight: Tensor, mean: float) -> Tensor:
     """For each block, what brings the mean of its row's diagonal to ``mean``."""
+    if weight.numel() == 0:
+        return traces
     rows = weight.shape[0] if weight.dim() > 1 else 1
-    means = traces.view(rows, -1).sum(1) / max(1, weight.numel() // max(1, rows))
+    means = traces.view(rows, -1).sum(1) / (weight.numel() // rows)
     per_row = torch.where(means > 0, mean / means, torch.ones_like(means))
-    return per_row.repeat_interleave(len(traces) // max(1, rows))
+    return per_row.repeat_interleave(len(traces) // rows)
 
 
 def _damped(name: str, inputs: Inputs, scale: _Scale) -> Iterator[Tuple[slice, Tensor, Tensor]]:

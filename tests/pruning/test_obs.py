@@ -98,3 +98,18 @@ def test_pruning_with_it_loses_less_than_without_the_update(given):
     mask = result.masks["w"]
     assert loss(result.updated["w"]) < 0.7 * loss(given.weights["w"] * mask)
     assert torch.equal(result.updated["w"] != 0, mask)
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (3, 0), (0,)])
+@pytest.mark.parametrize("score", ["obs", "obs:guard=y"])
+def test_a_matrix_without_elements_is_no_obstacle(given, shape, score):
+    given, _ = given
+    statistic = BlockFisher()
+    statistic.add({"empty": torch.zeros(shape)})
+    found = prune({**given.weights, "empty": torch.zeros(shape)}, {"w": "x", "empty": "y"},
+                  "class-blind", 0.5, score=score,
+                  statistics={**given.statistics, **statistic.mean()})  # fmt: skip
+    alone = prune(given.weights, given.classes, "class-blind", 0.5, score="obs",
+                  statistics=given.statistics)  # fmt: skip
+    assert torch.equal(found.updated["w"], alone.updated["w"])
+    assert found.updated["empty"].shape == found.masks["empty"].shape == shape
