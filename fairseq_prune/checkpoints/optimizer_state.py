@@ -1,6 +1,6 @@
 """What the optimizer's state in a checkpoint says of each weight."""
 
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -9,21 +9,24 @@ from ..models.parameters import is_copy, is_parameter
 from ..models.ties import Aliases
 from ..pruning import PruneError
 
+Shape = Tuple[int, ...]
+
 
 def state_of_weights(
     state: Mapping[str, Any], aliases: Aliases, entry: str, source: str
 ) -> Dict[str, Tensor]:
     """Parameter name -> an entry of the optimizer's state of it, shaped like the parameter.
 
-    fairseq's optimizers number the parameters in the order of the model; its FP16Optimizer has
-    one flat vector of all of them.
+    fairseq's optimizers number the parameters that train in the order of the model; its
+    FP16Optimizer has one flat vector of all of them. Nothing in a checkpoint says which were
+    frozen: these are left out of the result where one choice of them alone fits the shapes.
 
     Args:
         state: a checkpoint.
         aliases: of the checkpoint (``aliases_in``).
         entry: e.g. "exp_avg_sq".
     Raises:
-        PruneError: the file has no such state, or not of all its parameters.
+        PruneError: the file has no such state, or it may be of one parameter or another.
     """
     again = {name for names in aliases.values() for name in names}
     there = {
@@ -47,11 +50,36 @@ def state_of_weights(
             parts = dict(zip(parameters, found[0].reshape(-1).split(all_sizes)))
             found = [parts[name] for name in named]
     if [value.numel() for value in found] != sizes:
-        raise PruneError(
-            f"the optimizer's state in {source} is not of all its parameters (some are frozen?); "
-            f"take score fisher"
-        )
+        places = _places([tuple(v.shape) for v in found], [tuple(w.shape) for w in named.values()])
+        if places is None:
+            raise PruneError(
+                f"the optimizer's state in {source} is not of all its parameters (some are "
+                f"frozen?), and their shapes do not tell of which it is; take score fisher"
+            )
+        names = list(named)
+        named = {names[place]: named[names[place]] for place in places}
     return {
         name: value.reshape(weight.shape).float()
         for (name, weight), value in zip(named.items(), found)
     }
+
+
+def _places(some: List[Shape], of_all: List[Shape]) -> Optional[List[int]]:
+    """Where ``some`` are among ``of_all``, in the same order; None unless there is just one way."""
+    first = _earliest(some, of_all)
+    last = _earliest(some[::-1], of_all[::-1])
+    if first is None or last is None:
+        return None
+    # each is between the earliest and the latest that it can be
+    latest = [len(of_all) - 1 - place for place in reversed(last)]
+    return first if first == latest else None
+
+
+def _earliest(some: List[Shape], of_all: List[Shape]) -> Optional[List[int]]:
+    places, start = [], 0
+    for shape in some:
+        if shape not in of_all[start:]:
+            return None
+        places.append(of_all.index(shape, start))
+        start = places[-1] + 1
+    return places

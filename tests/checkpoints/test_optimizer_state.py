@@ -63,3 +63,36 @@ def test_one_for_all():
 def test_what_is_missing(values, said):
     with pytest.raises(PruneError, match=said):
         found(values)
+
+
+def shaped(*shapes):
+    """A checkpoint of w0, w1, ... of these shapes, all of which are parameters."""
+    return {f"decoder.w{k}": torch.ones(shape) for k, shape in enumerate(shapes)}
+
+
+def of_some(model, *shapes):
+    parts = [torch.rand(shape) for shape in shapes]
+    state = {k: {"exp_avg_sq": part} for k, part in enumerate(parts)}
+    checkpoint = {"model": model, "last_optimizer_state": {"state": state}}
+    return state_of_weights(checkpoint, {}, "exp_avg_sq", "a.pt"), parts
+
+
+def test_frozen_parameters_are_known_by_what_is_left():
+    model = shaped((5, 2), (2, 2), (2, 3), (2, 2), (4, 2))
+    for places in ((1, 2, 3, 4), (0, 2, 3), (2, 4), (1, 2), (2, 3, 4), (1, 3)):
+        shapes = [tuple(model[f"decoder.w{place}"].shape) for place in places]
+        result, parts = of_some(model, *shapes)
+        assert list(result) == [f"decoder.w{place}" for place in places]
+        assert all(torch.equal(a, b) for a, b in zip(result.values(), parts))
+
+
+@pytest.mark.parametrize("shapes", [
+    [(2, 2)],  # one or the other
+    [(5, 2), (2, 2), (4, 2)],
+    [(2, 3), (5, 2)],  # in another order
+    [(3, 2)],  # as many numbers as there are in (2, 3)
+    [(5, 2), (2, 2), (2, 3), (2, 2), (4, 2), (4, 2)],  # the criterion's as well
+])  # fmt: skip
+def test_frozen_parameters_that_shapes_do_not_tell(shapes):
+    with pytest.raises(PruneError, match="not of all its parameters .* shapes do not tell"):
+        of_some(shaped((5, 2), (2, 2), (2, 3), (2, 2), (4, 2)), *shapes)
