@@ -5,9 +5,8 @@ import contextlib
 import sys
 from typing import List, Optional
 
-from fairseq import utils
-
 from ..pruning import PruneError
+from ..user_dir import import_plugin
 from . import average, compare, factorize, grid, inspect, iterate, methods, pack, prune, report
 from .say import say_progress
 from .signals import Interruption, interruptible
@@ -42,19 +41,6 @@ def build_parser() -> argparse.ArgumentParser:
             "scores, tasks or architectures",
         )
     return parser
-
-
-def import_plugin(folder: str) -> None:
-    """Import it as fairseq does.
-
-    Raises:
-        PruneError: it is not there, or cannot be imported.
-    """
-    try:
-        utils.import_user_module(argparse.Namespace(user_dir=folder))
-    except (ImportError, OSError, SyntaxError, ValueError) as error:
-        reason = str(error) or type(error).__name__
-        raise PruneError(f"--user-dir {folder} cannot be imported: {reason}") from error
 
 
 def main(argv: Optional[List[str]] = None) -> None:

@@ -1,18 +1,15 @@
 """A grid as its YAML file describes it."""
 
 import itertools
-import os
-import sys
-from argparse import Namespace
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import yaml
-from fairseq.utils import import_user_module
 
 from ..pruning import PruneError, check_request, find_scheme
 from ..tasks.calibration_data import Calibration
 from ..tasks.prune_model import Choice
+from ..user_dir import import_plugin_of
 from .points import KINDS, TRAINED, USUAL, Point
 from .values import check_keys, patterns, text, words
 
@@ -153,7 +150,7 @@ def _grid(found: Any) -> Grid:
     check_own(iterate, OWN_OF_ITERATE, "iterate")
     evaluate = found.get("evaluate") or {}
     check_keys(evaluate, EVALUATE_KEYS, "evaluate")
-    import_plugin(train["all"] or [])
+    import_plugin_of(train["all"] or [], "train")
     points = _points(found)
     dense = text(found, "dense", None)
     if dense:
@@ -191,16 +188,6 @@ def check_own(words: List[str], own, where: str = "options, trainings") -> None:
     for word in words:
         if word.split("=")[0] in own:
             raise PruneError(f"{where}: {word.split('=')[0]} is set for you; leave it out")
-
-
-def import_plugin(words: List[str]) -> None:
-    """Import the ``--user-dir`` of the trainings: schemes, tasks and models of the user's own."""
-    folder = words[words.index("--user-dir") + 1] if "--user-dir" in words[:-1] else None
-    if folder and os.path.basename(os.path.normpath(folder)) not in sys.modules:
-        try:
-            import_user_module(Namespace(user_dir=folder))
-        except FileNotFoundError as error:
-            raise PruneError(f"train: --user-dir {folder} does not exist") from error
 
 
 def _translated(evaluate: Mapping[str, Any]) -> Dict[str, List[str]]:

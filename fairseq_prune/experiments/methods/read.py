@@ -8,7 +8,8 @@ from typing import Any, Callable, Dict, List, Optional
 from ...checkpoints.packed.values_code import VALUES
 from ...pruning import PruneError
 from ...runtime.convert import check_runtime
-from ..grid import OWN, check_own, import_plugin, read_yaml
+from ...user_dir import import_plugin_of
+from ..grid import OWN, check_own, read_yaml
 from ..values import check_keys, text, words
 
 KEYS = ("data", "seed", "seconds", "command", "options", "trainings", "methods")
@@ -101,7 +102,7 @@ def _plan(found: Any, check: Check) -> Plan:
     trainings = {name: words(found["trainings"], name, "trainings") for name in found["trainings"]}
     options = words(found, "options", "the file") or []
     check_own([word for part in (options, *trainings.values()) for word in part or []], OWN)
-    import_plugin(options)
+    import_plugin_of(options, "options")
     plan = Plan(
         data=text(found, "data", None),
         seed=seed,
