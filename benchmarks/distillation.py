@@ -27,7 +27,7 @@ def rows(args):
         model = models.ours(task, 256, 2, input_feed=False).train()
         optimizer = models.optimizer("pruned_adam", model)
         steps.append(lambda m=model, o=optimizer, c=criterion: models.step(m, o, c, sample))
-    plain, *taught = models.in_turn(steps, rounds=15)
+    plain, *taught = models.in_turn(steps, rounds=9)
     for temperature, seconds in zip(temperatures, taught):
         yield (
             f"training step with a teacher, 2 x 256, temperature {temperature:g}",
