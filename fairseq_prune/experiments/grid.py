@@ -1,17 +1,15 @@
 """A grid as its YAML file describes it."""
 
-import itertools
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional
 
-import yaml
-
-from ..pruning import PruneError, check_request, find_scheme
+from ..pruning import PruneError
 from ..tasks.calibration_data import Calibration
-from ..tasks.prune_model import Choice
 from ..user_dir import import_plugin_of
-from .points import KINDS, TRAINED, USUAL, Point
-from .values import check_keys, patterns, text, words
+from .own_options import OWN, OWN_OF_ITERATE, check_own
+from .points import KINDS, TRAINED, Point
+from .read_points import read_points
+from .values import check_keys, patterns, read_yaml, text, words
 
 #: key -> whether it must be there.
 KEYS = {
@@ -28,53 +26,6 @@ KEYS = {
 }
 TRAIN_KEYS = ("command", "all", *TRAINED)
 EVALUATE_KEYS = ("valid", "test", "generate", "references", "translate")
-POINT_KEYS = ("kinds", "schemes", "sparsities")
-#: Lists that points may have besides, and what each is of.
-MORE_POINT_KEYS = {
-    "scores": "score",
-    "steps": "steps",
-    "floors": "floor",
-    "row_floors": "row_floor",
-}
-#: Options of fairseq-train that the grid sets itself.
-OWN = (
-    "--seed",
-    "--save-dir",
-    "--log-format",
-    "--log-file",
-    "--finetune-from-model",
-    "--restore-file",
-    "--prune-scheme",
-    "--prune-sparsity",
-    "--prune-mask-from",
-    "--prune-include",
-    "--prune-exclude",
-    "--prune-score",
-    "--prune-floor",
-    "--prune-row-floor",
-    "--prune-subset",
-    "--prune-samples",
-    "--prune-seed",
-    "--prune-steps",
-)
-#: Options of fairseq-prune iterate that the grid sets itself.
-OWN_OF_ITERATE = (
-    "--from",
-    "--out",
-    "--scheme",
-    "--sparsity",
-    "--include",
-    "--exclude",
-    "--score",
-    "--floor",
-    "--row-floor",
-    "--data",
-    "--subset",
-    "--samples",
-    "--seed",
-    "--steps",
-    "--",
-)
 
 
 @dataclass(frozen=True)
@@ -120,22 +71,6 @@ def read_grid(path: str) -> Grid:
         raise PruneError(f"{path}: {error}") from error
 
 
-def read_yaml(path: str) -> Any:
-    """What is in file ``path``.
-
-    Raises:
-        PruneError: it cannot be read.
-    """
-    try:
-        with open(path, encoding="utf-8") as f:
-            return yaml.safe_load(f)
-    except OSError as error:
-        raise PruneError(f"{path} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise PruneError(f"{path} is no YAML: {reason}") from error
-
-
 def _grid(found: Any) -> Grid:
     check_keys(found, KEYS, "the file")
     for key, needed in KEYS.items():
@@ -151,7 +86,7 @@ def _grid(found: Any) -> Grid:
     evaluate = found.get("evaluate") or {}
     check_keys(evaluate, EVALUATE_KEYS, "evaluate")
     import_plugin_of(train["all"] or [], "train")
-    points = _points(found)
+    points = read_points(found)
     dense = text(found, "dense", None)
     if dense:
         try:
@@ -183,13 +118,6 @@ def _grid(found: Any) -> Grid:
     )
 
 
-def check_own(words: List[str], own, where: str = "options, trainings") -> None:
-    """Raise PruneError if ``words`` has an option that is set for the user."""
-    for word in words:
-        if word.split("=")[0] in own:
-            raise PruneError(f"{where}: {word.split('=')[0]} is set for you; leave it out")
-
-
 def _translated(evaluate: Mapping[str, Any]) -> Dict[str, List[str]]:
     """Which kinds are translated, where it is not all (and results of before say nothing of it)."""
     kinds = evaluate.get("translate")
@@ -210,78 +138,3 @@ def _calibration(found: Mapping[str, Any]) -> Calibration:
     calibration = Calibration(**given)
     calibration.check(flags="calibration: ")
     return calibration
-
-
-def _points(found: Mapping[str, Any]) -> List[Point]:
-    seeds = found.get("seeds", [1])
-    if not isinstance(seeds, list) or not seeds or any(type(s) is not int or s < 1 for s in seeds):
-        raise PruneError("seeds must be a list of whole numbers above 0, e.g. [1, 2, 3]")
-    if not isinstance(found["points"], list):
-        raise PruneError(f"points must be a list of {', '.join(POINT_KEYS)}")
-    points = [Point(seed, "dense") for seed in seeds]
-    for entry in found["points"]:
-        check_keys(entry, (*POINT_KEYS, *MORE_POINT_KEYS), "points")
-        for key in POINT_KEYS:
-            if not isinstance(entry.get(key), list) or not entry[key]:
-                raise PruneError(f"points: {key} must be a list")
-        for kind in entry["kinds"]:
-            if kind not in KINDS[1:]:
-                raise PruneError(
-                    f"points: kinds: {kind} is unknown; choose from {', '.join(KINDS[1:])}"
-                )
-        for x in entry["sparsities"]:
-            if type(x) not in (int, float) or not 0 < x < 1:
-                raise PruneError(f"points: sparsities: {x} is out of range; give 0 < x < 1")
-        combinations = _more(entry)
-        for scheme in entry["schemes"]:
-            _check_scheme(scheme, entry)
-        points += [
-            Point(seed, kind, scheme, float(x), *more)
-            for seed in seeds
-            for kind in entry["kinds"]
-            for scheme in entry["schemes"]
-            for more in combinations
-            # without data, several steps are one
-            if more[1] == 1 or Choice(scheme, more[0]).needs_data
-            for x in entry["sparsities"]
-        ]
-    return list(dict.fromkeys(points))
-
-
-def _more(entry: Mapping[str, Any]) -> List[Tuple]:
-    """All combinations of score, steps and floors that an entry asks for."""
-    lists = []
-    for key, name in MORE_POINT_KEYS.items():
-        values = entry.get(key, [USUAL[name]])
-        if not isinstance(values, list) or not values:
-            raise PruneError(f"points: {key} must be a list")
-        lists.append(values)
-    for steps in lists[1]:
-        if type(steps) is not int or steps < 1:
-            raise PruneError(f"points: steps: {steps} is out of range; give 1 or more")
-    for value in (*lists[2], *(row for row in lists[3] if row is not None)):
-        if type(value) not in (int, float) or not 0 <= value < 1:
-            raise PruneError(f"points: floors: {value} is out of range; give 0 <= x < 1")
-    return list(itertools.product(*lists))
-
-
-def _check_scheme(scheme: Any, entry: Mapping[str, Any]) -> None:
-    """Raise PruneError unless there is such a scheme, for the ``entry``'s sparsities, kinds and
-    scores."""
-    try:
-        only = find_scheme(str(scheme), flags="").sparsity
-        for score in entry.get("scores", [None]):
-            for x in entry["sparsities"]:
-                check_request(scheme, x, flags="", score=score and str(score))
-            if 1 not in entry.get("steps", [1]) and not Choice(str(scheme), score).needs_data:
-                raise PruneError(
-                    f"steps have no meaning with score {score or 'magnitude'}, which needs no "
-                    f"data; leave them out"
-                )
-    except PruneError as error:
-        raise PruneError(f"points: {error}") from error
-    if only is not None and "iterative" in entry["kinds"]:
-        raise PruneError(
-            f"points: kinds: iterative prunes to other sparsities on the way, and scheme {scheme} "
-            f"has one; leave it out"
-        )

@@ -1,9 +1,27 @@
-"""Values of a grid's file: of the right kind, or refused with their key."""
+"""YAML files, and values in them: of the right kind, or refused with their key."""
 
 import shlex
 from typing import Any, List, Mapping, Optional
 
+import yaml
+
 from ..pruning import PruneError, check_pattern
+
+
+def read_yaml(path: str) -> Any:
+    """What is in file ``path``.
+
+    Raises:
+        PruneError: it cannot be read.
+    """
+    try:
+        with open(path, encoding="utf-8") as f:
+            return yaml.safe_load(f)
+    except OSError as error:
+        raise PruneError(f"{path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise PruneError(f"{path} is no YAML: {reason}") from error
 
 
 def check_keys(found: Any, known, where: str) -> None:

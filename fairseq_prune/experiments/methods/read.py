@@ -9,8 +9,8 @@ from ...checkpoints.packed.values_code import VALUES
 from ...pruning import PruneError
 from ...runtime.convert import check_runtime
 from ...user_dir import import_plugin_of
-from ..grid import OWN, check_own, read_yaml
-from ..values import check_keys, text, words
+from ..own_options import OWN, check_own
+from ..values import check_keys, read_yaml, text, words
 
 KEYS = ("data", "seed", "seconds", "command", "options", "trainings", "methods")
 #: Raises PruneError unless options of a verb of ``fairseq-prune`` are right; the last argument

@@ -1,0 +1,98 @@
+"""The points of a grid as its file lists them."""
+
+import itertools
+from typing import Any, List, Mapping, Tuple
+
+from ..pruning import PruneError, check_request, find_scheme
+from ..tasks.prune_model import Choice
+from .points import KINDS, USUAL, Point
+from .values import check_keys
+
+POINT_KEYS = ("kinds", "schemes", "sparsities")
+#: Lists that points may have besides, and what each is of.
+MORE_POINT_KEYS = {
+    "scores": "score",
+    "steps": "steps",
+    "floors": "floor",
+    "row_floors": "row_floor",
+}
+
+
+def read_points(found: Mapping[str, Any]) -> List[Point]:
+    """Those of all ``seeds`` and entries of ``points``, the dense ones first, each once.
+
+    Raises:
+        PruneError: an entry is wrong, or asks for what cannot be together.
+    """
+    seeds = found.get("seeds", [1])
+    if not isinstance(seeds, list) or not seeds or any(type(s) is not int or s < 1 for s in seeds):
+        raise PruneError("seeds must be a list of whole numbers above 0, e.g. [1, 2, 3]")
+    if not isinstance(found["points"], list):
+        raise PruneError(f"points must be a list of {', '.join(POINT_KEYS)}")
+    points = [Point(seed, "dense") for seed in seeds]
+    for entry in found["points"]:
+        check_keys(entry, (*POINT_KEYS, *MORE_POINT_KEYS), "points")
+        for key in POINT_KEYS:
+            if not isinstance(entry.get(key), list) or not entry[key]:
+                raise PruneError(f"points: {key} must be a list")
+        for kind in entry["kinds"]:
+            if kind not in KINDS[1:]:
+                raise PruneError(
+                    f"points: kinds: {kind} is unknown; choose from {', '.join(KINDS[1:])}"
+                )
+        for x in entry["sparsities"]:
+            if type(x) not in (int, float) or not 0 < x < 1:
+                raise PruneError(f"points: sparsities: {x} is out of range; give 0 < x < 1")
+        combinations = _more(entry)
+        for scheme in entry["schemes"]:
+            _check_scheme(scheme, entry)
+        points += [
+            Point(seed, kind, scheme, float(x), *more)
+            for seed in seeds
+            for kind in entry["kinds"]
+            for scheme in entry["schemes"]
+            for more in combinations
+            # without data, several steps are one
+            if more[1] == 1 or Choice(scheme, more[0]).needs_data
+            for x in entry["sparsities"]
+        ]
+    return list(dict.fromkeys(points))
+
+
+def _more(entry: Mapping[str, Any]) -> List[Tuple]:
+    """All combinations of score, steps and floors that an entry asks for."""
+    lists = []
+    for key, name in MORE_POINT_KEYS.items():
+        values = entry.get(key, [USUAL[name]])
+        if not isinstance(values, list) or not values:
+            raise PruneError(f"points: {key} must be a list")
+        lists.append(values)
+    for steps in lists[1]:
+        if type(steps) is not int or steps < 1:
+            raise PruneError(f"points: steps: {steps} is out of range; give 1 or more")
+    for value in (*lists[2], *(row for row in lists[3] if row is not None)):
+        if type(value) not in (int, float) or not 0 <= value < 1:
+            raise PruneError(f"points: floors: {value} is out of range; give 0 <= x < 1")
+    return list(itertools.product(*lists))
+
+
+def _check_scheme(scheme: Any, entry: Mapping[str, Any]) -> None:
+    """Raise PruneError unless there is such a scheme, for the ``entry``'s sparsities, kinds and
+    scores."""
+    try:
+        only = find_scheme(str(scheme), flags="").sparsity
+        for score in entry.get("scores", [None]):
+            for x in entry["sparsities"]:
+                check_request(scheme, x, flags="", score=score and str(score))
+            if 1 not in entry.get("steps", [1]) and not Choice(str(scheme), score).needs_data:
+                raise PruneError(
+                    f"steps have no meaning with score {score or 'magnitude'}, which needs no "
+                    f"data; leave them out"
+                )
+    except PruneError as error:
+        raise PruneError(f"points: {error}") from error
+    if only is not None and "iterative" in entry["kinds"]:
+        raise PruneError(
+            f"points: kinds: iterative prunes to other sparsities on the way, and scheme {scheme} "
+            f"has one; leave it out"
+        )
