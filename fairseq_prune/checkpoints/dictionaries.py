@@ -1,7 +1,7 @@
 """Which dictionaries a model belongs to: with others its words are other words."""
 
 import hashlib
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Iterable, Mapping, Optional
 
 from fairseq.data import Dictionary
 
@@ -23,6 +23,14 @@ def fingerprints(task: Any) -> Dict[str, str]:
             text = "\n".join(dictionary.symbols)
             found[side] = hashlib.sha256(text.encode("utf-8")).hexdigest()
     return found
+
+
+def differing_side(task: Any, others: Iterable[Any]) -> Optional[str]:
+    """The first side whose dictionary is in one of ``others``, tasks, not that of ``task``."""
+    for side, wanted in fingerprints(task).items():
+        if any(fingerprints(other).get(side) != wanted for other in others):
+            return side
+    return None
 
 
 def find_dictionaries(state: Mapping[str, Any]) -> Dict[str, str]:

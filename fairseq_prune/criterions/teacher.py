@@ -12,7 +12,7 @@ from fairseq.models import FairseqMultiModel
 from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
-from ..checkpoints.dictionaries import fingerprints
+from ..checkpoints.dictionaries import differing_side
 from ..checkpoints.task_of import set_up
 from ..models.own_weights import encode_with_own_weights
 from ..pruning import PruneError
@@ -100,12 +100,12 @@ def load_teacher(path: str, task: FairseqTask) -> Teacher:
         # its own data, if they are still there; a checkpoint of a dense model notes no dictionaries
         with contextlib.suppress(PruneError):
             tasks.append(set_up(cfg, path))
-    for side, wanted in fingerprints(task).items():
-        if any(fingerprints(other).get(side) != wanted for other in tasks):
-            raise PruneError(
-                f"--teacher {path} was trained with another {side} dictionary than {data} has; "
-                f"take one that was trained with the dictionaries of this run"
-            )
+    side = differing_side(task, tasks)
+    if side is not None:
+        raise PruneError(
+            f"--teacher {path} was trained with another {side} dictionary than {data} has; "
+            f"take one that was trained with the dictionaries of this run"
+        )
     if isinstance(model, FairseqMultiModel):
         raise PruneError(
             f"--teacher {path} holds several models, one for each pair of languages, and "
