@@ -23,8 +23,9 @@ class Auto:
     """
 
     def __init__(self, weights: List[Weight], name: str):
-        self._weights, self._name = weights, name
+        self._weights, self.name = weights, name
         self._product: Optional[Product] = None
+        self.kind: Optional[str] = None
 
     def __call__(self, x: Tensor) -> Tensor:
         if self._product is None:
@@ -34,15 +35,21 @@ class Auto:
     def dense(self) -> Tensor:
         return (self._product or KINDS["dense"](self._weights)).dense()
 
+    def take(self, kind: str) -> None:
+        """Become ``kind``, as chosen before."""
+        self._become(kind, KINDS[kind](self._weights))
+
+    def _become(self, kind: str, product: Product) -> None:
+        self.kind, self._product, self._weights = kind, product, []
+
     def _choose(self, x: Tensor) -> None:
         products = {kind: make(self._weights) for kind, make in KINDS.items()}
         seconds = time_in_turn(products, x)
         best = min(seconds, key=seconds.__getitem__)
-        self._product = products[best]
         shape = f"{self._weights[0].shape[0]} x {sum(w.shape[1] for w in self._weights)}"
         times = ", ".join(f"{kind} {1000 * s:.3f} ms" for kind, s in seconds.items())
-        logger.info(f"{self._name} ({shape}, {len(x)} columns): {best} of {times}")
-        self._weights = []
+        logger.info(f"{self.name} ({shape}, {len(x)} columns): {best} of {times}")
+        self._become(best, products[best])
 
 
 def time_in_turn(products: Dict[str, Product], x: Tensor) -> Dict[str, float]:
