@@ -12,7 +12,7 @@ import types
 import numpy
 import torch
 from fairseq import checkpoint_utils, utils
-from fairseq.data import token_block_dataset
+from fairseq.data import ConcatDataset, token_block_dataset
 from fairseq.distributed import utils as distributed
 from fairseq.optim.amp_optimizer import AMPOptimizer
 from fairseq.optim.lr_scheduler.reduce_lr_on_plateau import ReduceLROnPlateauLRSchedule
@@ -51,6 +51,7 @@ def mend_all() -> None:
     know_this_package()
     finetune_bart()
     refuse_long_blocks()
+    combine_training_sets()
 
 
 def broadcast_checkpoints() -> None:
@@ -181,6 +182,21 @@ def know_this_package() -> None:
 def finetune_bart() -> None:
     """Let ``translation_from_pretrained_bart`` find its options where its base class has them."""
     TranslationFromPretrainedBARTTask.args = property(lambda self: self.cfg)
+
+
+def combine_training_sets() -> None:
+    """Let train, train1, ... be read together without ``--upsample-primary 1``: fairseq takes the
+    first one -1 times, its default, and fails.
+    """
+    make = ConcatDataset.__init__
+
+    @functools.wraps(make)
+    def init(self, datasets, sample_ratios=1):
+        if not isinstance(sample_ratios, int):
+            sample_ratios = [1 if ratio < 0 else ratio for ratio in sample_ratios]
+        make(self, datasets, sample_ratios)
+
+    ConcatDataset.__init__ = init
 
 
 mend_all()
