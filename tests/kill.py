@@ -18,7 +18,8 @@ def at(event, count, how=signal.SIGKILL):
     written. "copy": with half a checkpoint copied. "round": before iterate notes, for
     that many times, how many rounds are done (first: none). "result": with half the line of a
     grid's result written. "interrupt": by SIGINT, at a grid's look at a running training.
-    "calibration": at so many batches that a score has looked at, in all prunings.
+    "calibration": at so many batches that a score has looked at, in all prunings. "shard": before
+    distill writes so many shards.
     """
     left = int(count)
 
@@ -122,6 +123,17 @@ def at(event, count, how=signal.SIGKILL):
             add(self, gradients)
 
         Statistic.add = add_unless_last
+    elif event == "shard":
+        from fairseq_prune.sequence.shards import Shards
+
+        write_shard = Shards.write
+
+        def write_unless_last(self, *args):
+            if last():
+                die()
+            write_shard(self, *args)
+
+        Shards.write = write_unless_last
     elif event == "interrupt":
         from fairseq_prune.experiments.training import Training
 

@@ -7,7 +7,19 @@ from typing import List, Optional
 
 from ..pruning import PruneError
 from ..user_dir import import_plugin
-from . import average, compare, factorize, grid, inspect, iterate, methods, pack, prune, report
+from . import (
+    average,
+    compare,
+    distill,
+    factorize,
+    grid,
+    inspect,
+    iterate,
+    methods,
+    pack,
+    prune,
+    report,
+)
 from .say import say_progress
 from .signals import Interruption, interruptible
 from .unknown_options import check_options
@@ -31,7 +43,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     parser.verbs = verbs.choices
-    for verb in (prune, factorize, inspect, pack, compare, iterate, average, report, grid, methods):
+    for verb in (
+        prune, factorize, inspect, pack, compare, iterate, distill, average, report, grid, methods,
+    ):  # fmt: skip
         verb.add_to(verbs)
     for verb in verbs.choices.values():
         verb.add_argument(
