@@ -75,7 +75,7 @@ def at(event, count, how=signal.SIGKILL):
 
         shutil.copyfileobj = half_copy
     elif event == "round":
-        from fairseq_prune.cli.rounds_folder import RoundsFolder
+        from fairseq_prune.experiments.rounds_folder import RoundsFolder
 
         finish = RoundsFolder.finish
 

@@ -1,8 +1,14 @@
 """``fairseq-prune iterate``: rounds of pruning and retraining, with rewinding."""
 
-from ..pruning import SPACINGS, table
+import sys
+from typing import List
+
+from ..checkpoints.folder_lock import folder_lock
+from ..experiments.jobs import Job
+from ..experiments.rounds import REWINDS, Rounds
+from ..pruning import SPACINGS, PruneError, table
 from .choice import add_choice, add_data
-from .rounds import REWINDS, Rounds
+from .iterate_plan import plan_of
 from .say import say, say_json, say_progress
 from .selection import add_selection, check_selection
 
@@ -61,8 +67,21 @@ def run_iterate(args) -> None:
     if args.command[:1] == ["--"]:
         args.command = args.command[1:]
     check_selection(args, joined=args.rewind != "weights")
-    rounds = Rounds(args)
-    rounds.run(say=say_progress)
+    plan = plan_of(args)
+    with folder_lock(args.out, "iterate") as lock:
+
+        def train(heading: str, folder: str, command: List[str]) -> None:
+            with Job(command, lock, stdout=sys.stderr if args.json else None) as job:
+                status = job.wait()
+            if status:
+                raise PruneError(
+                    f"{heading}: the training command failed (exit status {status}); what it "
+                    f"said is above, and the same fairseq-prune command goes on from there"
+                )
+
+        rounds = Rounds(plan, train)
+        for _ in rounds.run(say_progress):
+            pass
     found = rounds.summary()
     if args.json:
         say_json(found)

@@ -1,10 +1,9 @@
-"""The folder of ``fairseq-prune iterate``: whose it is, and which rounds in it are done."""
+"""The folder that rounds are made in: whose it is, and which rounds in it are done."""
 
 import json
 import os
 from typing import Any, Dict
 
-from ..checkpoints.folder_lock import folder_lock
 from ..checkpoints.writing import write_text
 from ..pruning import PruneError
 
@@ -15,16 +14,12 @@ class RoundsFolder:
     def __init__(self, path: str, plan: Dict[str, Any]):
         """
         Args:
-            path: the folder; made by ``lock``.
+            path: the folder; it is there.
             plan: option -> value of what makes the rounds what they are.
         """
         self.path = path
         self.plan = plan
         self._state = os.path.join(path, "rounds.json")
-
-    def lock(self):
-        """See ``folder_lock``."""
-        return folder_lock(self.path, "iterate")
 
     def done(self) -> int:
         """How many rounds are done.

@@ -1,0 +1,101 @@
+"""The rounds that ``fairseq-prune iterate`` is asked for."""
+
+import os
+from typing import Any, Dict, List
+
+from ..checkpoints.reading import read_checkpoint
+from ..checkpoints.weights import find_record
+from ..experiments.rounds import LENGTHS, OWN, RoundsPlan
+from ..pruning import PruneError, find_scheme, masks_of, round_sparsities, sparsity
+from .choice import choice_of, chooser
+
+#: Options of a round's pruning that are handed on as they are, where they were given.
+ASKED = ("score", "floor", "row_floor", "samples", "subset", "seed", "steps")
+
+
+def plan_of(args) -> RoundsPlan:
+    """
+    Raises:
+        PruneError: an option makes no sense, or a checkpoint cannot be read.
+    """
+    choice = choice_of(args)
+    _check(args)
+    # else each round's training has the data
+    if args.rewind == "weights":
+        chooser(args, choice, args.source, args.sparsity)
+    elif args.data is not None:
+        raise PruneError("--data is for --rewind weights; a training has its own, leave it out")
+    if args.rewind_to is not None:
+        read_checkpoint(args.rewind_to)
+    _check_lengths(args)
+    before = _pruned_before(args)
+    return RoundsPlan(
+        source=args.source,
+        out=args.out,
+        sparsities=round_sparsities(args.sparsity, args.rounds, args.spacing, before),
+        commands=[args.command],
+        scheme=args.scheme,
+        asked=_asked(args),
+        noted=_noted(args),
+        include=args.include,
+        exclude=args.exclude,
+        rewind=args.rewind,
+        rewind_to=args.rewind_to,
+        choose=lambda source, target: chooser(args, choice, source, target),
+    )
+
+
+def _check(args) -> None:
+    if args.rounds < 1:
+        raise PruneError(f"--rounds {args.rounds} is out of range; give 1 or more")
+    if args.rounds > 1 and find_scheme(args.scheme).sparsity is not None:
+        raise PruneError(
+            f"--rounds {args.rounds} prunes to other sparsities on the way, and --scheme "
+            f"{args.scheme} has one; give --rounds 1"
+        )
+    if not args.command or args.command[0].startswith("-"):
+        raise PruneError("give the training command of a round after --, e.g. -- fairseq-train")
+    if any("hydra" in os.path.basename(word) and "train" in word for word in args.command[:3]):
+        raise PruneError("iterate takes fairseq-train and its options, not fairseq-hydra-train")
+    for word in _options(args.command):
+        if word in OWN:
+            raise PruneError(f"{word} is set by each round; leave it out")
+    if (args.rewind == "weights") != (args.rewind_to is not None):
+        raise PruneError("--rewind weights and --rewind-to CKPT belong together; give both")
+
+
+def _check_lengths(args) -> None:
+    if args.rewind == "none" and not any(x in _options(args.command) for x in LENGTHS):
+        raise PruneError("--rewind none needs --max-epoch or --max-update, of one round")
+
+
+def _options(words: List[str]) -> List[str]:
+    return [word.split("=")[0] for word in words]
+
+
+def _pruned_before(args) -> float:
+    state = read_checkpoint(args.source)
+    record = find_record(state)
+    before = sparsity(masks_of(record, state["model"]) if record else {})
+    if args.sparsity < before:
+        raise PruneError(
+            f"--sparsity {args.sparsity:g} is below what {args.source} is pruned to already "
+            f"({before:.4g}); ask for more"
+        )
+    return before
+
+
+def _asked(args) -> Dict[str, Any]:
+    found = {name: getattr(args, name) for name in ASKED}
+    return {n: v for n, v in found.items() if (v if n == "floor" else v is not None)}
+
+
+def _noted(args) -> Dict[str, Any]:
+    names = ("scheme", "sparsity", "include", "exclude", "rounds", "spacing", "rewind")
+    noted = {name: getattr(args, name) for name in names}
+    # what a folder of before there were these was made with as well
+    noted.update(_asked(args))
+    for name in ("source", "rewind_to"):
+        path = getattr(args, name)
+        noted[name] = path and os.path.abspath(path)
+    return noted
