@@ -18,8 +18,9 @@ def at(event, count, how=signal.SIGKILL):
     written. "copy": with half a checkpoint copied. "round": before iterate notes, for
     that many times, how many rounds are done (first: none). "result": with half the line of a
     grid's result written. "interrupt": by SIGINT, at a grid's look at a running training.
-    "calibration": at so many batches that a score has looked at, in all prunings. "shard": before
-    distill writes so many shards.
+    "known": before compress notes what it has found, for that many times. "calibration": at so many
+    batches that a score has looked at, in all prunings. "shard": before distill writes so many
+    shards.
     """
     left = int(count)
 
@@ -85,6 +86,17 @@ def at(event, count, how=signal.SIGKILL):
             finish(self, r)
 
         RoundsFolder.finish = finish_unless_last
+    elif event == "known":
+        from fairseq_prune.experiments.compress.folder import Folder
+
+        write = Folder._write
+
+        def write_unless_last(self):
+            if last():
+                die()
+            write(self)
+
+        Folder._write = write_unless_last
     elif event == "result":
         from fairseq_prune.experiments import results
 

@@ -17,6 +17,7 @@ from fairseq_cli import generate
 
 from ..models.own_weights import encode_with_own_weights
 from ..pruning import PruneError
+from .some_sentences import SomeSentences
 
 
 @dataclass
@@ -48,7 +49,10 @@ class _Stopped(Exception):
 
 
 def translate(
-    cfg: Any, warm_up: bool = False, stop: Callable[[], bool] = lambda: False
+    cfg: Any,
+    warm_up: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+    most: Optional[int] = None,
 ) -> Optional[Translations]:
     """Translate what ``cfg``, a configuration of fairseq-generate, asks for.
 
@@ -56,10 +60,11 @@ def translate(
         warm_up: whether to translate the first batch twice, the first time without counting its
             time: the runtime ``auto`` chooses then.
         stop: asked before each batch; None is returned once it says so.
+        most: sentences to translate, of all lengths that there are; None: all.
     Raises:
         PruneError: what fairseq cannot do, with what it said.
     """
-    watch = _Watch(warm_up, stop)
+    watch = _Watch(warm_up, stop, most)
     logging.basicConfig()  # otherwise generate does, to its results
     with tempfile.TemporaryDirectory() as folder, watch.next_task():
         cfg.common_eval.results_path = folder
@@ -83,8 +88,8 @@ def translate(
 class _Watch:
     """Sees each batch that the next task translates."""
 
-    def __init__(self, warm_up: bool, stop: Callable[[], bool]):
-        self._warm_up, self._stop = warm_up, stop
+    def __init__(self, warm_up: bool, stop: Callable[[], bool], most: Optional[int]):
+        self._warm_up, self._stop, self._most = warm_up, stop, most
         self._task: Optional[FairseqTask] = None
         self._seconds = 0.0
 
@@ -97,6 +102,9 @@ class _Watch:
             self._task = task = set_up(cfg, **kwargs)
             step = task.inference_step
             task.inference_step = lambda *args, **more: self._see(step, *args, **more)
+            if self._most is not None:
+                load = task.load_dataset
+                task.load_dataset = lambda split, *a, **k: self._load(load, split, *a, **k)
             return task
 
         tasks.setup_task = set_up_and_watch
@@ -104,6 +112,10 @@ class _Watch:
             yield
         finally:
             tasks.setup_task = set_up
+
+    def _load(self, load, split, *args, **kwargs):
+        load(split, *args, **kwargs)
+        self._task.datasets[split] = SomeSentences(self._task.datasets[split], self._most)
 
     def _see(self, step, generator, models, *args, **kwargs):
         if self._stop():

@@ -10,6 +10,7 @@ from ..user_dir import import_plugin
 from . import (
     average,
     compare,
+    compress,
     distill,
     factorize,
     grid,
@@ -22,7 +23,7 @@ from . import (
 )
 from .say import say_progress
 from .signals import Interruption, interruptible
-from .unknown_options import check_options
+from .unknown_options import check_options, takes_options
 
 
 class _Parser(argparse.ArgumentParser):
@@ -34,7 +35,13 @@ class _Parser(argparse.ArgumentParser):
     def parse_args(self, args=None, namespace=None):
         words = sys.argv[1:] if args is None else list(args)
         check_options(self.verbs, words)
-        return super().parse_args(words, namespace)
+        # argparse would give options after the last argument of a verb to its rest, too
+        takes_after = bool(words) and takes_options(self.verbs.get(words[0]))
+        at = words.index("--") if takes_after and "--" in words else len(words)
+        found = super().parse_args(words[:at], namespace)
+        if takes_after:
+            found.after = words[at + 1 :]
+        return found
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -44,7 +51,8 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     parser.verbs = verbs.choices
     for verb in (
-        prune, factorize, inspect, pack, compare, iterate, distill, average, report, grid, methods,
+        compress, prune, factorize, inspect, pack, compare, iterate, distill, average, report, grid,
+        methods,
     ):  # fmt: skip
         verb.add_to(verbs)
     for verb in verbs.choices.values():

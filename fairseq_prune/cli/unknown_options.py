@@ -3,7 +3,7 @@
 import argparse
 import difflib
 import re
-from typing import List, Mapping
+from typing import List, Mapping, Optional
 
 
 def check_options(verbs: Mapping[str, argparse.ArgumentParser], words: List[str]) -> None:
@@ -31,4 +31,11 @@ def check_options(verbs: Mapping[str, argparse.ArgumentParser], words: List[str]
             remedy = "; the training command and its options go after --"
         else:
             remedy = f"; did you mean {close[0]}?" if close else ""
+            if takes_options(verb) and not close:
+                remedy = "; options of fairseq-train go after --"
         verb.error(f"{name} is no option of {words[0]}{remedy}")
+
+
+def takes_options(verb: Optional[argparse.ArgumentParser]) -> bool:
+    """Whether a verb takes options of another program after ``--``, as ``after``."""
+    return verb is not None and verb.get_default("after") is not None

@@ -1,6 +1,7 @@
 """Rounds of pruning and retraining: what each runs, and which are done."""
 
 import os
+import shlex
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
@@ -119,7 +120,7 @@ class Rounds:
                 continue
             self._make_mask(r)
             command = self.command(r)
-            say(f"{heading}: {' '.join(command)}")
+            say(f"{heading}: {' '.join(map(shlex.quote, command))}")
             self._train(heading, self.folder(r), command)
             if not os.path.exists(self.best(r)):
                 raise PruneError(f"{heading}: the training command left no {self.best(r)}")

@@ -90,7 +90,7 @@ class Training:
             if self._stopped:
                 raise PruneError(f"{self.name}: stopped")
             self._job = Job(
-                _program(self.command + self._more), lock, stdout=log, stderr=log,
+                program(self.command + self._more), lock, stdout=log, stderr=log,
                 env={"WANDB_NAME": self.name, **os.environ},
             )  # fmt: skip
         status = None
@@ -152,11 +152,11 @@ class Training:
         write_text(self._state_path, json.dumps(state, indent=1))
 
 
-def _program(command: List[str]) -> List[str]:
+def program(command: List[str]) -> List[str]:
     """``command`` with the programs of this environment."""
     if command[0] == "fairseq-prune":
         inner = command.index("--") + 1 if "--" in command else len(command)
-        rest = _program(command[inner:]) if command[inner:] else []
+        rest = program(command[inner:]) if command[inner:] else []
         return [sys.executable, "-m", "fairseq_prune.cli.main", *command[1:inner], *rest]
     beside = os.path.join(os.path.dirname(sys.executable), command[0])
     return [beside if os.path.exists(beside) else command[0], *command[1:]]

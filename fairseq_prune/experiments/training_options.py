@@ -80,10 +80,12 @@ def training_words(
     """
     wanted, usual = _wanted(settings, gpus), _usual(settings.arch)
     words: Dict[str, List[str]] = {}
-    for _ in range(8):  # architectures derive options from others
+
+    def missing(words: Mapping[str, List[str]]) -> List[argparse.Action]:
+        """The options that are not as wanted with ``words``."""
         parser, args = parse_training([data, *base, *_joined(words), *given])
         said = {*_dests(parser, [*base, *given]), *_scheduler_options(settings, args)}
-        missing = [
+        return [
             action
             for action in parser._actions
             if action.option_strings
@@ -91,17 +93,25 @@ def training_words(
             and action.dest not in said
             and not same_value(_value(args, action.dest, usual), wanted[action.dest])
         ]
-        more = {action.dest: words_of_action(action, wanted[action.dest]) for action in missing}
-        if all(word is None or words.get(dest) == word for dest, word in more.items()):
+
+    for _ in range(8):  # architectures derive options from others
+        left = missing(words)
+        more = {action.dest: words_of_action(action, wanted[action.dest]) for action in left}
+        new = {dest: word for dest, word in more.items() if word not in (None, words.get(dest))}
+        if not new:
             break
-        words.update({dest: word for dest, word in more.items() if word is not None})
-    for action in missing:
+        words.update(new)
+    for action in left:
         if not same_value(wanted[action.dest], None):
             raise PruneError(
                 f"{settings.path} was trained with {action.dest} {wanted[action.dest]!r}, which "
                 f"the command line of fairseq-train cannot say together with its other options; "
                 f"give {action.option_strings[0]} after --"
             )
+    for dest in reversed(list(words)):  # what others have it derive by now
+        fewer = {name: word for name, word in words.items() if name != dest}
+        if len(missing(fewer)) == len(left):
+            words = fewer
     return _joined(words)
 
 

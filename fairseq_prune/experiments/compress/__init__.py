@@ -1,0 +1,1 @@
+"""From a trained checkpoint to a small one: pruned in rounds, packed, scored, described."""

@@ -1,0 +1,87 @@
+"""What ``fairseq-prune compress`` was asked for."""
+
+import os
+from dataclasses import dataclass
+from typing import Any, Dict, Optional, Tuple
+
+from ...checkpoints.packed.values_code import VALUES
+from ...pruning import PruneError
+from .goal import METRICS, Goal
+
+#: fp32: every bit of the checkpoint's own numbers.
+PACKED_VALUES = {"fp32": "exact", **{name: name for name in VALUES if name != "exact"}}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """
+    Attributes:
+        checkpoint, data, out: paths.
+        goal: how far.
+        recipe: name of one.
+        epochs, hours: of retraining, all rounds together; at most one of them.
+        values: a key of ``PACKED_VALUES``.
+        metric: one of ``METRICS``; None: BLEU, and perplexity of a language model.
+        valid, test: subsets to score on; the first decides.
+        generate: options of fairseq-generate; None: a beam of 5, and pieces of words joined as
+            the dictionary shows them.
+        options: of fairseq-train, beside those of the checkpoint.
+        command: what starts a training.
+        user_dir: of a plugin of the user's own.
+        cpu: whether to stay on the CPU where there is a GPU.
+    """
+
+    checkpoint: str
+    data: str
+    out: str
+    goal: Goal
+    recipe: str
+    epochs: Optional[int] = None
+    hours: Optional[float] = None
+    values: str = "fp32"
+    metric: Optional[str] = None
+    valid: str = "valid"
+    test: Optional[str] = None
+    generate: Optional[Tuple[str, ...]] = None
+    options: Tuple[str, ...] = ()
+    command: Tuple[str, ...] = ("fairseq-train",)
+    user_dir: Optional[str] = None
+    cpu: bool = False
+
+    def check(self) -> None:
+        """
+        Raises:
+            PruneError: an option is out of range.
+        """
+        if self.epochs is not None and self.hours is not None:
+            raise PruneError("--epochs and --hours are two budgets; give one")
+        if self.epochs is not None and self.epochs < 1:
+            raise PruneError(f"--epochs {self.epochs} is out of range; give 1 or more")
+        if self.hours is not None and not 0 < self.hours < float("inf"):
+            raise PruneError(f"--hours {self.hours:g} is out of range; give more than 0")
+        if self.values not in PACKED_VALUES:
+            raise PruneError(f"--values {self.values}: choose one of {', '.join(PACKED_VALUES)}")
+        if self.metric is not None and self.metric not in METRICS:
+            raise PruneError(f"--metric {self.metric}: choose one of {', '.join(METRICS)}")
+        if not self.command:
+            raise PruneError("--command is empty; give what starts a training")
+
+    def noted(self) -> Dict[str, Any]:
+        """Option -> value of what makes the results what they are, for the folder."""
+        return {
+            "CKPT": os.path.abspath(self.checkpoint),
+            "DATA": os.path.abspath(self.data),
+            "--sparsity": self.goal.sparsity,
+            "--max-loss": self.goal.max_loss,
+            "--max-bytes": self.goal.max_bytes,
+            "--recipe": self.recipe,
+            "--epochs": self.epochs,
+            "--hours": self.hours,
+            "--values": self.values,
+            "--metric": self.metric,
+            "--valid": self.valid,
+            "--test": self.test,
+            "--generate": None if self.generate is None else " ".join(self.generate),
+            "options after --": " ".join(self.options) or None,
+            "--user-dir": self.user_dir,
+        }

@@ -1,0 +1,96 @@
+"""The options of fairseq-train that compressing a checkpoint decides, and not the checkpoint."""
+
+import os
+from typing import List, Optional
+
+from fairseq.models import FairseqMultiModel
+from fairseq.modules import AdaptiveSoftmax
+from fairseq.optim import OPTIMIZER_REGISTRY
+from fairseq.tasks import TASK_REGISTRY
+from torch import nn
+
+from ...pruning import PruneError
+from ..recipes import Recipe
+from ..rounds import OWN
+from ..settings import Settings
+
+#: The folder of this package, a plugin of fairseq's.
+PLUGIN = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+#: Criterions whose place distillation can take: both learn each word of the reference.
+OF_WORDS = ("cross_entropy", "label_smoothed_cross_entropy", "distillation")
+#: Options that may not come after --, and what says it instead.
+DECIDED = {
+    **dict.fromkeys(OWN, "each round sets it"),
+    "--max-epoch": "give --epochs before --",
+    "--max-update": "give --epochs before --",
+    "--user-dir": "give it before --",
+    "--cpu": "give it before --",
+    "--task": "it is the checkpoint's",
+    "--arch": "it is the checkpoint's",
+    "--log-format": "the trainings' logs are read",
+    "--log-file": "the trainings' logs are read",
+    "--wandb-project": "give it before --",
+    "--no-epoch-checkpoints": "they are averaged",
+    "--keep-last-epochs": "they are averaged",
+    "--no-save": "each round starts from the one before",
+    "--no-last-checkpoints": "an interrupted round goes on from it",
+    "--disable-validation": "the best model is looked for",
+}
+
+
+def check_given(words: List[str]) -> None:
+    """Raise PruneError if ``words``, options after --, have one that is decided here."""
+    for word in words:
+        name = word.split("=")[0]
+        if name in DECIDED:
+            raise PruneError(f"{name} is not for this: {DECIDED[name]}; leave it out after --")
+
+
+def base_words(
+    settings: Settings, recipe: Recipe, given: List[str], user_dir: Optional[str], cpu: bool
+) -> List[str]:
+    """Task, architecture and optimizer, as pruned twins, and the model's part of the recipe.
+
+    Raises:
+        PruneError: there are no such twins.
+    """
+    task, optimizer = f"pruned_{settings.task}", f"pruned_{settings.optimizer}"
+    for option, name, twin, registry in (
+        ("task", settings.task, task, TASK_REGISTRY),
+        ("optimizer", settings.optimizer, optimizer, OPTIMIZER_REGISTRY),
+    ):
+        if twin not in registry:
+            raise PruneError(
+                f"{settings.path} was trained with --{option} {name}, which has no {twin} to prune "
+                f"with"
+            )
+    words = ["--user-dir", user_dir or PLUGIN, "--task", task, "--arch", settings.arch]
+    if not _has("--optimizer", given):
+        words += ["--optimizer", optimizer]
+    for option, value in (("dropout", recipe.dropout), ("label-smoothing", recipe.label_smoothing)):
+        if value is not None and option.replace("-", "_") in settings.flat:
+            words += [f"--{option}", f"{value:g}"]
+    return [*words, "--cpu"] if cpu else words
+
+
+def criterion_words(
+    settings: Settings, recipe: Recipe, given: List[str], model: nn.Module
+) -> List[str]:
+    """The criterion, with the checkpoint as teacher where it can be one."""
+    if _has("--criterion", given):
+        return []
+    learnt = settings.criterion in OF_WORDS
+    # each pair of languages has a model of its own there, and a teacher is one
+    several = isinstance(model, FairseqMultiModel)
+    adaptive = any(isinstance(module, AdaptiveSoftmax) for module in model.modules())
+    if learnt and recipe.teacher_weight and not several and not adaptive:
+        return [
+            "--criterion", "distillation", "--teacher", settings.path, "--teacher-weight",
+            f"{recipe.teacher_weight:g}",
+        ]  # fmt: skip
+    own = settings.criterion
+    return ["--criterion", "label_smoothed_cross_entropy" if own == "distillation" else own]
+
+
+def _has(option: str, words: List[str]) -> bool:
+    return any(word.split("=")[0] == option for word in words)

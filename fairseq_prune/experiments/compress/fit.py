@@ -1,0 +1,61 @@
+"""The least sparsity with which a packed file is no larger than it may be."""
+
+import os
+import tempfile
+from typing import Callable
+
+from ...analysis.choose import choose_for
+from ...checkpoints.packed.pack_file import pack_checkpoint
+from ...checkpoints.prune_file import prune_checkpoint
+from ...pruning import PruneError
+from ...tasks.prune_model import Choice
+
+#: Sparsities are tried in steps of this.
+STEP = 0.001
+HIGHEST = 0.99
+#: For what training adds to the configuration, and for masks that are less regular.
+MARGIN, SHARE = 2048, 0.005
+
+
+def least_sparsity(
+    checkpoint: str, scheme: str, values: str, most: int, before: float, say: Callable[[str], None]
+) -> float:
+    """By pruning by magnitude and packing, in files that are gone afterwards.
+
+    Args:
+        values: as of ``pack_checkpoint``.
+        most: bytes.
+        before: sparsity of the checkpoint.
+    Raises:
+        PruneError: none will do, or none is needed.
+    """
+    allowed = most - MARGIN - SHARE * most
+    with tempfile.TemporaryDirectory() as folder:
+        pruned, packed = (os.path.join(folder, name) for name in ("pruned.pt", "model.packed"))
+
+        def size(sparsity: float) -> int:
+            source = checkpoint
+            if sparsity > before:
+                choose = choose_for(checkpoint, Choice(scheme, "magnitude"), sparsity)
+                prune_checkpoint(checkpoint, pruned, choose, sparsity)
+                source = pruned
+            found = pack_checkpoint(source, packed, values).file_bytes
+            say(f"at {100 * sparsity:.4g}% it packs into {found:,} bytes")
+            return found
+
+        if size(before) <= most:
+            raise PruneError(
+                f"{checkpoint} packs into no more than --max-bytes {most:,} as it is; "
+                f"fairseq-prune pack does it"
+            )
+        least = size(HIGHEST)
+        if least > allowed:
+            raise PruneError(
+                f"no sparsity up to {HIGHEST:.0%} packs {checkpoint} into --max-bytes {most:,}: "
+                f"at that it has {least:,} bytes; give more, or coarser --values"
+            )
+        low, high = int(before / STEP), round(HIGHEST / STEP)  # does not fit, fits
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if size(middle * STEP) <= allowed else (middle, high)
+    return round(high * STEP, 3)

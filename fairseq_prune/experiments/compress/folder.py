@@ -1,0 +1,68 @@
+"""The folder of ``fairseq-prune compress``: what was asked for, and what is known already."""
+
+import json
+import os
+from typing import Any, Callable, Dict
+
+from ...checkpoints.writing import write_text
+from ...pruning import PruneError
+
+
+class Folder:
+    """``compress.json`` in a folder: the options, and what was found on the way.
+
+    What is written as a file of its own (checkpoints, texts) is there as soon as it is whole.
+    """
+
+    def __init__(self, path: str, asked: Dict[str, Any]):
+        """
+        Args:
+            asked: option -> value.
+        Raises:
+            PruneError: the folder is of other options, or the file is damaged.
+        """
+        self.path, self._asked = path, asked
+        self._state = self.file("compress.json")
+        self._known: Dict[str, Any] = {}
+        if os.path.exists(self._state):
+            self._read()
+
+    def _read(self) -> None:
+        try:
+            with open(self._state, encoding="utf-8") as f:
+                found = json.load(f)
+            was, self._known = dict(found["asked"]), dict(found["known"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise PruneError(f"{self._state} is damaged; take another --out") from error
+        for name in {**self._asked, **was}:
+            if self._asked.get(name) != was.get(name):
+                now, then = (_said(name, side.get(name)) for side in (self._asked, was))
+                raise PruneError(
+                    f"{now}: {self.path} was begun with {then}; ask for the same, or take another "
+                    f"--out"
+                )
+
+    def file(self, *names: str) -> str:
+        return os.path.join(self.path, *names)
+
+    def known(self, name: str) -> Any:
+        """What is known by that name; None: nothing."""
+        return self._known.get(name)
+
+    def find(self, name: str, look: Callable[[], Any]) -> Any:
+        """What is known by that name; else what ``look`` returns (JSON), from now on."""
+        if name not in self._known:
+            self._known[name] = look()
+            self._write()
+        return self._known[name]
+
+    def begin(self) -> None:
+        """Note what was asked for, so that the folder is this plan's."""
+        self._write()
+
+    def _write(self) -> None:
+        write_text(self._state, json.dumps({"asked": self._asked, "known": self._known}, indent=1))
+
+
+def _said(name: str, value: Any) -> str:
+    return f"no {name}" if value is None else f"{name} {value}"

@@ -1,0 +1,79 @@
+"""How long the rounds are, and to what sparsity each goes."""
+
+from typing import Any, Callable, Dict, List
+
+from ...pruning import PruneError
+from ..progress import duration
+from .plan import Plan
+
+#: Epochs where a checkpoint does not say how many it was trained for.
+USUAL = 10
+#: Of an epoch's updates: validation, checkpoints, looking at the data to prune.
+BESIDE = 1.1
+
+
+def lengths(
+    plan: Plan, target: Callable[[], float], measure: Callable[[float], float]
+) -> Dict[str, Any]:
+    """
+    Args:
+        target: finds the sparsity that the packed file fits its size with.
+        measure: finds the seconds an update takes when pruned to a sparsity.
+    Returns:
+        "sparsities" and "epochs" of the rounds, and "seconds" an update, or None where nothing is
+        known of it; "why": how long it is, and why so, in words.
+    Raises:
+        PruneError: no epoch fits into the hours.
+    """
+    goal, recipe = plan.asked.goal, plan.recipe
+    if goal.max_loss is not None:
+        sparsities = [x for x in recipe.targets if x > plan.before]
+    elif goal.max_bytes is not None:
+        sparsities = recipe.sparsities(target(), plan.before)
+    else:
+        sparsities = recipe.sparsities(goal.sparsity, plan.before)
+    seconds, how = plan.seconds, "as fast as the checkpoint's own training"
+    if plan.asked.hours is not None:
+        seconds, how = measure(sparsities[-1]), "measured here"
+    total, why = _epochs(plan, seconds)
+    if goal.max_loss is not None:
+        each = max(1, total // len(sparsities))
+        epochs = [each] * len(sparsities)
+        why += f", {each} a round"
+    else:
+        sparsities = sparsities[-total:]  # rounds of an epoch at least
+        epochs = recipe.epochs(total, len(sparsities))
+    if seconds is not None:
+        left = sum(epochs) * plan.updates * seconds * BESIDE
+        most = "at most " if goal.max_loss is not None else ""
+        why += f"; {most}about {duration(left)} ({how})"
+    return {"sparsities": sparsities, "epochs": epochs, "seconds": seconds, "why": why}
+
+
+def _epochs(plan: Plan, seconds: float):
+    asked = plan.asked
+    if asked.epochs is not None:
+        return asked.epochs, f"{asked.epochs} epochs as asked for"
+    if asked.hours is not None:
+        each = plan.updates * seconds * BESIDE
+        total = int(3600 * asked.hours / each)
+        if not total:
+            raise PruneError(
+                f"--hours {asked.hours:g} is less than an epoch, which takes about "
+                f"{duration(each)} here; give more"
+            )
+        return total, f"{total} epochs, which {asked.hours:g} hours are enough for"
+    times = 2 if asked.goal.max_loss is not None else 1
+    if plan.trained is None:
+        return times * USUAL, f"{times * USUAL} epochs (the checkpoint does not say of how many)"
+    several = "twice " if times == 2 else ""
+    return times * plan.trained, f"{times * plan.trained} epochs, {several}as many as it is of"
+
+
+def described(found: Dict[str, Any]) -> List[str]:
+    """Lines that say what the rounds are."""
+    count = len(found["epochs"])
+    return [
+        f"round {r} of {count}: {100 * sparsity:.4g}%, {epochs} epoch{'s' * (epochs > 1)}"
+        for r, (sparsity, epochs) in enumerate(zip(found["sparsities"], found["epochs"]), start=1)
+    ] + [found["why"]]

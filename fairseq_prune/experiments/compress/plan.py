@@ -1,0 +1,179 @@
+"""The rounds that compress a checkpoint."""
+
+import os
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Optional
+
+import torch
+from fairseq.models import FairseqLanguageModel
+
+from ...analysis.loading import load_model
+from ...checkpoints.dictionaries import check_dictionaries, find_dictionaries
+from ...checkpoints.reading import read_checkpoint
+from ...checkpoints.weights import find_record
+from ...pruning import PruneError, masks_of, sparsity
+from ..recipes import Recipe, find_recipe
+from ..rounds import RoundsPlan
+from ..settings import Settings
+from ..training_options import parse_training, training_words
+from .asked import Asked
+from .base import base_words, check_given, criterion_words
+from .updates import updates_per_epoch
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done to a checkpoint.
+
+    Attributes:
+        asked: what for.
+        recipe: how.
+        before: sparsity of the checkpoint.
+        is_lm: whether it is a language model, which translates nothing.
+        gpus: 0 on the CPU.
+        words: of each round's training but DATA, its length and its schedule.
+        scheduled: whether the schedule is the recipe's, and not given.
+        lr: peak learning rate.
+        updates: an epoch.
+        trained: epochs of the checkpoint's own training; None: it does not say.
+        seconds: an update of the checkpoint's own training took; None: it does not say.
+    """
+
+    asked: Asked
+    recipe: Recipe
+    before: float
+    is_lm: bool
+    gpus: int
+    words: List[str]
+    scheduled: bool
+    lr: float
+    updates: int
+    trained: Optional[int]
+    seconds: Optional[float]
+
+    @property
+    def metric(self) -> str:
+        return self.asked.metric or ("perplexity" if self.is_lm else "bleu")
+
+    @property
+    def subsets(self) -> List[str]:
+        return list(dict.fromkeys(filter(None, (self.asked.valid, self.asked.test))))
+
+    def command(self, epochs: int, keep: int) -> List[str]:
+        """The training of a round, without what the rounds set themselves.
+
+        Args:
+            keep: checkpoints of the last epochs that stay; 0: none.
+        """
+        kept = ["--keep-last-epochs", str(keep)] if keep else ["--no-epoch-checkpoints"]
+        schedule = self.recipe.schedule(self.lr, self.updates, epochs) if self.scheduled else []
+        return [
+            *self.asked.command, self.asked.data, *self.words, *schedule, "--max-epoch",
+            str(epochs), "--log-format", "json", *kept, *self.asked.options,
+        ]  # fmt: skip
+
+    def rounds(self, sparsities: List[float], epochs: List[int]) -> RoundsPlan:
+        """
+        Args:
+            sparsities, epochs: of each round.
+        """
+        average = self.recipe.average if self.recipe.average > 1 else 0
+        every = self.asked.goal.max_loss is not None  # any may be the last
+        keep = [average if every or r == len(epochs) - 1 else 0 for r in range(len(epochs))]
+        asked: Dict[str, Any] = {"score": self.recipe.score}
+        if self.recipe.steps > 1:
+            asked["steps"] = self.recipe.steps
+        return RoundsPlan(
+            source=self.asked.checkpoint,
+            out=os.path.join(self.asked.out, "rounds"),
+            sparsities=sparsities,
+            commands=[self.command(e, k) for e, k in zip(epochs, keep)],
+            scheme=self.recipe.scheme,
+            asked=asked,
+            noted={"source": os.path.abspath(self.asked.checkpoint), "sparsities": sparsities},
+        )
+
+
+def make_plan(asked: Asked) -> Plan:
+    """
+    Raises:
+        PruneError: the checkpoint cannot be read, the data are not its, or an option makes no
+            sense.
+    """
+    asked.check()
+    recipe, given = find_recipe(asked.recipe), list(asked.options)
+    check_given(given)
+    state = read_checkpoint(asked.checkpoint)
+    record = find_record(state)
+    before = sparsity(masks_of(record, state["model"])) if record and record["masks"] else 0.0
+    _check_goal(asked, before)
+    settings = Settings(asked.checkpoint)
+    if not os.path.isdir(asked.data.split(os.pathsep)[0]):
+        raise PruneError(f"DATA {asked.data}: there is no such folder")
+    subsets = list(dict.fromkeys(filter(None, (asked.valid, asked.test))))
+    model, task = load_model(asked.checkpoint, asked.data, subsets)
+    check_dictionaries(asked.checkpoint, find_dictionaries(state), task)
+    is_lm = isinstance(model, FairseqLanguageModel)
+    if is_lm and (asked.metric or "perplexity") != "perplexity":
+        raise PruneError(
+            f"--metric {asked.metric} is of translations, and {asked.checkpoint} is a language "
+            f"model; give --metric perplexity"
+        )
+    gpus = 0 if asked.cpu else torch.cuda.device_count()
+    base = base_words(settings, recipe, given, asked.user_dir, not gpus)
+    base += criterion_words(settings, recipe, given, model)
+    shown = recipe.schedule(1.0, 1, 1)
+    scheduled = not any(word.split("=")[0] == "--lr-scheduler" for word in given)
+    words = training_words(
+        settings, asked.data, [*base, *(shown if scheduled else [])], given, gpus
+    )
+    command = [asked.data, *base, *words, *(shown if scheduled else []), *given]
+    extra, iterator = state.get("extra_state") or {}, {}
+    iterator = extra.get("train_iterator") or {}
+    return Plan(
+        asked=asked,
+        recipe=recipe,
+        before=before,
+        is_lm=is_lm,
+        gpus=gpus,
+        words=[*base, *words],
+        scheduled=scheduled,
+        lr=_peak(settings, recipe, given, command),
+        updates=updates_per_epoch(command, asked.checkpoint),
+        trained=_epochs(iterator),
+        seconds=_seconds(state, extra),
+    )
+
+
+def _check_goal(asked: Asked, before: float) -> None:
+    target = asked.goal.sparsity
+    if target is not None and target <= before:
+        raise PruneError(
+            f"--sparsity {target:g} is no more than what {asked.checkpoint} is pruned to already "
+            f"({before:.4g}); ask for more, or pack it as it is (fairseq-prune pack)"
+        )
+
+
+def _peak(settings: Settings, recipe: Recipe, given: List[str], command: List[str]) -> float:
+    """The highest learning rate: what is given after --, else in proportion to the checkpoint's."""
+    if any(word.split("=")[0] == "--lr" for word in given):
+        return max(parse_training(command)[1].lr)
+    return recipe.lr * max(settings.lr)
+
+
+def _epochs(iterator: Dict[str, Any]) -> Optional[int]:
+    """How many epochs a training has gone through, one at least."""
+    epoch = iterator.get("epoch")
+    if not isinstance(epoch, int):
+        return None
+    return max(1, epoch if iterator.get("iterations_in_epoch") else epoch - 1)
+
+
+def _seconds(state: Dict[str, Any], extra: Dict[str, Any]) -> Optional[float]:
+    seconds = extra.get("previous_training_time")
+    history = state.get("optimizer_history") or [{}]
+    updates = history[-1].get("num_updates")
+    return seconds / updates if seconds and updates else None
+
+
+Say = Callable[[str], None]

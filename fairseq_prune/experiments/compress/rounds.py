@@ -1,0 +1,111 @@
+"""Carrying out the rounds, and which of them is kept."""
+
+import os
+import time
+from typing import Any, Callable, Dict, List, Optional
+
+from ...checkpoints.packed.pack_file import pack_checkpoint
+from ...pruning import PruneError
+from ..progress import duration
+from ..rounds import Rounds, RoundsPlan
+from ..training import Training
+from .asked import PACKED_VALUES
+from .folder import Folder
+from .plan import Plan
+from .scores import Scores
+
+Say = Callable[[str], None]
+
+
+class Trainer:
+    """Trains rounds, and says how long they may still take."""
+
+    def __init__(self, plan: Plan, epochs: List[int], say: Say, lock: int, more: List[str]):
+        """
+        Args:
+            epochs: of each round.
+            lock, more: as of ``Training``.
+        """
+        self._subset, self._say, self._lock, self._more = plan.asked.valid, say, lock, more
+        self._epochs, self._before, self._now = epochs, 0, 0
+        self._made, self._started = 0, time.monotonic()
+
+    def skip(self, r: int) -> None:
+        """Round ``r`` is done."""
+        self._before, self._now = sum(self._epochs[:r]), 0
+
+    def train(self, heading: str, folder: str, command: List[str]) -> None:
+        """As ``Rounds`` wants it."""
+        training = Training(folder, command, heading, self._subset, self._more)
+        self._now = len(training.history())
+        training.run(self._tell, self._lock)
+
+    def _tell(self, text: str) -> None:
+        self._now, self._made = self._now + 1, self._made + 1
+        each = (time.monotonic() - self._started) / self._made
+        left = sum(self._epochs) - self._before - self._now
+        more = f"; about {duration(left * each)} of training left" if left > 0 else ""
+        self._say(f"{text}{more}")
+
+
+def carry_out(
+    plan: Plan, rounds_plan: RoundsPlan, trainer: Trainer, scores: Scores, folder: Folder, say: Say
+) -> Dict[str, Any]:
+    """Make the rounds, as many as the goal needs.
+
+    Returns:
+        "round": the one that is kept, and "losses" of those that were scored, in order.
+    Raises:
+        PruneError: a training failed, or no round keeps the loss within what it may be.
+    """
+    os.makedirs(rounds_plan.out, exist_ok=True)
+    rounds = Rounds(rounds_plan, trainer.train)
+    most, losses, kept = plan.asked.goal.max_loss, [], 0
+    for r in rounds.run(say):
+        trainer.skip(r)
+        if most is None:
+            kept = r
+            continue
+        loss = folder.find(f"loss of round {r}", lambda r=r: _loss(plan, rounds, scores, r))
+        losses.append(loss)
+        within = loss <= most
+        say(
+            f"{rounds.heading(r)}: {loss:+.2f} {plan.metric} lost on {plan.asked.valid}, "
+            f"{'within' if within else 'more than'} {most:g}"
+        )
+        if not within:
+            break
+        kept = r
+    if not kept:
+        raise PruneError(
+            f"--max-loss {most:g}: pruned to {100 * rounds_plan.sparsities[0]:g}% already, it "
+            f"loses {losses[0]:.2f} {plan.metric} on {plan.asked.valid}; allow more, or give more "
+            f"--epochs"
+        )
+    return {"round": kept, "losses": losses}
+
+
+def _loss(plan: Plan, rounds: Rounds, scores: Scores, r: int) -> float:
+    """Of round ``r``'s best model, as packed, on the validation set."""
+    path, subset = plan.asked.checkpoint, plan.asked.valid
+    packed = os.path.join(rounds.folder(r), "model.packed")
+    pack_checkpoint(rounds.best(r), packed, PACKED_VALUES[plan.asked.values])
+    before = scores.value("dense", path, subset)
+    return scores.loss(before, scores.value(f"round{r}", packed, subset))
+
+
+def history(rounds: Rounds, count: int, subset: str) -> List[Dict[str, Any]]:
+    """Of each round: "sparsity", "command", "seconds" and "validations", as trained."""
+    found: List[Dict[str, Any]] = []
+    for r in range(1, count + 1):
+        command: Optional[List[str]] = rounds.command(r)
+        training = Training(rounds.folder(r), command, "", subset)
+        found.append(
+            {
+                "sparsity": rounds.plan.sparsities[r - 1],
+                "command": command,
+                "seconds": training.state()["seconds"],
+                "validations": training.history(),
+            }
+        )
+    return found

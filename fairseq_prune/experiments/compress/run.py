@@ -1,0 +1,179 @@
+"""Compressing a checkpoint: the steps, each done once, however often it is interrupted."""
+
+import os
+import shlex
+from typing import Any, Callable, Dict, List, Tuple
+
+from ...analysis.loading import load_model
+from ...checkpoints.dictionaries import fingerprints
+from ...checkpoints.folder_lock import folder_lock
+from ...checkpoints.packed.pack_file import pack_checkpoint
+from ...pruning import PruneError
+from ..rounds import Rounds
+from ..versions import versions
+from .asked import PACKED_VALUES, Asked
+from .card import write_card
+from .decode import Decoder, usual_words
+from .fit import least_sparsity
+from .folder import Folder
+from .lengths import described, lengths
+from .measure import seconds_an_update
+from .model import averaged, better_of, write_model
+from .plan import Plan, make_plan
+from .rounds import Trainer, carry_out, history
+from .scores import Scores
+
+Say = Callable[[str], None]
+Dictionaries = Dict[str, str]
+
+
+def dry_run(asked: Asked, say: Say) -> List[str]:
+    """Lines that say what would be done; nothing is written.
+
+    Raises:
+        PruneError: see ``compress``.
+    """
+    plan, _, _ = _prepared(asked)
+    Folder(asked.out, asked.noted())  # whether the folder is another plan's
+    with open(os.devnull, "rb") as lock:
+        found = _lengths(plan, say, lock.fileno())
+    rounds = Rounds(plan.rounds(found["sparsities"], found["epochs"]), lambda *_: None)
+    commands = [rounds.command(r) for r in range(1, len(found["epochs"]) + 1)]
+    for r, command in enumerate(commands[1:], start=1):  # not there yet, best() takes the last
+        best = os.path.join(rounds.folder(r), "checkpoint_best.pt")
+        command[command.index("--finetune-from-model") + 1] = best
+    return [*described(found), *(" ".join(map(shlex.quote, command)) for command in commands)]
+
+
+def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[str, Any]:
+    """Make ``model.packed``, ``checkpoint_best.pt`` and the card in ``asked.out``.
+
+    Args:
+        argv: the command, for the card.
+        say: takes lines of progress.
+        more: further options of every training, which make no other model of it.
+    Returns:
+        what the card says.
+    Raises:
+        PruneError: an option makes no sense, the folder is of another plan or in use, a file
+            cannot be read or written, a training failed, or the goal cannot be reached.
+    """
+    plan, decoder, dictionaries = _prepared(asked)
+    Folder(asked.out, asked.noted())  # before anything is made
+    with folder_lock(asked.out, "compress") as lock:
+        folder = Folder(asked.out, asked.noted())
+        folder.begin()
+        scores = Scores(plan, decoder, folder)
+        found = folder.find("lengths", lambda: _lengths(plan, say, lock))
+        for line in described(found):
+            say(line)
+        rounds_plan = plan.rounds(found["sparsities"], found["epochs"])
+        trainer = Trainer(plan, found["epochs"], say, lock, more)
+        kept = folder.find(
+            "kept", lambda: carry_out(plan, rounds_plan, trainer, scores, folder, say)
+        )
+        rounds = Rounds(rounds_plan, trainer.train)
+        model = folder.file("checkpoint_best.pt")
+        chosen = folder.find("chosen", lambda: _choose(plan, rounds, kept, scores, say))
+        if not os.path.exists(model):
+            write_model(chosen["path"], model, dictionaries)
+        packed = folder.file("model.packed")
+        values = PACKED_VALUES[asked.values]
+        sizes = folder.find("sizes", lambda: _pack(plan, model, packed, values, dictionaries, say))
+        if asked.goal.max_bytes is not None and sizes["packed"] > asked.goal.max_bytes:
+            raise PruneError(
+                f"{packed} has {sizes['packed']:,} bytes, more than --max-bytes "
+                f"{asked.goal.max_bytes:,}; ask for somewhat less in another --out"
+            )
+        results = folder.find("scores", lambda: _score(plan, scores, packed, say))
+        speeds = folder.find("speeds", lambda: scores.speeds(asked.checkpoint, packed))
+        content = {
+            "checkpoint": asked.checkpoint,
+            "data": asked.data,
+            "argv": argv,
+            "recipe": asked.recipe,
+            "about": plan.recipe.about,
+            "metric": plan.metric,
+            "max_loss": asked.goal.max_loss,
+            "losses": kept["losses"],
+            "generate": None if plan.is_lm else decoder.words,
+            "averaged": chosen["averaged"],
+            "sizes": sizes,
+            "scores": results,
+            "speeds": speeds,
+            "rounds": history(rounds, len(kept["losses"]) or kept["round"], asked.valid),
+            "kept": kept["round"],
+            "pack": ["fairseq-prune", "pack", model, packed, "--values", values],
+            "versions": versions(),
+        }
+        return write_card(content, model, asked.out)
+
+
+def _prepared(asked: Asked) -> Tuple[Plan, Decoder, Dictionaries]:
+    """What is looked at before anything is done."""
+    plan = make_plan(asked)
+    _, task = load_model(asked.checkpoint, asked.data, [])
+    words = asked.generate
+    if words is None:
+        words = () if plan.is_lm else usual_words(task)
+    decoder = Decoder(asked.data, words, not plan.gpus)
+    if not plan.is_lm:
+        decoder.config(asked.checkpoint, asked.valid)  # whether the options can be taken
+    return plan, decoder, fingerprints(task)
+
+
+def _lengths(plan: Plan, say: Say, lock: int) -> Dict[str, Any]:
+    asked = plan.asked
+
+    def target() -> float:
+        return least_sparsity(
+            asked.checkpoint, plan.recipe.scheme, PACKED_VALUES[asked.values],
+            asked.goal.max_bytes, plan.before, say,
+        )  # fmt: skip
+
+    return lengths(plan, target, lambda sparsity: seconds_an_update(plan, sparsity, lock))
+
+
+def _choose(plan: Plan, rounds: Rounds, kept: Dict[str, Any], scores: Scores, say: Say):
+    """The best model of the round that is kept, or the mean of its last epochs."""
+    r, valid = kept["round"], plan.asked.valid
+    best, mean = rounds.best(r), None
+    if plan.recipe.average > 1:
+        mean = averaged(rounds.folder(r), plan.recipe.average)
+    found = better_of(best, mean, lambda path: scores.perplexity(path, valid))
+    if found["averaged"] and plan.asked.goal.max_loss is not None:
+        before = scores.value("dense", plan.asked.checkpoint, valid)
+        loss = scores.loss(before, scores.value("average", found["path"], valid))
+        if loss > max(plan.asked.goal.max_loss, kept["losses"][r - 1]):
+            found.update(path=best, averaged=False)
+    if mean is not None:
+        first, second = found["perplexities"]
+        say(
+            f"perplexity on {valid}: {first:.3f} of the best epoch, {second:.3f} of the mean of "
+            f"the last {plan.recipe.average}; "
+            f"{'the mean' if found['averaged'] else 'the best'} is kept"
+        )
+    return found
+
+
+def _pack(
+    plan: Plan, model: str, packed: str, values: str, dictionaries: Dictionaries, say: Say
+) -> Dict[str, int]:
+    made = pack_checkpoint(model, packed, values, dictionaries)
+    sizes = {
+        "dense": made.dense_bytes,
+        "checkpoint": os.path.getsize(plan.asked.checkpoint),
+        "pruned_checkpoint": os.path.getsize(model),
+        "packed": made.file_bytes,
+        "parameters": made.parameters,
+    }
+    say(f"packed: {sizes['packed']:,} bytes, of {sizes['dense']:,} of dense weights")
+    return sizes
+
+
+def _score(plan: Plan, scores: Scores, packed: str, say: Say) -> List[Dict[str, Any]]:
+    found = []
+    for subset in plan.subsets:
+        say(f"scoring {subset}, dense and packed")
+        found.append(scores.beside(plan.asked.checkpoint, packed, subset))
+    return found

@@ -1,0 +1,99 @@
+"""Recipes: tested choices of how a checkpoint is pruned and retrained."""
+
+from dataclasses import dataclass
+from typing import Callable, Dict, List, Optional, Tuple
+
+from ..pruning import PruneError
+
+#: From the peak learning rate, the updates of an epoch and the epochs of a round to the options of
+#: its learning rate schedule.
+Schedule = Callable[[float, int, int], List[str]]
+
+
+def linear(lr: float, updates: int, epochs: int) -> List[str]:
+    """A few updates up, then straight down to a hundredth of ``lr``."""
+    total = updates * epochs
+    return [
+        "--lr-scheduler", "polynomial_decay", "--lr", f"{lr:g}", "--warmup-updates",
+        str(max(1, total // 50)), "--total-num-update", str(total + 1), "--end-learning-rate",
+        f"{lr / 100:g}",
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a checkpoint is pruned and retrained, in rounds.
+
+    Attributes:
+        about: what it is, in a sentence.
+        scheme, score, steps: of each round's pruning, as of ``fairseq-prune prune``.
+        on_the_way: sparsities of the rounds before the last, as far as they are below the target.
+        last: share of all epochs that the last round has; those before share the rest.
+        teacher_weight: share of the loss that is the dense model's distribution; 0: no teacher.
+        label_smoothing, dropout: in place of the checkpoint's; None: as it was.
+        lr: peak learning rate of each round, in units of the checkpoint's.
+        schedule: how it goes through a round.
+        average: checkpoints of the last epochs whose mean is kept if it is better; 1: none.
+        targets: sparsities to try in turn where a loss is given and no sparsity.
+    """
+
+    about: str
+    scheme: str = "class-uniform"
+    score: str = "kron"
+    steps: int = 1
+    on_the_way: Tuple[float, ...] = (0.65, 0.8)
+    last: float = 0.5
+    teacher_weight: float = 0.8
+    label_smoothing: Optional[float] = None
+    dropout: Optional[float] = None
+    lr: float = 1.0
+    schedule: Schedule = linear
+    average: int = 3
+    targets: Tuple[float, ...] = (0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98)
+
+    def sparsities(self, target: float, before: float = 0.0) -> List[float]:
+        """After each round.
+
+        Args:
+            before: sparsity of the checkpoint.
+        """
+        return [*(x for x in self.on_the_way if before < x < target), target]
+
+    def epochs(self, total: int, rounds: int) -> List[int]:
+        """Of each round, one or more.
+
+        Args:
+            total: as many as rounds, or more.
+
+        >>> Recipe("").epochs(20, 3)
+        [5, 5, 10]
+        """
+        before = rounds - 1
+        last = min(max(1, round(total * self.last)), total - before) if before else total
+        rest = total - last
+        return [*(rest // before + (k < rest % before) for k in range(before)), last]
+
+
+RECIPES: Dict[str, Recipe] = {
+    "rounds": Recipe(
+        "prunes each weight class by the Kronecker-factored Fisher matrix in rounds to 65%, 80% "
+        "and the target, each retrained with the dense model as teacher"
+    ),
+    "magnitude": Recipe(
+        "prunes by magnitude in one round, as See et al. 2016, and retrains without a teacher",
+        score="magnitude",
+        on_the_way=(),
+        teacher_weight=0.0,
+    ),
+}
+DEFAULT = "rounds"
+
+
+def find_recipe(name: str) -> Recipe:
+    """
+    Raises:
+        PruneError: there is none of that name.
+    """
+    if name not in RECIPES:
+        raise PruneError(f"--recipe {name} is unknown; choose from {', '.join(RECIPES)}")
+    return RECIPES[name]

@@ -1,0 +1,316 @@
+"""``fairseq-prune compress``: from a trained checkpoint to a small one, in one command."""
+
+import hashlib
+import json
+import re
+import shlex
+
+import numpy as np
+import pytest
+from commands import DECODE, FORKED, PLUGIN, lines, run, server, state_of
+from language_models import eval_lm
+
+from fairseq_prune.checkpoints.packed.packed_model import PackedModel
+from fairseq_prune.pruning import unpack
+
+GENERATE = "--beam 2 --max-len-b 12"
+#: Plain fairseq-train, without this plugin.
+STOCK = """
+    --cpu --num-workers 0 --max-tokens 400 --max-epoch 1 --log-format json
+    --no-epoch-checkpoints --optimizer adam --lr 0.01
+""".split()
+ARCHS = {
+    "transformer": """--arch transformer_iwslt_de_en --encoder-embed-dim 16
+        --encoder-ffn-embed-dim 16 --encoder-layers 1 --encoder-attention-heads 2
+        --decoder-embed-dim 16 --decoder-ffn-embed-dim 16 --decoder-layers 1
+        --decoder-attention-heads 2 --criterion label_smoothed_cross_entropy
+        --label-smoothing 0.1 --share-decoder-input-output-embed""",
+    "lstm": """--arch lstm --encoder-embed-dim 16 --encoder-hidden-size 16 --decoder-embed-dim 16
+        --decoder-hidden-size 16 --decoder-out-embed-dim 16""",
+    "fconv": """--arch fconv --encoder-embed-dim 16 --decoder-embed-dim 16
+        --decoder-out-embed-dim 16 --encoder-layers [(16,3)] --decoder-layers [(16,3)]""",
+}
+
+
+def compress(checkpoint, data, out, *options, after=(), env=None, **kwargs):
+    return run(
+        "fairseq-prune", "compress", checkpoint, data, "--out", out, "--command",
+        shlex.join(map(str, (*FORKED, "fairseq-train"))), *options, "--", *after,
+        env={"FORK_SERVER": server(), **(env or {})}, **kwargs,
+    )  # fmt: skip
+
+
+def translated(checkpoint, data, out, *options, **kwargs):
+    return compress(checkpoint, data, out, "--generate", GENERATE, *options, **kwargs)
+
+
+def card_of(out):
+    return json.loads((out / "card.json").read_text())
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def counts(packed):
+    """(kept, weights) of what its mask is of, by numpy from the file's own tensors."""
+    tensors = {t.name: t for t in PackedModel(str(packed)).tensors.values() if t.recorded}
+    masks = [
+        np.unpackbits(np.asarray(t.packed_mask()))[: int(np.prod(t.shape))]
+        for t in tensors.values()
+    ]
+    return sum(int(mask.sum()) for mask in masks), sum(len(mask) for mask in masks)
+
+
+@pytest.fixture(scope="module")
+def done(data, dense, tmp_path_factory):
+    """An LSTM compressed, what was said, and the dense file's digest before."""
+    out = tmp_path_factory.mktemp("compressed") / "out"
+    before = digest(dense)
+    options = ("--sparsity", "0.8", "--epochs", "3", "--test", "test")
+    return out, translated(dense, data, out, *options), before
+
+
+def test_all_of_it(data, dense, done):
+    out, said, before = done
+    card = card_of(out)
+    assert digest(dense) == before
+    record = state_of(out / "checkpoint_best.pt")["prune"]
+    masks = [unpack(m, record["shapes"][n]) for n, m in record["masks"].items()]
+    assert sum(int((~m).sum()) for m in masks) == pytest.approx(
+        0.8 * sum(m.numel() for m in masks), abs=len(masks)
+    )
+    kept, weights = counts(out / "model.packed")
+    assert card["sparsity"] == pytest.approx(1 - kept / weights, abs=1e-9)
+    assert sum(row["kept"] for row in card["classes"]) == kept
+    assert card["sizes"]["packed"] == (out / "model.packed").stat().st_size
+    assert [r["sparsity"] for r in card["rounds"]] == [0.65, 0.8]
+    assert [len(r["validations"]) for r in card["rounds"]] == [1, 2]
+    assert card["speeds"]["dense"] > 0 and card["speeds"]["packed"] > 0
+    assert "epochs" in said and "of training left" in said
+    for name in ("card.md", "card.html", "densities.png", "rounds.png"):
+        assert (out / name).stat().st_size > 0
+    text = (out / "card.md").read_text()
+    assert f"{card['sizes']['packed']:,}" in text and "fairseq-prune compress" in text
+    assert "seed:12345" in text
+
+
+def test_the_rounds_learn_from_the_dense_model_with_its_options(data, dense, done):
+    out, _, _ = done
+    first, second = (r["command"] for r in card_of(out)["rounds"])
+    for command in (first, second):
+        said = " ".join(command)
+        assert f"--criterion distillation --teacher {dense} --teacher-weight 0.8" in said
+        assert "--task pruned_translation" in said and "--optimizer pruned_sgd" in said
+        assert "--init-range 0.5" in said and "--clip-norm 5" in said and "--lr 0.5" in said
+    assert first[first.index("--finetune-from-model") + 1] == str(dense)
+    assert second[second.index("--finetune-from-model") + 1].endswith("round1/checkpoint_best.pt")
+    # a warm-up, then down to a hundredth, in as many updates as there are
+    last = state_of(out / "rounds" / "round2" / "checkpoint_last.pt")
+    updates = last["optimizer_history"][-1]["num_updates"]
+    assert int(second[second.index("--total-num-update") + 1]) == updates + 1
+    rates = [
+        float(x)
+        for x in re.findall(
+            r'"train_lr": "([\d.e-]+)"', (out / "rounds" / "round2" / "train.log").read_text()
+        )
+    ]
+    assert rates[-1] < 0.2 * 0.5
+
+
+@pytest.mark.parametrize("subset", ["valid", "test"])
+def test_scores_are_those_of_other_commands(data, dense, done, subset):
+    """fairseq-generate on both files, and sacrebleu's command on what it has written."""
+    out, _, _ = done
+    (scores,) = [s for s in card_of(out)["scores"] if s["subset"] == subset]
+    for name, path, d in (("dense", dense, "baseline"), ("packed", out / "model.packed", "system")):
+        said = run(
+            "fairseq-generate", data, "--user-dir", PLUGIN, "--path", path, "--gen-subset", subset,
+            *GENERATE.split(), *DECODE,
+        )  # fmt: skip
+        texts = lines(said, "D")
+        assert (out / f"{subset}.{name}.txt").read_text().splitlines() == [
+            texts[n] for n in sorted(texts)
+        ]
+        for metric, key in (("bleu", "BLEU"), ("chrf", "chrF")):
+            score = run(
+                "sacrebleu", out / f"{subset}.reference.txt", "-i", out / f"{subset}.{name}.txt",
+                "-m", metric, "-b", "-w", "4",
+            )  # fmt: skip
+            (found,) = [x for x in scores["differences"] if x["metric"] == key]
+            assert found[d] == pytest.approx(float(score), abs=1e-4)
+
+
+def test_again_it_only_says_what_it_has(data, dense, done):
+    out, _, _ = done
+    before = digest(out / "model.packed")
+    options = ("--sparsity", "0.8", "--epochs", "3", "--test", "test")
+    said = translated(dense, data, out, *options, env={"KILL": "update 1"})
+    assert "num_updates" not in said and digest(out / "model.packed") == before
+    said = translated(dense, data, out, *options[:1], "0.7", *options[2:], ok=False)
+    assert "--sparsity 0.7" in said and "--sparsity 0.8" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("arch", list(ARCHS))
+def test_stock_architectures_trained_without_this_plugin(data, tmp_path, arch):
+    run(
+        "fairseq-train", data, *STOCK, *ARCHS[arch].split(), "--save-dir", tmp_path / "dense",
+        prepare=("outside", "refuse_the_plugin"),
+    )  # fmt: skip
+    out = tmp_path / "out"
+    dense = tmp_path / "dense" / "checkpoint_best.pt"
+    translated(dense, data, out, "--sparsity", "0.6", "--values", "int8")
+    card = card_of(out)
+    kept, weights = counts(out / "model.packed")
+    assert 1 - kept / weights == pytest.approx(0.6, abs=0.01)
+    assert len(card["rounds"]) == 1 and len(card["rounds"][0]["validations"]) == 1
+    assert card["sizes"]["packed"] < card["sizes"]["dense"]
+
+
+def test_a_language_model(text, language_model, tmp_path):
+    out = tmp_path / "out"
+    compress(language_model, text, out, "--sparsity", "0.6", "--epochs", "2", "--test", "test")
+    card = card_of(out)
+    for found in card["scores"]:
+        assert found["differences"] == []
+        loss = eval_lm(text, out / "model.packed", subset=found["subset"], tokens=12, batch=4)
+        assert found["perplexity"]["packed"] == pytest.approx(2**loss, rel=2e-3)
+    assert card["speeds"]["unit"] == "words"
+
+
+#: Of the command itself and of its trainings; the rounds of ``done`` have 3 epochs of 6 updates.
+KILLS = [
+    ({"KILL": "update 3"}, None, None),
+    ({}, ("kill", "at", "known", "2"), -9),
+    ({"KILL": "update 9"}, None, None),
+    ({}, ("kill", "at", "write", "2"), -9),
+    ({}, ("kill", "at", "known", "1"), -9),
+    ({}, ("kill", "at", "known", "2"), -9),
+]
+
+
+def test_killed_anywhere_it_ends_as_if_it_had_not_been(data, dense, done, tmp_path):
+    out, _, _ = done
+    cut = tmp_path / "out"
+    options = ("--sparsity", "0.8", "--epochs", "3", "--test", "test")
+    for env, prepare, status in KILLS:
+        ok = (status,) if status else (0, 1)
+        translated(dense, data, cut, *options, env=env, prepare=prepare, ok=ok)
+    translated(dense, data, cut, *options)
+    one, other = (PackedModel(str(folder / "model.packed")) for folder in (out, cut))
+    for name, tensor in one.decode().items():
+        assert np.array_equal(tensor.numpy(), other.decode()[name].numpy()), name
+    assert (out / "model.packed").stat().st_size == (cut / "model.packed").stat().st_size
+    one, other = card_of(out), card_of(cut)
+    assert one["scores"] == other["scores"] and one["sizes"]["packed"] == other["sizes"]["packed"]
+    assert not list(cut.rglob(".fairseq_prune_*"))
+
+
+def test_no_more_than_so_many_bytes(data, dense, tmp_path):
+    out = tmp_path / "out"
+    options = ("--epochs", "1", "--recipe", "magnitude", "--values", "fp16")
+    said = translated(dense, data, out, "--max-bytes", "20kB", *options)
+    size = (out / "model.packed").stat().st_size
+    assert 16_000 < size <= 20_000 and f"{size:,}" in said
+    for given, words in (
+        ("1kB", "no sparsity up to 99% packs"), ("10MB", "as it is; fairseq-prune pack does it"),
+        ("many", "--max-bytes many is no size"),
+    ):  # fmt: skip
+        said = translated(dense, data, tmp_path / "no", "--max-bytes", given, *options, ok=False)
+        assert words in said and "Traceback" not in said
+        assert not (tmp_path / "no" / "model.packed").exists()
+
+
+def test_a_loss_that_cannot_be_kept_to(data, dense, tmp_path):
+    out = tmp_path / "out"
+    said = translated(
+        dense, data, out, "--max-loss", "0", "--metric", "perplexity", "--epochs", "1",
+        after=("--lr", "1e-9"), ok=False,
+    )  # fmt: skip
+    assert "--max-loss 0: pruned to 60% already, it loses" in said and "Traceback" not in said
+    assert not (out / "model.packed").exists() and not (out / "card.md").exists()
+
+
+def test_hours(data, dense, tmp_path):
+    """By the speed of a few updates, of which nothing is left."""
+    said = translated(
+        dense, data, tmp_path / "out", "--hours", "0.00001", "--recipe", "magnitude", ok=False
+    )
+    assert "--hours 1e-05 is less than an epoch, which takes about" in said
+    said = translated(
+        dense, data, tmp_path / "out", "--hours", "0.5", "--recipe", "magnitude", "--dry-run"
+    )
+    assert re.search(r"\d+ epochs, which 0.5 hours are enough for; about \d+ min", said)
+
+
+def test_a_dry_run_writes_nothing(data, dense, tmp_path):
+    before = {path: path.stat().st_mtime_ns for path in dense.parent.iterdir()}
+    said = translated(
+        dense, data, tmp_path / "out", "--sparsity", "0.85", "--dry-run",
+        after=("--lr", "0.25", "--update-freq", "2"),
+    )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+    assert before == {path: path.stat().st_mtime_ns for path in dense.parent.iterdir()}
+    assert "round 3 of 3: 85%, 2 epochs" in said and "as many as it is of" in said
+    commands = [line for line in said.splitlines() if " --save-dir " in line]
+    assert len(commands) == 3
+    # 2 epochs of 3 updates
+    assert "--lr 0.25 --warmup-updates 1 --total-num-update 7" in commands[2]
+    assert commands[2].endswith(
+        f"--finetune-from-model {tmp_path}/out/rounds/round2/checkpoint_best.pt"
+    )
+
+
+@pytest.mark.parametrize(
+    "options, after, said",
+    [
+        (("--sparsity", "0.5", "--max-loss", "1"), (), "two goals; give one"),
+        (("--sparsity", "1.5"), (), "--sparsity 1.5 is out of range"),
+        (("--max-loss", "-1"), (), "--max-loss -1 is out of range"),
+        (("--epochs", "0"), (), "--epochs 0 is out of range"),
+        (("--epochs", "2", "--hours", "1"), (), "two budgets; give one"),
+        (("--values", "int4"), (), "--values int4: choose one of fp32, fp16, int8"),
+        (("--metric", "ter"), (), "--metric ter: choose one of bleu, chrf"),
+        (("--recipe", "cake"), (), "--recipe cake is unknown; choose from rounds"),
+        (("--test", "tset"), (), "tset"),
+        (("--generate", "--beem 5"), (), "--beem"),
+        ((), ("--max-epoch", "3"), "--max-epoch is not for this: give --epochs"),
+        ((), ("--prune-score", "obs"), "--prune-score is not for this"),
+        ((), ("--drpout", "0.1"), "unrecognized arguments: --drpout 0.1"),
+    ],
+)
+def test_mistakes(data, dense, tmp_path, options, after, said):
+    generate = () if "--generate" in options else ("--generate", GENERATE)
+    output = compress(dense, data, tmp_path / "out", *generate, *options, after=after, ok=False)
+    assert said in output and "Traceback" not in output
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_files(data, text, dense, retrained, tmp_path):
+    out = tmp_path / "out"
+    (tmp_path / "none.pt").write_bytes(b"no checkpoint")
+    other = tmp_path / "other"
+    folder = data.parent
+    run(
+        "fairseq-preprocess", "--source-lang", "en", "--target-lang", "de", "--trainpref",
+        folder / "valid", "--validpref", folder / "test", "--destdir", other,
+        "--thresholdsrc", "12",
+    )  # fmt: skip
+    pruned = retrained[0] / "checkpoint_best.pt"
+    for checkpoint, where, words in (
+        (tmp_path / "missing.pt", data, "missing.pt does not exist"),
+        (tmp_path / "none.pt", data, "none.pt cannot be read as a checkpoint"),
+        (dense, tmp_path / "nowhere", "nowhere: there is no such folder"),
+        (dense, tmp_path, "cannot be used with"),
+        (dense, other, "cannot be used with"),
+        (pruned, data, "is pruned to already (0.8)"),
+    ):
+        said = translated(checkpoint, where, out, "--sparsity", "0.7", ok=False)
+        assert words in said and "Traceback" not in said, said
+        assert not out.exists()
+
+
+def test_options_before_and_after(dense, data, tmp_path):
+    said = run("fairseq-prune", "compress", dense, data, "--out", tmp_path / "o", "--lr", "1",
+               ok=False)  # fmt: skip
+    assert "--lr is no option of compress; options of fairseq-train go after --" in said
