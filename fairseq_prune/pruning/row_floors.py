@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .score import Scorer, given, score_piece
-from .selection import CHUNK, Selection, select, select_lowest
+from .selection import CHUNK, Digits, first_digits, select_lowest
 
 
 def select_above_rows(
@@ -22,10 +22,11 @@ def select_above_rows(
 ) -> Tuple[Dict[str, Tensor], float]:
     """Masks that prune the ``k`` lowest scores outside of the ``least`` highest of each row.
 
-    Let t be the k-th lowest score of all, and H the highest of rows. Outside of H there are fewer
-    up to t than k, by as many as H has there; these all go, and of those above t as many as are
-    missing, the lowest outside of H. They are looked for up to a limit. A row with enough above
-    the limit has none of H below it, so that H need not be known but in the other rows.
+    Let H be the highest of rows, and t a number that fewer than k of all scores are below. Then
+    fewer outside of H are, and these all go; of those from t on go as many as are missing, the
+    lowest outside of H. There are enough up to a limit that k scores and as many as H has are not
+    above. A row with what it needs above the limit has none of H up to it: H is looked for in the
+    other rows alone.
 
     Args:
         weights, scorers, among: as of ``select_lowest``.
@@ -34,83 +35,71 @@ def select_above_rows(
     Returns, Raises:
         as ``select_lowest``: of equal scores the later stay.
     """
-    found = select(weights, scorers, k, among)
-    kept = {
-        name: _Kept(mask.view(-1), None if among is None else among[name].reshape(-1))
-        for name, mask in found.masks.items()
+    found = first_digits(weights, scorers, among)
+    if k == 0:
+        return {name: _allowed(weights[name], among, name) for name in weights}, 0.0
+    in_rows = sum(least[name] * len(weight) for name, weight in weights.items() if least[name])
+    (start, _), (_, limit) = found.around(k), found.around(k + in_rows)
+    parts = {
+        name: _part(name, weight, found, among and among[name], least[name], start, limit)
+        for name, weight in weights.items()
     }
-    missing = sum(
-        of.missing(least[name], row_length(weights[name]))
-        for name, of in kept.items()
-        if least[name]
-    )
-    if not missing:
-        return found.masks, found.threshold
-    next_ones: Dict[str, _Open] = {}
-    more = missing
-    while sum(len(of.places) for of in next_ones.values()) < missing:
-        # some of the next are in rows that cannot spare them
-        more *= 2
-        limit = found.limit(k + more)
-        next_ones = {
-            name: _restore(name, weight, found, kept[name], least[name], limit)
-            for name, weight in weights.items()
-        }
-    scores = {name: of.scores for name, of in next_ones.items()}
+    kept = sum(int(torch.count_nonzero(part.mask)) for part in parts.values())
+    missing = kept - (int(found.counts.sum()) - k)
+    scores = {name: part.scores for name, part in parts.items()}
     stay, threshold = select_lowest(scores, {n: given(s) for n, s in scores.items()}, missing)
-    for name, mask in found.masks.items():
-        mask.view(-1)[next_ones[name].places[~stay[name]]] = False
-    return found.masks, threshold
+    for name, part in parts.items():
+        part.mask[part.places[~stay[name]]] = False
+    return {name: part.mask.view(weights[name].shape) for name, part in parts.items()}, threshold
 
 
-class _Kept(NamedTuple):
-    """Masks of a weight, flat: what is kept, and what may be (None: all)."""
+class _Part(NamedTuple):
+    """Of a weight: what is kept so far, flat; and of that, what may go next."""
 
     mask: Tensor
-    among: Optional[Tensor]
-
-    def rows(self, piece: slice, length: int) -> Tuple[Tensor, Optional[Tensor]]:
-        """Views of whole rows, [rows, length]."""
-        among = None if self.among is None else self.among[piece].view(-1, length)
-        return self.mask[piece].view(-1, length), among
-
-    def missing(self, least: int, length: int) -> int:
-        """How many more rows are to keep."""
-        needed = least
-        if self.among is not None:
-            needed = count_rows(self.among, length).clamp(max=least)
-        return int((needed - count_rows(self.mask, length)).clamp(min=0).sum())
-
-
-class _Open(NamedTuple):
-    """Some weights that are kept so far and may go: their scores and flat places."""
-
     scores: Tensor
     places: Tensor
 
 
-def _restore(
-    name: str, weight: Tensor, found: Selection, kept: _Kept, least: int, limit: float
-) -> _Open:
-    """Give rows what they are to keep, in ``kept``; what is kept up to ``limit`` and may go."""
-    length = row_length(weight)
-    flat = weight.detach().reshape(-1)
+def _part(
+    name: str,
+    weight: Tensor,
+    found: Digits,
+    among: Optional[Tensor],
+    least: int,
+    start: float,
+    limit: float,
+) -> _Part:
+    """All from ``start`` on and the highest of rows; up to ``limit``, others than these may go."""
+    length, flat = row_length(weight), weight.detach().reshape(-1)
     size = max(1, CHUNK // length) * length
-    open_scores: List[Tensor] = [torch.zeros(0, dtype=found.kind.dtype, device=weight.device)]
+    mask = torch.empty(flat.numel(), dtype=torch.bool, device=weight.device)
+    scores_of: List[Tensor] = [torch.zeros(0, dtype=found.kind.dtype, device=weight.device)]
     places: List[Tensor] = [torch.zeros(0, dtype=torch.int64, device=weight.device)]
-    for start in range(0, flat.numel(), size):
-        piece = slice(start, start + size)
-        scores = score_piece(found.scorers[name], name, flat[piece], start)
+    ranked = None if among is None else among.reshape(-1)
+    for position in range(0, flat.numel(), size):
+        piece = slice(position, position + size)
+        scores = score_piece(found.scorers[name], name, flat[piece], position)
         scores = scores.to(found.kind.dtype).view(-1, length)
-        mask, allowed = kept.rows(piece, length)
-        low, tight = _low_ones(scores, mask, limit, _needed(allowed, least))
+        allowed = None if ranked is None else ranked[piece].view(-1, length)
+        kept = mask[piece].view(-1, length)
+        torch.ge(scores, start, out=kept)
+        if allowed is not None:
+            kept &= allowed
+        low, tight = _low_ones(scores, kept, limit, _needed(allowed, least))
         if len(tight):
             highest = _highest_of(tight, scores, least, allowed)
-            mask |= highest
+            kept |= highest
             low = low[~highest.view(-1)[low]]
-        open_scores.append(scores.view(-1)[low])
-        places.append(low + start)
-    return _Open(torch.cat(open_scores), torch.cat(places))
+        scores_of.append(scores.view(-1)[low])
+        places.append(low + position)
+    return _Part(mask, torch.cat(scores_of), torch.cat(places))
+
+
+def _allowed(weight: Tensor, among: Optional[Mapping[str, Tensor]], name: str) -> Tensor:
+    if among is not None:
+        return among[name].clone()
+    return torch.ones(weight.shape, dtype=torch.bool, device=weight.device)
 
 
 def _low_ones(scores: Tensor, mask: Tensor, limit: float, needed) -> Tuple[Tensor, Tensor]:

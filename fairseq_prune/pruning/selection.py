@@ -40,27 +40,39 @@ _SINGLE = _Float(torch.float32, torch.int32, (16, 0), 0x7F80, ("<f", "<I"))
 _DOUBLE = _Float(torch.float64, torch.int64, (48, 32, 16, 0), 0x7FF0, ("<d", "<Q"))
 
 
-class Selection(NamedTuple):
-    """What was selected, and what the way there says of all that was ranked.
+class Digits(NamedTuple):
+    """How many of all scores have each first digit: enough to tell about where the k-th lowest is.
 
     Attributes:
-        masks, threshold: as of ``select_lowest``.
-        scorers: those it was ranked by in the end, none of whose scores has its sign set.
-        kind: the type that scores were ranked in.
-        counts: how many were ranked of each first digit.
+        counts: of each digit.
+        scorers: those that were counted, none of whose scores has its sign set.
+        kind: the type that scores are ranked in.
     """
 
-    masks: Dict[str, Tensor]
-    threshold: float
+    counts: Tensor
     scorers: Mapping[str, Scorer]
     kind: _Float
-    counts: Tensor
 
-    def limit(self, count: int) -> float:
-        """A number that ``count`` of those ranked do not exceed, and hardly more than that; if
-        there are not so many, one that none exceeds."""
-        digit = min(int(torch.searchsorted(self.counts.cumsum(0), count)), self.kind.infinite - 1)
-        return self.kind.number(((digit + 1) << self.kind.shifts[0]) - 1)
+    def around(self, k: int) -> Tuple[float, float]:
+        """The least and the largest number of the digit of the k-th lowest (the largest that there
+        is, if there are not so many)."""
+        digit = min(int(torch.searchsorted(self.counts.cumsum(0), k)), self.kind.infinite - 1)
+        shift = self.kind.shifts[0]
+        return self.kind.number(digit << shift), self.kind.number(((digit + 1) << shift) - 1)
+
+
+def first_digits(
+    weights: Mapping[str, Tensor],
+    scorers: Mapping[str, Scorer],
+    among: Optional[Mapping[str, Tensor]] = None,
+) -> Digits:
+    """Of the scores that ``select_lowest`` would rank; Args and Raises as there."""
+    kind, ranked = _kind_of(weights), _flat(weights, among)
+    try:
+        return Digits(_first_counts(weights, scorers, ranked, kind), scorers, kind)
+    except _Signed:
+        scorers = without_signs(scorers)
+        return Digits(_first_counts(weights, scorers, ranked, kind), scorers, kind)
 
 
 def select_lowest(
@@ -84,17 +96,6 @@ def select_lowest(
     Raises:
         PruneError: a score is NaN, infinite or negative; the parameter is named.
     """
-    found = select(weights, scorers, k, among)
-    return found.masks, found.threshold
-
-
-def select(
-    weights: Mapping[str, Tensor],
-    scorers: Mapping[str, Scorer],
-    k: int,
-    among: Optional[Mapping[str, Tensor]] = None,
-) -> Selection:
-    """``select_lowest`` for those who go on from there."""
     try:
         return _select(weights, scorers, k, among)
     except _Signed:
@@ -105,18 +106,16 @@ class _Signed(Exception):
     """A score has its sign set: it is negative, or -0.0."""
 
 
-def _select(weights, scorers, k: int, among) -> Selection:
-    ranked = {name: None if among is None else among[name].reshape(-1) for name in weights}
+def _select(weights, scorers, k: int, among) -> Tuple[Dict[str, Tensor], float]:
+    ranked = _flat(weights, among)
     total = sum(
         weight.numel() if ranked[name] is None else int(torch.count_nonzero(ranked[name]))
         for name, weight in weights.items()
     )
     if not 0 <= k <= total:
         raise ValueError(f"cannot select {k} of {total} weights")
-    # wide enough for all that are ranked together
-    wide = any(weight.dtype == torch.float64 for weight in weights.values())
-    kind = _DOUBLE if wide else _SINGLE
-    threshold, ties, counts = _threshold(weights, scorers, k, ranked, kind)
+    kind = _kind_of(weights)
+    threshold, ties = _threshold(weights, scorers, k, ranked, kind)
     masks = {}
     for name, weight in weights.items():
         mask = torch.empty(weight.numel(), dtype=torch.bool, device=weight.device)
@@ -134,7 +133,17 @@ def _select(weights, scorers, k: int, among) -> Selection:
             if candidates is not None:
                 keep &= candidates
         masks[name] = mask.view(weight.shape)
-    return Selection(masks, kind.number(max(threshold, 0)), scorers, kind, counts)
+    return masks, kind.number(max(threshold, 0))
+
+
+def _kind_of(weights: Mapping[str, Tensor]) -> _Float:
+    """Wide enough for all that are ranked together."""
+    wide = any(weight.dtype == torch.float64 for weight in weights.values())
+    return _DOUBLE if wide else _SINGLE
+
+
+def _flat(weights, among) -> Dict[str, Optional[Tensor]]:
+    return {name: None if among is None else among[name].reshape(-1) for name in weights}
 
 
 def not_finite(name: str, weight: Tensor) -> PruneError:
@@ -150,24 +159,32 @@ def not_finite(name: str, weight: Tensor) -> PruneError:
     )
 
 
-def _threshold(weights, scorers, k: int, ranked, kind: _Float) -> Tuple[int, int, Tensor]:
-    """Bits of the k-th smallest score, how many scores equal to it are to go, and the counts of
-    first digits."""
-    bits, below, of_first = 0, 0, torch.zeros(0)
-    for shift in kind.shifts:
-        first = shift == kind.shifts[0]
-        counts = 0
-        for name, weight in weights.items():
-            found = _histogram(name, weight, scorers[name], ranked[name], kind, shift, bits)
-            if first and int(found[kind.infinite :].sum()):
-                raise not_finite(name, weight)
-            counts = found + counts
-        of_first = counts if first else of_first
-        if k == 0:
-            return -1, 0, of_first
+def _threshold(weights, scorers, k: int, ranked, kind: _Float) -> Tuple[int, int]:
+    """Bits of the k-th smallest score, and how many scores equal to it are to go."""
+    counts = _first_counts(weights, scorers, ranked, kind)
+    if k == 0:
+        return -1, 0
+    bits, below = _digit_of(counts, k)
+    for shift in kind.shifts[1:]:
+        counts = _counts(weights, scorers, ranked, kind, shift, bits)
         digit, before = _digit_of(counts, k - below)
         bits, below = (bits << 16) | digit, below + before
-    return bits, k - below, of_first
+    return bits, k - below
+
+
+def _first_counts(weights, scorers, ranked, kind: _Float) -> Tensor:
+    return _counts(weights, scorers, ranked, kind, kind.shifts[0], 0)
+
+
+def _counts(weights, scorers, ranked, kind: _Float, shift: int, above: int) -> Tensor:
+    """``_histogram`` of all."""
+    counts = torch.zeros(_DIGIT, dtype=torch.int64)
+    for name, weight in weights.items():
+        found = _histogram(name, weight, scorers[name], ranked[name], kind, shift, above)
+        if shift == kind.shifts[0] and int(found[kind.infinite :].sum()):
+            raise not_finite(name, weight)
+        counts += found
+    return counts
 
 
 def _histogram(
