@@ -12,7 +12,7 @@ from omegaconf import OmegaConf, open_dict
 from ..checkpoints.sentences import catchable
 from ..checkpoints.task_of import config_of, options_of, task_name
 from ..pruning import PruneError
-from ..tasks.options import twin_of
+from ..tasks.twin import twin_of
 
 #: What is otherwise than fairseq-generate has it where nothing is said.
 DEFAULTS = "--scoring sacrebleu --required-batch-size-multiple 1 --num-workers 0".split()

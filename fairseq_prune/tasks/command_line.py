@@ -11,9 +11,10 @@ from fairseq.file_io import PathManager
 from ..criterions.distillation import TEACHER_FLAGS
 from ..criterions.teacher import teacher_path
 from ..pruning import PruneError
-from .options import OPTIONS, RUNTIME, flag, twin_of
+from .options import OPTIONS, RUNTIME, flag
 from .request import given_options
 from .start import starting_checkpoint
+from .twin import twin_of
 
 _FLAGS = [flag(name) for name, *_ in (*OPTIONS, RUNTIME)]
 

@@ -12,7 +12,8 @@ from ..checkpoints.weights import find_record
 from ..optim.placement import innermost
 from ..optim.pruned_optimizer import PrunedOptimizerMixin
 from ..pruning import RECORD_KEY
-from .options import DENSE, twin_of
+from .options import DENSE
+from .twin import twin_of
 
 logger = logging.getLogger("fairseq_prune")
 

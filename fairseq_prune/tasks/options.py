@@ -1,17 +1,13 @@
 """The ``--prune-*`` options, added to the config of any task."""
 
-import argparse
-from contextlib import suppress
 from dataclasses import field, make_dataclass
 from typing import Any, Optional
 
 from fairseq.dataclass import FairseqDataclass
-from fairseq.dataclass.utils import gen_parser_from_dataclass
-from fairseq.tasks import TASK_REGISTRY
-from omegaconf import II
 
-from ..pruning import SCHEMES, SCORES, Floors, any_of
+from ..pruning import SCHEMES, SCORES
 from .calibration_data import Calibration
+from .seen_options import SEEN
 
 #: What ``--prune-scheme`` takes to train a dense model, whatever the run starts from.
 DENSE = "none"
@@ -130,37 +126,6 @@ RUNTIME = (
     "the fastest of these for each layer, by trying",
 )
 
-#: Options of fairseq's own that decide what the run starts from, what it would keep and what
-#: pruning cannot work with. They have no help, so fairseq adds no second flag for them and
-#: fills them in from the options they name.
-SEEN = (
-    ("save_dir", str, II("checkpoint.save_dir")),
-    ("restore_file", str, II("checkpoint.restore_file")),
-    ("finetune_from_model", Optional[str], II("checkpoint.finetune_from_model")),
-    (
-        "maximize_best_checkpoint_metric",
-        bool,
-        II("checkpoint.maximize_best_checkpoint_metric"),
-    ),
-    ("no_save_optimizer_state", bool, II("checkpoint.no_save_optimizer_state")),
-    ("continue_once", Optional[str], II("checkpoint.continue_once")),
-    ("reset_dataloader", bool, II("checkpoint.reset_dataloader")),
-    ("checkpoint_suffix", str, II("checkpoint.checkpoint_suffix")),
-    ("write_checkpoints_asynchronously", bool, II("checkpoint.write_checkpoints_asynchronously")),
-    ("max_update", int, II("optimization.max_update")),
-    ("max_epoch", int, II("optimization.max_epoch")),
-    ("update_ordered_indices_seed", bool, II("dataset.update_ordered_indices_seed")),
-    ("ema_update_freq", int, II("ema.ema_update_freq")),
-    ("pipeline_model_parallel", bool, II("distributed_training.pipeline_model_parallel")),
-    ("use_bmuf", bool, II("optimization.use_bmuf")),
-    ("ema_fp32", bool, II("ema.ema_fp32")),
-    ("ddp_backend", str, II("distributed_training.ddp_backend")),
-    ("zero_sharding", str, II("distributed_training.zero_sharding")),
-    ("model_parallel_size", int, II("common.model_parallel_size")),
-    ("quantization_config_path", Optional[str], II("common.quantization_config_path")),
-)
-
-
 PruneOptions = make_dataclass(
     "PruneOptions",
     [
@@ -180,90 +145,6 @@ def with_prune_options(base: type) -> type:
     return make_dataclass(f"Pruned{base.__name__}", seen, bases=(PruneOptions, base))
 
 
-class _Joined(argparse.Action):
-    """Takes an option each time that it is given; argparse's own would keep the last alone."""
-
-    def __call__(self, parser, namespace, values, option_string=None):
-        before = getattr(namespace, self.dest, None)
-        given = [values] if before is None else [before, values]
-        setattr(namespace, self.dest, any_of(given, self.option_strings[0]))
-
-
-class PatternFlagsMixin:
-    """The flags that may be given several times, which fairseq's dataclasses know nothing of."""
-
-    @classmethod
-    def add_args(cls, parser):
-        for name, _, default, text in OPTIONS:
-            if name in PATTERNS:
-                # whoever adds a flag first keeps it, for fairseq too
-                with suppress(argparse.ArgumentError):
-                    parser.add_argument(flag(name), default=default, help=text, action=_Joined)
-        super().add_args(parser)
-
-
-class ArgparseOptionsMixin:
-    """The pruning options for tasks that declare theirs with argparse.
-
-    Their config is a Namespace of all options of the run, and so of those in ``SEEN``.
-    """
-
-    @classmethod
-    def add_args(cls, parser):
-        super().add_args(parser)
-        gen_parser_from_dataclass(parser, PruneOptions())
-
-    @classmethod
-    def setup_task(cls, args, **kwargs):
-        # of a checkpoint that was trained without
-        for name, _, default, _ in (*OPTIONS, RUNTIME):
-            vars(args).setdefault(name, default)
-        return super().setup_task(args, **kwargs)
-
-
-def twin_of(task: str) -> str:
-    """The pruned twin of a task, to name it in a sentence."""
-    twin = f"pruned_{task}"
-    return twin if twin in TASK_REGISTRY else "pruned_<task>"
-
-
-def pattern(cfg, name: str) -> Optional[str]:
-    """The regular expression of an option of ``PATTERNS``: of a list in YAML, one for all.
-
-    Raises:
-        PruneError: those of a list cannot be one.
-    """
-    given = getattr(cfg, name)
-    if given is None or isinstance(given, str):
-        return given
-    return any_of([str(one) for one in given], flag(name)) if given else None
-
-
-def is_asked(cfg) -> bool:
-    """Whether the options ask to prune, or to train under a mask."""
-    return cfg.prune_scheme not in (None, DENSE) or cfg.prune_mask_from is not None
-
-
 def flag(name: str) -> str:
     """The command line's word for an option."""
     return "--" + name.replace("_", "-")
-
-
-def calibration_of(cfg) -> Calibration:
-    """The data that a score looks at."""
-    return Calibration(cfg.prune_subset, cfg.prune_samples, cfg.prune_seed)
-
-
-def floors_of(cfg) -> Floors:
-    return Floors(cfg.prune_floor, cfg.prune_row_floor)
-
-
-def schedule_options(cfg) -> dict:
-    """What ``pruning.make_schedule`` takes, from a task's config."""
-    return {
-        "rounds": cfg.prune_rounds,
-        "spacing": cfg.prune_spacing,
-        "begin": cfg.prune_begin,
-        "every": cfg.prune_every,
-        "end": cfg.prune_end,
-    }

@@ -11,15 +11,11 @@ from ..checkpoints.dictionaries import fingerprints
 from ..optim.placement import unwrap
 from ..pruning import PruneError
 from ..runtime.task import RuntimeMixin
+from .asked import calibration_of, is_asked
 from .calibration import calibrate, logged
 from .exact_resume import ExactResumeMixin, resume_exactly
-from .options import (
-    ArgparseOptionsMixin,
-    PatternFlagsMixin,
-    calibration_of,
-    is_asked,
-    with_prune_options,
-)
+from .option_flags import ArgparseOptionsMixin, PatternFlagsMixin
+from .options import with_prune_options
 from .pruner import Pruner
 from .replace_unk import ReplaceUnkMixin
 from .start import find_start

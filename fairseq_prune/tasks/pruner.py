@@ -1,10 +1,8 @@
 """When a training run prunes, and what it remembers of it in its checkpoints."""
 
 import logging
-import re
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
-import torch
 from torch import Tensor
 
 from ..checkpoints.dictionaries import DICTIONARIES_KEY
@@ -24,7 +22,6 @@ from ..pruning import (
     keep_thresholds,
     make_record,
     masks_of,
-    members,
     prune,
     round_sparsities,
     score_name,
@@ -32,8 +29,11 @@ from ..pruning import (
     zero_pruned_,
 )
 from .agreement import check_agreement
+from .asked import floors_of, is_asked, pattern
 from .best_model import EarlyStopping, judge_from_here, judge_nothing
-from .options import PATTERNS, floors_of, is_asked, pattern
+from .mask_metrics import metrics_of
+from .optimizer_statistics import in_state
+from .options import PATTERNS
 from .run_record import begin, is_continued, is_short, schedule_of
 from .ways_to_train import check_optimizer
 
@@ -168,7 +168,7 @@ class Pruner:
         chosen = self._masks if self._goes_on else self._prunable(named)
         weights = {name: master_view(*placed[name], like=named[name]) for name in chosen}
         score = find_score(score_name(self.cfg.prune_scheme, self.cfg.prune_score))
-        statistics = _in_state(score.state, inner, placed, named, weights)
+        statistics = in_state(score.state, inner, placed, named, weights)
         if score.statistic is not None:
             statistics = calibrate(score.statistic(), list(weights))
         result = prune(
@@ -222,42 +222,8 @@ class Pruner:
             zero_pruned_(named[name].data, bits)
             if name in copies:
                 zero_pruned_(copies[name].data, bits)
-        if masks:
-            self._note_metrics()
+        if masks:  # once for each: counting takes a pass over it
+            self.metrics, self.class_metrics = metrics_of(self._record, self._masks, self._aliases)
 
     def _remember_early_stopping(self) -> None:
         self._record["early_stopping"] = list(EarlyStopping.now())
-
-    def _note_metrics(self) -> None:
-        """Once for each mask: counting takes a pass over it."""
-        thresholds = self._record["threshold"]
-        self.metrics = {"sparsity": sparsity(self._masks)}
-        if "prunes" in self._record.get("run", {}):
-            self.metrics["prunes"] = self._record["run"]["prunes"]
-        if len(thresholds) == 1:
-            self.metrics["threshold"] = next(iter(thresholds.values()))
-        self.class_metrics = {}
-        for name, parameters in members(fairseq_classes(self._masks, self._aliases)).items():
-            key = re.sub(r"[^\w.-]+", "_", name)
-            of_class = {parameter: self._masks[parameter] for parameter in parameters}
-            self.class_metrics[f"sparsity_{key}"] = sparsity(of_class)
-            if name in thresholds:
-                self.class_metrics[f"threshold_{key}"] = thresholds[name]
-
-
-def _in_state(entry: Optional[str], inner, placed, named, weights) -> Mapping[str, Tensor]:
-    """An entry of the optimizer's state of each of the ``weights`` that has one, by name."""
-    if entry is None:
-        return {}
-    state, found = inner.optimizer.state, {}
-    for name in weights:
-        param, start = placed[name]
-        value = state.get(param, {}).get(entry)
-        if torch.is_tensor(value) and value.numel() == param.numel():
-            found[name] = master_view(value, start, like=named[name])
-    if not found:
-        raise PruneError(
-            f"--prune-score needs {entry} of an optimizer that has trained already, and this one "
-            f"has none; take pruned_adam with --restore-file or --prune-begin, or score fisher"
-        )
-    return found

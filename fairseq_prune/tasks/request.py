@@ -11,17 +11,9 @@ from ..pruning import (
     find_score,
     score_name,
 )
+from .asked import calibration_of, floors_of, pattern, schedule_options
 from .calibration_data import Calibration
-from .options import (
-    DENSE,
-    OPTIONS,
-    PATTERNS,
-    calibration_of,
-    flag,
-    floors_of,
-    pattern,
-    schedule_options,
-)
+from .options import DENSE, OPTIONS, PATTERNS, flag
 
 
 def check_options(cfg: Any) -> None:

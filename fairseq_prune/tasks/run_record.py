@@ -4,8 +4,9 @@ import os
 from typing import Any, Dict, Optional
 
 from ..pruning import PruneError, Schedule, empty_record, make_schedule
+from .asked import is_asked, pattern, schedule_options
 from .calibration_data import Calibration
-from .options import OPTIONS, PATTERNS, flag, is_asked, pattern, schedule_options
+from .options import OPTIONS, PATTERNS, flag
 from .start import continues_itself
 
 #: Options that the first records do not name, and their defaults.

@@ -13,7 +13,8 @@ from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
 from ..models.parameters import is_copy
 from ..pruning import PruneError, check_record, masks_of, sparsity
-from .options import DENSE, is_asked
+from .asked import is_asked
+from .options import DENSE
 from .request import check_options
 from .ways_to_train import check_optimizer, check_possible, optimizer_class
 

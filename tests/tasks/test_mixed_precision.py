@@ -21,8 +21,9 @@ from fairseq_prune.optim.placement import innermost, master_view, masters
 from fairseq_prune.pruning import PruneError, unpack
 from fairseq_prune.tasks import pruner
 from fairseq_prune.tasks.agreement import digest
-from fairseq_prune.tasks.options import OPTIONS, SEEN
+from fairseq_prune.tasks.options import OPTIONS
 from fairseq_prune.tasks.pruner import Pruner
+from fairseq_prune.tasks.seen_options import SEEN
 
 MODES = {
     "fp16": ("FP16Optimizer", torch.float16, {"fp16": True}),

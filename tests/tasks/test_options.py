@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 import fairseq_prune  # noqa: F401  (registers)
 from fairseq_prune.pruning import PruneError
-from fairseq_prune.tasks.options import pattern
+from fairseq_prune.tasks.asked import pattern
 
 
 def parsed(*words, task="pruned_translation"):

@@ -1,0 +1,42 @@
+"""Statistics that the optimizer of a training run has already."""
+
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+import torch
+from torch import Tensor
+
+from ..optim.placement import master_view
+from ..pruning import PruneError
+
+
+def in_state(
+    entry: Optional[str],
+    inner: Any,
+    placed: Mapping[str, Tuple[Tensor, int]],
+    named: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor],
+) -> Dict[str, Tensor]:
+    """An entry of the optimizer's state of each of the ``weights`` that has one, by name.
+
+    Args:
+        entry: e.g. "exp_avg_sq"; None: the result is empty.
+        inner: the optimizer that takes the step (``innermost``).
+        placed: where it has each parameter (``masters``).
+        named: the model's parameters.
+    Raises:
+        PruneError: none has one.
+    """
+    if entry is None:
+        return {}
+    state, found = inner.optimizer.state, {}
+    for name in weights:
+        param, start = placed[name]
+        value = state.get(param, {}).get(entry)
+        if torch.is_tensor(value) and value.numel() == param.numel():
+            found[name] = master_view(value, start, like=named[name])
+    if not found:
+        raise PruneError(
+            f"--prune-score needs {entry} of an optimizer that has trained already, and this one "
+            f"has none; take pruned_adam with --restore-file or --prune-begin, or score fisher"
+        )
+    return found
