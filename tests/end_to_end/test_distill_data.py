@@ -94,7 +94,7 @@ def test_the_best_of_the_beam(data, by_beam, nbest, tmp_path):
     same_files(made, folder, "train.*", "dict.*")
     same_files(data, folder, "valid.*", "test.*", "dict.*")
     assert "300 of 300 sentences translated\n" in said
-    assert re.search(r"300 of 300 sentences, [\d.]+ a second\n", said) or "left" in said
+    assert re.search(r"\d+ of 300 sentences, [\d.]+ a second, about \d+ s left\n", said)
     assert {path.name for path in folder.iterdir()} == {
         ".lock", "distilled.json", *(path.name for path in data.iterdir() if "log" not in path.name)
     }  # fmt: skip
@@ -171,10 +171,12 @@ def test_fairseq_trains_on_it(by_beam, tmp_path):
 
 def test_long_sentences_keep_their_reference(data, transformer, tmp_path):
     """Of a stock transformer as the teacher."""
-    output = generate(data, transformer, "--skip-invalid-size-inputs-valid-test")
+    # one at a time: padded, stock 0.12.2's transformer fails on torch 1.13
+    one = ("--batch-size", "1")
+    output = generate(data, transformer, "--skip-invalid-size-inputs-valid-test", *one)
     found, texts = lines(output, "H"), corpus(data, "de")
     assert 30 < len(found) < 270
-    said = distill(transformer, data, tmp_path / "out", *OURS)
+    said = distill(transformer, data, tmp_path / "out", *OURS, *one)
     assert f"{len(found)} of 300 sentences translated; {300 - len(found)} were too long" in said
     words = Dictionary.load(str(data / "dict.de.txt"))
     written = load_indexed_dataset(str(tmp_path / "out" / "train.en-de.de"), words)
