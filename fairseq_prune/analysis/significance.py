@@ -42,8 +42,8 @@ def differences(
 ) -> List[Difference]:
     """As ``sacrebleu REFERENCES -i BASELINE SYSTEM -m bleu chrf --paired-bs`` has them.
 
-    But for equal translations, of which sacrebleu says p = 0.001: no resampling of no difference is
-    larger than it. Here p is 1.
+    But for equal scores, of which sacrebleu says p = 0.001 where no resampling makes them differ
+    (equal translations, all BLEU 0): here p is 1.
 
     Args:
         baseline, system, references: a line a sentence, in one order.
@@ -62,7 +62,6 @@ def differences(
     }
     systems = [("baseline", list(baseline)), ("system", list(system))]
     signatures, scores = PairedTest(systems, metrics, None, "bs", SAMPLES)()
-    equal = list(baseline) == list(system)
     found = []
     for name, shown in zip((name for name in scores if name != "System"), METRICS):
         first, second = scores[name]
@@ -72,7 +71,7 @@ def differences(
                 float(first.score),
                 float(second.score),
                 (float(first.ci), float(second.ci)),
-                1.0 if equal else float(second.p_value),
+                1.0 if first.score == second.score else float(second.p_value),
                 str(signatures[name]),
             )
         )

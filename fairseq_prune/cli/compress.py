@@ -95,7 +95,7 @@ def _add_scoring(verb) -> None:
         "language model)",
     )
     verb.add_argument(
-        "--valid", default="valid", metavar="SUBSET", help="validation set (default: %(default)s)"
+        "--valid", metavar="SUBSET", help="validation set (default: the one of CKPT's training)"
     )
     verb.add_argument(
         "--test", metavar="SUBSET", help="subset to score besides, which decides nothing"

@@ -1,5 +1,6 @@
 """Recipes: tested choices of how a checkpoint is pruned and retrained."""
 
+import math
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Tuple
 
@@ -69,7 +70,7 @@ class Recipe:
         [5, 5, 10]
         """
         before = rounds - 1
-        last = min(max(1, round(total * self.last)), total - before) if before else total
+        last = min(math.ceil(total * self.last), total - before) if before else total
         rest = total - last
         return [*(rest // before + (k < rest % before) for k in range(before)), last]
 

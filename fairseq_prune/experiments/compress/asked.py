@@ -8,6 +8,8 @@ from ...checkpoints.packed.values_code import VALUES
 from ...pruning import PruneError
 from .goal import METRICS, Goal
 
+#: Where a folder has what was asked for.
+NOTES = "compress.json"
 #: fp32: every bit of the checkpoint's own numbers.
 PACKED_VALUES = {"fp32": "exact", **{name: name for name in VALUES if name != "exact"}}
 
@@ -22,7 +24,8 @@ class Asked:
         epochs, hours: of retraining, all rounds together; at most one of them.
         values: a key of ``PACKED_VALUES``.
         metric: one of ``METRICS``; None: BLEU, and perplexity of a language model.
-        valid, test: subsets to score on; the first decides.
+        valid, test: subsets to score on; the first, by default the one it was trained with,
+            decides.
         generate: options of fairseq-generate; None: a beam of 5, and pieces of words joined as
             the dictionary shows them.
         options: of fairseq-train, beside those of the checkpoint.
@@ -40,7 +43,7 @@ class Asked:
     hours: Optional[float] = None
     values: str = "fp32"
     metric: Optional[str] = None
-    valid: str = "valid"
+    valid: Optional[str] = None
     test: Optional[str] = None
     generate: Optional[Tuple[str, ...]] = None
     options: Tuple[str, ...] = ()
@@ -51,8 +54,13 @@ class Asked:
     def check(self) -> None:
         """
         Raises:
-            PruneError: an option is out of range.
+            PruneError: an option is out of range, or ``out`` is a folder of something else.
         """
+        for name in ("checkpoint_best.pt", "model.packed"):
+            if os.path.exists(os.path.join(self.out, name)) and not self._is_begun():
+                raise PruneError(
+                    f"--out {self.out} has a {name} that is not of this command; take another"
+                )
         if self.epochs is not None and self.hours is not None:
             raise PruneError("--epochs and --hours are two budgets; give one")
         if self.epochs is not None and self.epochs < 1:
@@ -65,6 +73,9 @@ class Asked:
             raise PruneError(f"--metric {self.metric}: choose one of {', '.join(METRICS)}")
         if not self.command:
             raise PruneError("--command is empty; give what starts a training")
+
+    def _is_begun(self) -> bool:
+        return os.path.exists(os.path.join(self.out, NOTES))
 
     def noted(self) -> Dict[str, Any]:
         """Option -> value of what makes the results what they are, for the folder."""

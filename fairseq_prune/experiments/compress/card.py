@@ -1,6 +1,7 @@
 """The model card: what a compressed model is, how good, how fast, and how it was made."""
 
 import json
+import math
 import os
 import shlex
 from typing import Any, Dict, List, Sequence, Tuple
@@ -56,10 +57,11 @@ def _draw(content: Dict[str, Any], tables: Dict[str, Any], out: str) -> List[str
     except ImportError:
         return []
     shown = drawable(content)
+    dense = math.log2(content["scores"][0]["perplexity"]["dense"])
     with style():
         drawn = {
             "densities": figures.densities(drawable(tables)),
-            "rounds": rounds(shown["rounds"]),
+            "rounds": rounds(shown["rounds"], dense),
         }
         drawn = {name: figure for name, figure in drawn.items() if figure is not None}
         for name, figure in drawn.items():
@@ -99,12 +101,13 @@ def page(content: Dict[str, Any], out: str, figures: List[str]) -> str:
 
 def summary(content: Dict[str, Any]) -> str:
     sizes = content["sizes"]
-    times = sizes["dense"] / sizes["packed"]
+    times, bigger = sizes["dense"] / sizes["packed"], sizes["packed"] / sizes["dense"]
+    bytes_ = f"{times:.1f} times fewer" if times >= 1 else f"{bigger:.1f} times as many"
     mean = "the mean of its last epochs" if content["averaged"] else "its best epoch"
     return (
         f"{content['checkpoint']}, pruned to {100 * content['sparsity']:.2f}% in "
         f"{content['kept']} round{'s' * (content['kept'] > 1)} and packed: "
-        f"{times:.1f} times fewer bytes. Recipe {content['recipe']}: it {content['about']}. Of the "
+        f"{bytes_} bytes. Recipe {content['recipe']}: it {content['about']}. Of the "
         f"last round, {mean} was kept."
     )
 
@@ -182,7 +185,7 @@ def _speed(content: Dict[str, Any]) -> Table:
     speeds = content["speeds"]
     ratio = speeds["packed"] / speeds["dense"]
     name = (
-        f"{speeds['unit']} a second, one at a time ({speeds['most']} of {speeds['subset']}, CPU, "
+        f"{speeds['unit']} a second, one at a time ({speeds['count']} of {speeds['subset']}, CPU, "
         f"{speeds['threads']} threads)"
     )
     return ("", "dense", f"packed, runtime {speeds['runtime']}", "ratio"), [
@@ -219,7 +222,10 @@ def _classes(content: Dict[str, Any]) -> Table:
 
 def commands(content: Dict[str, Any]) -> List[str]:
     """What makes the model again: in one command, and in its parts."""
-    found = [content["argv"], *(r["command"] for r in content["rounds"]), content["pack"]]
+    found = [content["argv"], *(r["command"] for r in content["rounds"])]
+    if content["averaged"]:
+        found.append(content["average"])
+    found.append(content["pack"])
     return [" ".join(map(shlex.quote, command)) for command in found]
 
 

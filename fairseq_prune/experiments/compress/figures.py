@@ -5,11 +5,12 @@ from typing import Any, Dict, List
 from ...analysis.style import COLOURS, DASHES, MARKERS, plt
 
 
-def rounds(found: List[Dict[str, Any]]):
+def rounds(found: List[Dict[str, Any]], dense: float):
     """Validation loss by updates, one round after another; None where none was logged.
 
     Args:
         found: "sparsity" and "validations" of each round.
+        dense: loss of the dense model.
     """
     if not any(r["validations"] for r in found):
         return None
@@ -25,6 +26,7 @@ def rounds(found: List[Dict[str, Any]]):
             label=f"{100 * r['sparsity']:.4g}%",
         )  # fmt: skip
         start = places[-1]
+    ax.axhline(dense, color=COLOURS[-1], linewidth=0.8, linestyle=":", label="dense")
     ax.set_xlabel("updates")
     ax.set_ylabel("validation loss (bits a token)")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title="pruned")

@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict
 
 from ...checkpoints.writing import write_text
 from ...pruning import PruneError
+from .asked import NOTES
 
 
 class Folder:
@@ -22,7 +23,7 @@ class Folder:
             PruneError: the folder is of other options, or the file is damaged.
         """
         self.path, self._asked = path, asked
-        self._state = self.file("compress.json")
+        self._state = self.file(NOTES)
         self._known: Dict[str, Any] = {}
         if os.path.exists(self._state):
             self._read()
@@ -55,10 +56,6 @@ class Folder:
             self._known[name] = look()
             self._write()
         return self._known[name]
-
-    def begin(self) -> None:
-        """Note what was asked for, so that the folder is this plan's."""
-        self._write()
 
     def _write(self) -> None:
         write_text(self._state, json.dumps({"asked": self._asked, "known": self._known}, indent=1))

@@ -2,14 +2,16 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import torch
 from fairseq.models import FairseqLanguageModel
+from fairseq.tasks import FairseqTask
 
 from ...analysis.loading import load_model
 from ...checkpoints.dictionaries import check_dictionaries, find_dictionaries
 from ...checkpoints.reading import read_checkpoint
+from ...checkpoints.task_of import config_of, set_up
 from ...checkpoints.weights import find_record
 from ...pruning import PruneError, masks_of, sparsity
 from ..recipes import Recipe, find_recipe
@@ -28,6 +30,7 @@ class Plan:
     Attributes:
         asked: what for.
         recipe: how.
+        valid: validation set.
         before: sparsity of the checkpoint.
         is_lm: whether it is a language model, which translates nothing.
         gpus: 0 on the CPU.
@@ -41,6 +44,7 @@ class Plan:
 
     asked: Asked
     recipe: Recipe
+    valid: str
     before: float
     is_lm: bool
     gpus: int
@@ -57,7 +61,7 @@ class Plan:
 
     @property
     def subsets(self) -> List[str]:
-        return list(dict.fromkeys(filter(None, (self.asked.valid, self.asked.test))))
+        return list(dict.fromkeys(filter(None, (self.valid, self.asked.test))))
 
     def command(self, epochs: int, keep: int) -> List[str]:
         """The training of a round, without what the rounds set themselves.
@@ -94,8 +98,9 @@ class Plan:
         )
 
 
-def make_plan(asked: Asked) -> Plan:
-    """
+def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
+    """The plan, and the checkpoint's task with the data to score on.
+
     Raises:
         PruneError: the checkpoint cannot be read, the data are not its, or an option makes no
             sense.
@@ -110,7 +115,9 @@ def make_plan(asked: Asked) -> Plan:
     settings = Settings(asked.checkpoint)
     if not os.path.isdir(asked.data.split(os.pathsep)[0]):
         raise PruneError(f"DATA {asked.data}: there is no such folder")
-    subsets = list(dict.fromkeys(filter(None, (asked.valid, asked.test))))
+    set_up(config_of(asked.checkpoint, asked.data), asked.checkpoint)  # says what is not there
+    valid = asked.valid or str(settings.flat.get("valid_subset", "valid")).split(",")[0]
+    subsets = list(dict.fromkeys(filter(None, (valid, asked.test))))
     model, task = load_model(asked.checkpoint, asked.data, subsets)
     check_dictionaries(asked.checkpoint, find_dictionaries(state), task)
     is_lm = isinstance(model, FairseqLanguageModel)
@@ -122,17 +129,16 @@ def make_plan(asked: Asked) -> Plan:
     gpus = 0 if asked.cpu else torch.cuda.device_count()
     base = base_words(settings, recipe, given, asked.user_dir, not gpus)
     base += criterion_words(settings, recipe, given, model)
-    shown = recipe.schedule(1.0, 1, 1)
+    base += ["--valid-subset", valid] if asked.valid else []
     scheduled = not any(word.split("=")[0] == "--lr-scheduler" for word in given)
-    words = training_words(
-        settings, asked.data, [*base, *(shown if scheduled else [])], given, gpus
-    )
-    command = [asked.data, *base, *words, *(shown if scheduled else []), *given]
-    extra, iterator = state.get("extra_state") or {}, {}
-    iterator = extra.get("train_iterator") or {}
-    return Plan(
+    shown = recipe.schedule(1.0, 1, 1) if scheduled else []
+    words = training_words(settings, asked.data, [*base, *shown], given, gpus)
+    command = [asked.data, *base, *words, *shown, *given]
+    extra = state.get("extra_state") or {}
+    plan = Plan(
         asked=asked,
         recipe=recipe,
+        valid=valid,
         before=before,
         is_lm=is_lm,
         gpus=gpus,
@@ -140,9 +146,10 @@ def make_plan(asked: Asked) -> Plan:
         scheduled=scheduled,
         lr=_peak(settings, recipe, given, command),
         updates=updates_per_epoch(command, asked.checkpoint),
-        trained=_epochs(iterator),
+        trained=_epochs(extra.get("train_iterator") or {}),
         seconds=_seconds(state, extra),
     )
+    return plan, task
 
 
 def _check_goal(asked: Asked, before: float) -> None:
@@ -174,6 +181,3 @@ def _seconds(state: Dict[str, Any], extra: Dict[str, Any]) -> Optional[float]:
     history = state.get("optimizer_history") or [{}]
     updates = history[-1].get("num_updates")
     return seconds / updates if seconds and updates else None
-
-
-Say = Callable[[str], None]

@@ -26,7 +26,8 @@ class Trainer:
             epochs: of each round.
             lock, more: as of ``Training``.
         """
-        self._subset, self._say, self._lock, self._more = plan.asked.valid, say, lock, more
+        self._subset, self._say, self._lock, self._more = plan.valid, say, lock, more
+        self._most = "at most " if plan.asked.goal.max_loss is not None else ""
         self._epochs, self._before, self._now = epochs, 0, 0
         self._made, self._started = 0, time.monotonic()
 
@@ -44,7 +45,7 @@ class Trainer:
         self._now, self._made = self._now + 1, self._made + 1
         each = (time.monotonic() - self._started) / self._made
         left = sum(self._epochs) - self._before - self._now
-        more = f"; about {duration(left * each)} of training left" if left > 0 else ""
+        more = f"; {self._most}about {duration(left * each)} of training left" if left > 0 else ""
         self._say(f"{text}{more}")
 
 
@@ -70,7 +71,7 @@ def carry_out(
         losses.append(loss)
         within = loss <= most
         say(
-            f"{rounds.heading(r)}: {loss:+.2f} {plan.metric} lost on {plan.asked.valid}, "
+            f"{rounds.heading(r)}: {loss:+.2f} {plan.metric} lost on {plan.valid}, "
             f"{'within' if within else 'more than'} {most:g}"
         )
         if not within:
@@ -79,7 +80,7 @@ def carry_out(
     if not kept:
         raise PruneError(
             f"--max-loss {most:g}: pruned to {100 * rounds_plan.sparsities[0]:g}% already, it "
-            f"loses {losses[0]:.2f} {plan.metric} on {plan.asked.valid}; allow more, or give more "
+            f"loses {losses[0]:.2f} {plan.metric} on {plan.valid}; allow more, or give more "
             f"--epochs"
         )
     return {"round": kept, "losses": losses}
@@ -87,7 +88,7 @@ def carry_out(
 
 def _loss(plan: Plan, rounds: Rounds, scores: Scores, r: int) -> float:
     """Of round ``r``'s best model, as packed, on the validation set."""
-    path, subset = plan.asked.checkpoint, plan.asked.valid
+    path, subset = plan.asked.checkpoint, plan.valid
     packed = os.path.join(rounds.folder(r), "model.packed")
     pack_checkpoint(rounds.best(r), packed, PACKED_VALUES[plan.asked.values])
     before = scores.value("dense", path, subset)

@@ -4,7 +4,6 @@ import os
 import shlex
 from typing import Any, Callable, Dict, List, Tuple
 
-from ...analysis.loading import load_model
 from ...checkpoints.dictionaries import fingerprints
 from ...checkpoints.folder_lock import folder_lock
 from ...checkpoints.packed.pack_file import pack_checkpoint
@@ -18,7 +17,7 @@ from .fit import least_sparsity
 from .folder import Folder
 from .lengths import described, lengths
 from .measure import seconds_an_update
-from .model import averaged, better_of, write_model
+from .model import average_file, averaged, better_of, last_epochs, write_model
 from .plan import Plan, make_plan
 from .rounds import Trainer, carry_out, history
 from .scores import Scores
@@ -62,7 +61,6 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
     Folder(asked.out, asked.noted())  # before anything is made
     with folder_lock(asked.out, "compress") as lock:
         folder = Folder(asked.out, asked.noted())
-        folder.begin()
         scores = Scores(plan, decoder, folder)
         found = folder.find("lengths", lambda: _lengths(plan, say, lock))
         for line in described(found):
@@ -101,8 +99,15 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
             "sizes": sizes,
             "scores": results,
             "speeds": speeds,
-            "rounds": history(rounds, len(kept["losses"]) or kept["round"], asked.valid),
+            "rounds": history(rounds, len(kept["losses"]) or kept["round"], plan.valid),
             "kept": kept["round"],
+            "average": [
+                "fairseq-prune",
+                "average",
+                *last_epochs(rounds.folder(kept["round"]), plan.recipe.average),
+                "--out",
+                average_file(rounds.folder(kept["round"])),
+            ],
             "pack": ["fairseq-prune", "pack", model, packed, "--values", values],
             "versions": versions(),
         }
@@ -111,14 +116,13 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
 
 def _prepared(asked: Asked) -> Tuple[Plan, Decoder, Dictionaries]:
     """What is looked at before anything is done."""
-    plan = make_plan(asked)
-    _, task = load_model(asked.checkpoint, asked.data, [])
+    plan, task = make_plan(asked)
     words = asked.generate
     if words is None:
         words = () if plan.is_lm else usual_words(task)
     decoder = Decoder(asked.data, words, not plan.gpus)
     if not plan.is_lm:
-        decoder.config(asked.checkpoint, asked.valid)  # whether the options can be taken
+        decoder.config(asked.checkpoint, plan.valid)  # whether the options can be taken
     return plan, decoder, fingerprints(task)
 
 
@@ -136,7 +140,7 @@ def _lengths(plan: Plan, say: Say, lock: int) -> Dict[str, Any]:
 
 def _choose(plan: Plan, rounds: Rounds, kept: Dict[str, Any], scores: Scores, say: Say):
     """The best model of the round that is kept, or the mean of its last epochs."""
-    r, valid = kept["round"], plan.asked.valid
+    r, valid = kept["round"], plan.valid
     best, mean = rounds.best(r), None
     if plan.recipe.average > 1:
         mean = averaged(rounds.folder(r), plan.recipe.average)

@@ -3,7 +3,7 @@
 import os
 import time
 from dataclasses import asdict
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import torch
 from sacrebleu.metrics import BLEU, CHRF
@@ -86,28 +86,28 @@ class Scores:
         """Of both files on the CPU, one sentence at a time: "dense", "packed" (runtime auto), in
         "unit" a second."""
         subset = self._plan.subsets[-1]
-        if self._plan.is_lm:
-            speeds = [
-                self._words_a_second(*x, subset) for x in ((dense, "dense"), (packed, "auto"))
-            ]
-        else:
-            speeds = []
-            for path, runtime in ((dense, "dense"), (packed, "auto")):
-                found = self._decoder.speed(path, subset, runtime, MOST)
-                speeds.append(len(found.texts) / found.seconds)
+        measure = self._words_a_second if self._plan.is_lm else self._sentences_a_second
+        (before, count), (after, _) = (
+            measure(path, runtime, subset) for path, runtime in ((dense, "dense"), (packed, "auto"))
+        )
         return {
             "unit": "words" if self._plan.is_lm else "sentences",
-            "dense": speeds[0],
-            "packed": speeds[1],
+            "dense": before,
+            "packed": after,
             "runtime": "auto",
             "subset": subset,
-            "most": MOST,
+            "count": count,
             "threads": torch.get_num_threads(),
             "cores": os.cpu_count(),
         }
 
-    def _words_a_second(self, path: str, runtime: str, subset: str) -> float:
-        """Words that are scored, block by block."""
+    def _sentences_a_second(self, path: str, runtime: str, subset: str) -> Tuple[float, int]:
+        """Translated, and how many were."""
+        found = self._decoder.speed(path, subset, runtime, MOST)
+        return len(found.texts) / found.seconds, len(found.texts)
+
+    def _words_a_second(self, path: str, runtime: str, subset: str) -> Tuple[float, int]:
+        """Scored, block by block, and how many blocks were."""
         model, _, task = load(path, self._plan.asked.data, runtime)
         task.load_dataset(subset)
         batches = batches_of(model.eval(), task, subset, max_sentences=1)[:MOST]
@@ -115,4 +115,4 @@ class Scores:
         started = time.perf_counter()
         perplexity(model, batches)
         seconds = time.perf_counter() - started
-        return sum(batch["ntokens"] for batch in batches) / seconds
+        return sum(batch["ntokens"] for batch in batches) / seconds, len(batches)

@@ -1,0 +1,154 @@
+"""Parts of ``fairseq-prune compress`` that need no model."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from fairseq_prune.experiments.compress.asked import Asked
+from fairseq_prune.experiments.compress.decode import usual_words
+from fairseq_prune.experiments.compress.folder import Folder
+from fairseq_prune.experiments.compress.goal import Goal, bytes_of, goal_of
+from fairseq_prune.experiments.compress.lengths import described, lengths
+from fairseq_prune.experiments.compress.model import better_of, last_epochs
+from fairseq_prune.experiments.option_words import same_value
+from fairseq_prune.experiments.recipes import RECIPES, Recipe, find_recipe, linear
+from fairseq_prune.pruning import PruneError
+
+
+@pytest.mark.parametrize(
+    "text, size",
+    [("20MB", 20_000_000), ("500 kB", 500_000), ("1.5mib", 1_572_864), ("7", 7), ("1GB", 10**9)],
+)
+def test_sizes(text, size):
+    assert bytes_of(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "MB", "1TB", "-1MB", "1e3", "0", "ten"])
+def test_no_sizes(text):
+    with pytest.raises(PruneError, match="--max-bytes"):
+        bytes_of(text)
+
+
+def test_one_goal():
+    assert goal_of(None, None, None) == Goal(sparsity=0.9)
+    assert goal_of(None, 0.0, None) == Goal(max_loss=0.0)
+    assert goal_of(None, None, "1kB") == Goal(max_bytes=1000)
+    with pytest.raises(PruneError, match="--max-loss and --max-bytes are two goals"):
+        goal_of(None, 1.0, "1kB")
+
+
+@pytest.mark.parametrize("total", range(3, 40))
+@pytest.mark.parametrize("rounds", [1, 2, 3])
+def test_epochs_of_rounds(total, rounds):
+    found = Recipe("").epochs(total, rounds)
+    assert sum(found) == total and min(found) >= 1 and len(found) == rounds
+    assert found[-1] == max(found)
+
+
+@pytest.mark.parametrize(
+    "target, before, expected",
+    [(0.9, 0.0, [0.65, 0.8, 0.9]), (0.8, 0.0, [0.65, 0.8]), (0.5, 0.0, [0.5]),
+     (0.9, 0.7, [0.8, 0.9])],
+)  # fmt: skip
+def test_rounds_lead_to_the_target(target, before, expected):
+    assert Recipe("").sparsities(target, before) == expected
+
+
+def test_recipes_are_known_by_name():
+    assert all(recipe.about and find_recipe(name) is recipe for name, recipe in RECIPES.items())
+
+
+def test_the_learning_rate_goes_down_to_a_hundredth():
+    words = linear(0.002, 100, 5)
+    said = dict(zip(words[::2], words[1::2]))
+    assert said == {
+        "--lr-scheduler": "polynomial_decay", "--lr": "0.002", "--warmup-updates": "10",
+        "--total-num-update": "501", "--end-learning-rate": "2e-05",
+    }  # fmt: skip
+
+
+def plan(goal, trained=10, seconds=2.0, **budget):
+    asked = Asked("c", "d", "o", goal, "rounds", **budget)
+    return SimpleNamespace(
+        asked=asked, recipe=Recipe(""), before=0.0, updates=100, trained=trained, seconds=seconds
+    )
+
+
+def never(*_):
+    raise AssertionError("it is not asked for")
+
+
+@pytest.mark.parametrize(
+    "given, epochs, why",
+    [
+        (plan(Goal(0.9)), [3, 2, 5], "10 epochs, as many as it is of; about 37 min"),
+        (plan(Goal(0.9), epochs=4), [1, 1, 2], "4 epochs as asked for"),
+        (plan(Goal(0.9), epochs=2), [1, 1], "2 epochs as asked for"),
+        (plan(Goal(0.9), trained=None, seconds=None), [3, 2, 5], "does not say of how many"),
+        (plan(Goal(max_loss=1.0)), [2] * 9, "twice as many as it is of, 2 a round; at most about"),
+    ],
+)
+def test_lengths(given, epochs, why):
+    found = lengths(given, never, never)
+    assert found["epochs"] == epochs and why in found["why"]
+    assert len(found["sparsities"]) == len(epochs) == len(described(found)) - 1
+
+
+def test_lengths_that_are_looked_for():
+    found = lengths(plan(Goal(max_bytes=9)), lambda: 0.7, never)
+    assert found["sparsities"] == [0.65, 0.7]
+    found = lengths(plan(Goal(0.9), hours=1.0), never, lambda sparsity: 1.0)
+    assert sum(found["epochs"]) == 32 and "measured here" in found["why"]  # 110 s an epoch
+    with pytest.raises(PruneError, match="--hours 0.01 is less than an epoch"):
+        lengths(plan(Goal(0.9), hours=0.01), never, lambda sparsity: 1.0)
+
+
+@pytest.mark.parametrize(
+    "symbols, words",
+    [
+        (["▁a", "b", "▁c"], ("--beam", "5", "--remove-bpe", "sentencepiece")),
+        (["a@@", "b", "c"], ("--beam", "5", "--remove-bpe", "subword_nmt")),
+        (["a", "b", "c"], ("--beam", "5")),
+    ],
+)
+def test_pieces_of_words_are_seen(symbols, words):
+    assert usual_words(SimpleNamespace(target_dictionary=SimpleNamespace(symbols=symbols))) == words
+
+
+def test_the_last_epochs(tmp_path):
+    for name in ("1", "2", "9", "10", "_best", "_last", "_1_50"):
+        (tmp_path / f"checkpoint{name}.pt").touch()
+    names = ["checkpoint2.pt", "checkpoint9.pt", "checkpoint10.pt"]
+    assert last_epochs(str(tmp_path), 3) == [str(tmp_path / name) for name in names]
+
+
+@pytest.mark.parametrize("scores, averaged", [((3.0, 2.0), True), ((2.0, 2.0), False)])
+def test_the_mean_is_kept_where_it_is_better(scores, averaged):
+    found = better_of("best", "mean", dict(zip(("best", "mean"), scores)).get)
+    assert found["averaged"] is averaged and found["path"] == ("mean" if averaged else "best")
+    assert better_of("best", None, never)["path"] == "best"
+
+
+def test_a_folder_knows_what_it_found(tmp_path):
+    asked = {"CKPT": "a", "--epochs": None}
+    folder = Folder(str(tmp_path), asked)
+    assert folder.find("x", lambda: [1]) == [1]
+    again = Folder(str(tmp_path), asked)
+    assert again.find("x", never) == [1]
+    with pytest.raises(PruneError, match="--epochs 3: .* was begun with no --epochs"):
+        Folder(str(tmp_path), {**asked, "--epochs": 3})
+    (tmp_path / "compress.json").write_text("{")
+    with pytest.raises(PruneError, match="damaged"):
+        Folder(str(tmp_path), asked)
+
+
+@pytest.mark.parametrize(
+    "a, b, same",
+    [
+        ("(0.9, 0.98)", [0.9, 0.98], True), ([2], (2,), True), (False, None, True),
+        (True, 1, True), (0, 0.0, True), ("1", 1, True), ("a", "b", False), (True, "yes", False),
+        (None, 0, False), ([1], [1, 2], False),
+    ],
+)  # fmt: skip
+def test_values_of_options(a, b, same):
+    assert same_value(a, b) is same
