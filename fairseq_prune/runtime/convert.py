@@ -71,6 +71,9 @@ def convert_(model: nn.Module, runtime: str) -> None:
 
 
 def _is_supported(module: nn.Module) -> bool:
+    # with weight normalisation there is no such parameter: it is made of two others at each use
+    if isinstance(module, nn.Linear) and "weight" not in module._parameters:
+        return False
     return not getattr(module, "batch_first", False) and not getattr(module, "proj_size", 0)
 
 

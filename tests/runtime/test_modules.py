@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from fairseq_prune.models.stepped_lstm import SteppedLSTM
+from fairseq_prune.runtime.convert import convert_
 from fairseq_prune.runtime.modules import (
     ProductLinear,
     ProductLSTM,
@@ -115,3 +116,10 @@ def test_what_does_not_fit_is_named():
         made.load_state_dict({"weight": torch.zeros(4, 5), "bias": torch.zeros(4)})
     with pytest.raises(RuntimeError, match="Missing key.*bias"):
         made.load_state_dict({"weight": torch.zeros(4, 3)})
+
+
+def test_layers_with_weight_normalisation_stay_as_they_are():
+    """Those of fconv: their weight is made of two parameters."""
+    model = nn.Sequential(nn.utils.weight_norm(nn.Linear(4, 3)), nn.Linear(3, 2))
+    convert_(model, "sparse")
+    assert type(model[0]) is nn.Linear and isinstance(model[1], ProductLinear)
