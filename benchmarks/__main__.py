@@ -11,10 +11,11 @@ import fairseq
 import numpy
 import torch
 
-from . import decoding, distillation, masked_step, packing, products, pruning, training
+from . import decoding, distillation, masked_step, packing, products, pruning, scores, training
 
 BENCHMARKS = {
     "pruning": pruning.rows,
+    "scores": scores.rows,
     "masked-step": masked_step.rows,
     "training": training.rows,
     "distillation": distillation.rows,

@@ -59,8 +59,8 @@ def make_data(folder: str, million: int) -> None:
                     f.write(" ".join(f"w{k}" for k in words.tolist()) + "\n")
 
 
-def make_checkpoint(folder: str, million: int, sparsity: float) -> str:
-    """A model of ``million`` weights on the data in ``folder``, pruned class-blind; its path."""
+def build(folder: str, million: int):
+    """The configuration, the task on the data in ``folder`` and a model as initialised."""
     size, layers, _ = SIZES[million]
     words = (
         f"{folder} --task translation --source-lang src --target-lang tgt --dataset-impl raw "
@@ -69,7 +69,13 @@ def make_checkpoint(folder: str, million: int, sparsity: float) -> str:
     args: Namespace = options.parse_args_and_arch(options.get_training_parser(), words.split())
     cfg = convert_namespace_to_omegaconf(args)
     torch.manual_seed(1)
-    model = tasks.setup_task(cfg.task).build_model(cfg.model)
+    task = tasks.setup_task(cfg.task)
+    return cfg, task, task.build_model(cfg.model)
+
+
+def make_checkpoint(folder: str, million: int, sparsity: float) -> str:
+    """A model of ``million`` weights on the data in ``folder``, pruned class-blind; its path."""
+    cfg, _, model = build(folder, million)
     state = {
         "args": None,
         "cfg": OmegaConf.to_container(cfg),
