@@ -21,6 +21,16 @@ def linear(lr: float, updates: int, epochs: int) -> List[str]:
     ]  # fmt: skip
 
 
+def by_connections(sparsity: float) -> float:
+    """sqrt(C_r / C_o), by which dropout shrinks with the weights that are left: a smaller model
+    overfits less (Han et al. 2015, "Learning both Weights and Connections", section 3.2)."""
+    return math.sqrt(1 - sparsity)
+
+
+def as_it_was(sparsity: float) -> float:
+    return 1.0
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a checkpoint is pruned and retrained, in rounds.
@@ -31,7 +41,8 @@ class Recipe:
         on_the_way: sparsities of the rounds before the last, as far as they are below the target.
         last: share of all epochs that the last round has; those before share the rest.
         teacher_weight: share of the loss that is the dense model's distribution; 0: no teacher.
-        label_smoothing, dropout: in place of the checkpoint's; None: as it was.
+        label_smoothing: in place of the checkpoint's; None: as it was.
+        dropout: from a round's sparsity to what the checkpoint's dropout is multiplied with.
         lr: peak learning rate of each round, in units of the checkpoint's.
         schedule: how it goes through a round.
         average: checkpoints of the last epochs whose mean is kept if it is better; 1: none.
@@ -46,7 +57,7 @@ class Recipe:
     last: float = 0.5
     teacher_weight: float = 0.8
     label_smoothing: Optional[float] = None
-    dropout: Optional[float] = None
+    dropout: Callable[[float], float] = by_connections
     lr: float = 1.0
     schedule: Schedule = linear
     average: int = 3
@@ -85,6 +96,7 @@ RECIPES: Dict[str, Recipe] = {
         score="magnitude",
         on_the_way=(),
         teacher_weight=0.0,
+        dropout=as_it_was,
     ),
 }
 DEFAULT = "rounds"

@@ -5,13 +5,20 @@ from types import SimpleNamespace
 import pytest
 
 from fairseq_prune.experiments.compress.asked import Asked
+from fairseq_prune.experiments.compress.base import dropout_words, scaled
 from fairseq_prune.experiments.compress.decode import usual_words
 from fairseq_prune.experiments.compress.folder import Folder
 from fairseq_prune.experiments.compress.goal import Goal, bytes_of, goal_of
 from fairseq_prune.experiments.compress.lengths import described, lengths
 from fairseq_prune.experiments.compress.model import better_of, last_epochs
 from fairseq_prune.experiments.option_words import same_value
-from fairseq_prune.experiments.recipes import RECIPES, Recipe, find_recipe, linear
+from fairseq_prune.experiments.recipes import (
+    RECIPES,
+    Recipe,
+    by_connections,
+    find_recipe,
+    linear,
+)
 from fairseq_prune.pruning import PruneError
 
 
@@ -52,6 +59,24 @@ def test_epochs_of_rounds(total, rounds):
 )  # fmt: skip
 def test_rounds_lead_to_the_target(target, before, expected):
     assert Recipe("").sparsities(target, before) == expected
+
+
+def test_dropout_shrinks_with_the_model():
+    """Of the kinds that the architecture has; what is given after -- stays as it is given."""
+    flat = {"dropout": 0.3, "attention_dropout": 0.1, "activation_dropout": 0.0,
+            "encoder_layerdrop": 0.2, "dropout_of_another_model": 0.5}  # fmt: skip
+    command = ["data", "--arch", "transformer"]
+    found = dropout_words(SimpleNamespace(flat=flat), command, [])
+    assert found == ["--dropout", "0.3", "--attention-dropout", "0.1"]
+    given = ["--attention-dropout=0.2"]
+    assert dropout_words(SimpleNamespace(flat=flat), [*command, *given], given) == found[:2]
+    # a hundredth of the connections: a tenth of the dropout
+    assert scaled(found, by_connections(0.99)) == [
+        "--dropout",
+        "0.03",
+        "--attention-dropout",
+        "0.01",
+    ]
 
 
 def test_recipes_are_known_by_name():

@@ -13,6 +13,7 @@ from ...pruning import PruneError
 from ..recipes import Recipe
 from ..rounds import OWN
 from ..settings import Settings
+from ..training_options import parse_training
 
 #: The folder of this package, a plugin of fairseq's.
 PLUGIN = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -67,10 +68,30 @@ def base_words(
     words = ["--user-dir", user_dir or PLUGIN, "--task", task, "--arch", settings.arch]
     if not _has("--optimizer", given):
         words += ["--optimizer", optimizer]
-    for option, value in (("dropout", recipe.dropout), ("label-smoothing", recipe.label_smoothing)):
-        if value is not None and option.replace("-", "_") in settings.flat:
-            words += [f"--{option}", f"{value:g}"]
+    if recipe.label_smoothing is not None and "label_smoothing" in settings.flat:
+        words += ["--label-smoothing", f"{recipe.label_smoothing:g}"]
     return [*words, "--cpu"] if cpu else words
+
+
+def dropout_words(settings: Settings, command: List[str], given: List[str]) -> List[str]:
+    """The checkpoint's dropouts, of whatever kinds, that ``given`` does not set.
+
+    Args:
+        command: with the architecture, which says what kinds there are.
+    """
+    known = parse_training(command)[0]._option_string_actions
+    words = []
+    for name, value in settings.flat.items():
+        option = "--" + name.replace("_", "-")
+        if "dropout" in name and type(value) is float and value > 0 and option in known:
+            words += [] if _has(option, given) else [option, f"{value:g}"]
+    return words
+
+
+def scaled(dropouts: List[str], factor: float) -> List[str]:
+    """``dropout_words``, multiplied."""
+    pairs = zip(dropouts[::2], dropouts[1::2])
+    return [word for option, value in pairs for word in (option, f"{float(value) * factor:.3g}")]
 
 
 def criterion_words(

@@ -19,7 +19,7 @@ from ..rounds import RoundsPlan
 from ..settings import Settings
 from ..training_options import parse_training, training_words
 from .asked import Asked
-from .base import base_words, check_given, criterion_words
+from .base import base_words, check_given, criterion_words, dropout_words, scaled
 from .updates import updates_per_epoch
 
 
@@ -34,7 +34,8 @@ class Plan:
         before: sparsity of the checkpoint.
         is_lm: whether it is a language model, which translates nothing.
         gpus: 0 on the CPU.
-        words: of each round's training but DATA, its length and its schedule.
+        words: of each round's training but DATA, its dropouts, its length and its schedule.
+        dropouts: those of the checkpoint, as options.
         scheduled: whether the schedule is the recipe's, and not given.
         lr: peak learning rate.
         updates: an epoch.
@@ -49,6 +50,7 @@ class Plan:
     is_lm: bool
     gpus: int
     words: List[str]
+    dropouts: List[str]
     scheduled: bool
     lr: float
     updates: int
@@ -63,17 +65,19 @@ class Plan:
     def subsets(self) -> List[str]:
         return list(dict.fromkeys(filter(None, (self.valid, self.asked.test))))
 
-    def command(self, epochs: int, keep: int) -> List[str]:
+    def command(self, sparsity: float, epochs: int, keep: int) -> List[str]:
         """The training of a round, without what the rounds set themselves.
 
         Args:
+            sparsity: that it is pruned to.
             keep: checkpoints of the last epochs that stay; 0: none.
         """
         kept = ["--keep-last-epochs", str(keep)] if keep else ["--no-epoch-checkpoints"]
         schedule = self.recipe.schedule(self.lr, self.updates, epochs) if self.scheduled else []
+        dropouts = scaled(self.dropouts, self.recipe.dropout(sparsity))
         return [
-            *self.asked.command, self.asked.data, *self.words, *schedule, "--max-epoch",
-            str(epochs), "--log-format", "json", *kept, *self.asked.options,
+            *self.asked.command, self.asked.data, *self.words, *dropouts, *schedule,
+            "--max-epoch", str(epochs), "--log-format", "json", *kept, *self.asked.options,
         ]  # fmt: skip
 
     def rounds(self, sparsities: List[float], epochs: List[int]) -> RoundsPlan:
@@ -91,7 +95,7 @@ class Plan:
             source=self.asked.checkpoint,
             out=os.path.join(self.asked.out, "rounds"),
             sparsities=sparsities,
-            commands=[self.command(e, k) for e, k in zip(epochs, keep)],
+            commands=[self.command(x, e, k) for x, e, k in zip(sparsities, epochs, keep)],
             scheme=self.recipe.scheme,
             asked=asked,
             noted={"source": os.path.abspath(self.asked.checkpoint), "sparsities": sparsities},
@@ -132,8 +136,9 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
     base += ["--valid-subset", valid] if asked.valid else []
     scheduled = not any(word.split("=")[0] == "--lr-scheduler" for word in given)
     shown = recipe.schedule(1.0, 1, 1) if scheduled else []
-    words = training_words(settings, asked.data, [*base, *shown], given, gpus)
-    command = [asked.data, *base, *words, *shown, *given]
+    dropouts = dropout_words(settings, [asked.data, *base, *shown, *given], given)
+    words = training_words(settings, asked.data, [*base, *dropouts, *shown], given, gpus)
+    command = [asked.data, *base, *dropouts, *words, *shown, *given]
     extra = state.get("extra_state") or {}
     plan = Plan(
         asked=asked,
@@ -143,6 +148,7 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
         is_lm=is_lm,
         gpus=gpus,
         words=[*base, *words],
+        dropouts=dropouts,
         scheduled=scheduled,
         lr=_peak(settings, recipe, given, command),
         updates=updates_per_epoch(command, asked.checkpoint),
