@@ -106,11 +106,19 @@ def never(*_):
 @pytest.mark.parametrize(
     "given, epochs, why",
     [
-        (plan(Goal(0.9)), [3, 2, 5], "10 epochs, as many as it is of; about 37 min"),
+        (
+            plan(Goal(0.9)),
+            [3, 2, 5],
+            "10 epochs, as many as the checkpoint was trained for; about 37 min",
+        ),
         (plan(Goal(0.9), epochs=4), [1, 1, 2], "4 epochs as asked for"),
         (plan(Goal(0.9), epochs=2), [1, 1], "2 epochs as asked for"),
         (plan(Goal(0.9), trained=None, seconds=None), [3, 2, 5], "does not say of how many"),
-        (plan(Goal(max_loss=1.0)), [2] * 9, "twice as many as it is of, 2 a round; at most about"),
+        (
+            plan(Goal(max_loss=1.0)),
+            [2] * 9,
+            "twice as many as the checkpoint was trained for, 2 a round; at most about",
+        ),
     ],
 )
 def test_lengths(given, epochs, why):

@@ -9,6 +9,7 @@ from ...checkpoints.packed.pack_file import pack_checkpoint
 from ...checkpoints.prune_file import prune_checkpoint
 from ...pruning import PruneError
 from ...tasks.prune_model import Choice
+from .model import write_model
 
 #: Sparsities are tried in steps of this.
 STEP = 0.001
@@ -31,14 +32,16 @@ def least_sparsity(
     """
     allowed = most - MARGIN - SHARE * most
     with tempfile.TemporaryDirectory() as folder:
-        pruned, packed = (os.path.join(folder, name) for name in ("pruned.pt", "model.packed"))
+        names = ("pruned.pt", "model.pt", "model.packed")
+        pruned, model, packed = (os.path.join(folder, name) for name in names)
 
         def size(sparsity: float) -> int:
             source = checkpoint
             if sparsity > before:
                 choose = choose_for(checkpoint, Choice(scheme, "magnitude"), sparsity)
                 prune_checkpoint(checkpoint, pruned, choose, sparsity)
-                source = pruned
+                write_model(pruned, model, {})
+                source = model
             found = pack_checkpoint(source, packed, values).file_bytes
             say(f"at {100 * sparsity:.4g}% it packs into {found:,} bytes")
             return found

@@ -53,7 +53,7 @@ def lengths(
 def _epochs(plan: Plan, seconds: float):
     asked = plan.asked
     if asked.epochs is not None:
-        return asked.epochs, f"{asked.epochs} epochs as asked for"
+        return asked.epochs, f"{_said(asked.epochs)} as asked for"
     if asked.hours is not None:
         each = plan.updates * seconds * BESIDE
         total = int(3600 * asked.hours / each)
@@ -62,18 +62,23 @@ def _epochs(plan: Plan, seconds: float):
                 f"--hours {asked.hours:g} is less than an epoch, which takes about "
                 f"{duration(each)} here; give more"
             )
-        return total, f"{total} epochs, which {asked.hours:g} hours are enough for"
+        return total, f"{_said(total)}, which {asked.hours:g} hours are enough for"
     times = 2 if asked.goal.max_loss is not None else 1
     if plan.trained is None:
-        return times * USUAL, f"{times * USUAL} epochs (the checkpoint does not say of how many)"
+        return times * USUAL, f"{_said(times * USUAL)} (the checkpoint does not say of how many)"
     several = "twice " if times == 2 else ""
-    return times * plan.trained, f"{times * plan.trained} epochs, {several}as many as it is of"
+    total = times * plan.trained
+    return total, f"{_said(total)}, {several}as many as the checkpoint was trained for"
+
+
+def _said(epochs: int) -> str:
+    return f"{epochs} epoch{'s' * (epochs != 1)}"
 
 
 def described(found: Dict[str, Any]) -> List[str]:
     """Lines that say what the rounds are."""
     count = len(found["epochs"])
     return [
-        f"round {r} of {count}: {100 * sparsity:.4g}%, {epochs} epoch{'s' * (epochs > 1)}"
+        f"round {r} of {count}: {100 * sparsity:.4g}%, {_said(epochs)}"
         for r, (sparsity, epochs) in enumerate(zip(found["sparsities"], found["epochs"]), start=1)
     ] + [found["why"]]

@@ -44,12 +44,9 @@ def averaged(folder: str, most: int) -> Optional[str]:
     epochs = last_epochs(folder, most)
     if len(epochs) < 2:
         return None
-    average_checkpoints(epochs, average_file(folder))
-    return average_file(folder)
-
-
-def average_file(folder: str) -> str:
-    return os.path.join(folder, "average.pt")
+    target = os.path.join(folder, "average.pt")
+    average_checkpoints(epochs, target)
+    return target
 
 
 def write_model(source: str, target: str, dictionaries: Dict[str, str]) -> None:

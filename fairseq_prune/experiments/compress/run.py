@@ -17,7 +17,7 @@ from .fit import least_sparsity
 from .folder import Folder
 from .lengths import described, lengths
 from .measure import seconds_an_update
-from .model import average_file, averaged, better_of, last_epochs, write_model
+from .model import averaged, better_of, last_epochs, write_model
 from .plan import Plan, make_plan
 from .rounds import Trainer, carry_out, history
 from .scores import Scores
@@ -99,15 +99,12 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
             "sizes": sizes,
             "scores": results,
             "speeds": speeds,
-            "rounds": history(rounds, len(kept["losses"]) or kept["round"], plan.valid),
+            # the rounds' folder may be gone the next time
+            "rounds": folder.find(
+                "rounds", lambda: history(rounds, len(kept["losses"]) or kept["round"], plan.valid)
+            ),
             "kept": kept["round"],
-            "average": [
-                "fairseq-prune",
-                "average",
-                *last_epochs(rounds.folder(kept["round"]), plan.recipe.average),
-                "--out",
-                average_file(rounds.folder(kept["round"])),
-            ],
+            "average": chosen["command"],
             "pack": ["fairseq-prune", "pack", model, packed, "--values", values],
             "versions": versions(),
         }
@@ -157,7 +154,8 @@ def _choose(plan: Plan, rounds: Rounds, kept: Dict[str, Any], scores: Scores, sa
             f"the last {plan.recipe.average}; "
             f"{'the mean' if found['averaged'] else 'the best'} is kept"
         )
-    return found
+    epochs = last_epochs(rounds.folder(r), plan.recipe.average)
+    return {**found, "command": ["fairseq-prune", "average", *epochs, "--out", mean]}
 
 
 def _pack(
