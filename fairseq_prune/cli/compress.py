@@ -148,7 +148,7 @@ def run_compress(args) -> None:
     if args.json:
         say_json(content)
         return
-    from ..experiments.compress.card import scores_table, summary
+    from ..experiments.compress.card_tables import scores_table, summary
 
     head, rows = scores_table(content)
     say(summary(content), "", *table([head, *rows]), "", f"wrote {args.out}")

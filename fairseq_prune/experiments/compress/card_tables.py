@@ -1,0 +1,142 @@
+"""What a model card says: its tables and sentences."""
+
+import shlex
+from typing import Any, Dict, List, Sequence, Tuple
+
+#: A difference is called significant below this, as sacrebleu marks it.
+SIGNIFICANT = 0.05
+Table = Tuple[Sequence[str], List[Sequence[str]]]
+
+
+def summary(content: Dict[str, Any]) -> str:
+    sizes = content["sizes"]
+    times, bigger = sizes["dense"] / sizes["packed"], sizes["packed"] / sizes["dense"]
+    bytes_ = f"{times:.1f} times fewer" if times >= 1 else f"{bigger:.1f} times as many"
+    mean = "the mean of its last epochs" if content["averaged"] else "its best epoch"
+    return (
+        f"{content['checkpoint']}, pruned to {100 * content['sparsity']:.2f}% in "
+        f"{content['kept']} round{'s' * (content['kept'] > 1)} and packed: "
+        f"{bytes_} bytes. Recipe {content['recipe']}: it {content['about']}. Of the "
+        f"last round, {mean} was kept."
+    )
+
+
+def sections(content: Dict[str, Any]) -> List[Tuple[str, Table]]:
+    return [
+        ("Sizes", _sizes(content)),
+        ("Scores", scores_table(content)),
+        ("Speed", _speed(content)),
+        ("Rounds", _rounds(content)),
+        ("Weight classes", _classes(content)),
+    ]
+
+
+def _sizes(content: Dict[str, Any]) -> Table:
+    sizes = content["sizes"]
+    rows = [
+        ("weights of the dense model", sizes["dense"]),
+        ("its checkpoint", sizes["checkpoint"]),
+        ("checkpoint_best.pt, pruned", sizes["pruned_checkpoint"]),
+        ("model.packed", sizes["packed"]),
+    ]
+    shares = [f"{100 * size / sizes['dense']:.1f}%" for _, size in rows]
+    cells = [(name, f"{size:,}", share) for (name, size), share in zip(rows, shares)]
+    return ("", "bytes", "of the dense weights"), cells
+
+
+def scores_table(content: Dict[str, Any]) -> Table:
+    rows = []
+    for found in content["scores"]:
+        for d in found["differences"]:
+            first, second = d["intervals"]
+            rows.append(
+                (
+                    f"{found['subset']}, {d['metric']}",
+                    f"{d['baseline']:.2f} ± {first:.2f}",
+                    f"{d['system']:.2f} ± {second:.2f}",
+                    f"{d['system'] - d['baseline']:+.2f}",
+                    f"{d['p']:.4f}",
+                )
+            )
+        dense, packed = (found["perplexity"][name] for name in ("dense", "packed"))
+        change = f"{packed - dense:+.3f}"
+        rows.append(
+            (f"{found['subset']}, perplexity", f"{dense:.3f}", f"{packed:.3f}", change, "-")
+        )
+    return ("", "dense", "packed", "change", "p"), rows
+
+
+def notes(content: Dict[str, Any]) -> List[str]:
+    """What is to be said of the scores."""
+    found = []
+    for score in content["scores"]:
+        for d in score["differences"]:
+            significant = "is" if d["p"] < SIGNIFICANT else "is not"
+            found.append(
+                f"{score['subset']}: the difference in {d['metric']} {significant} significant at "
+                f"{SIGNIFICANT:.0%} (paired bootstrap). {d['signature']}"
+            )
+        if "identical" in score:
+            found.append(
+                f"{score['subset']}: {score['identical']} of {score['sentences']} translations are "
+                f"identical."
+            )
+    if content["max_loss"] is not None:
+        losses = ", ".join(f"{loss:+.2f}" for loss in content["losses"])
+        found.append(
+            f"At most {content['max_loss']:g} {content['metric']} was to be lost on the validation "
+            f"set; the rounds lost {losses}."
+        )
+    return found
+
+
+def _speed(content: Dict[str, Any]) -> Table:
+    speeds = content["speeds"]
+    ratio = speeds["packed"] / speeds["dense"]
+    name = (
+        f"{speeds['unit']} a second, one at a time ({speeds['count']} of {speeds['subset']}, CPU, "
+        f"{speeds['threads']} threads)"
+    )
+    return ("", "dense", f"packed, runtime {speeds['runtime']}", "ratio"), [
+        (name, f"{speeds['dense']:.1f}", f"{speeds['packed']:.1f}", f"{ratio:.2f}")
+    ]
+
+
+def _rounds(content: Dict[str, Any]) -> Table:
+    rows = []
+    for r, found in enumerate(content["rounds"], start=1):
+        losses = [v["loss"] for v in found["validations"]]
+        rows.append(
+            (
+                f"{r}{' (kept)' if r == content['kept'] else ''}",
+                f"{100 * found['sparsity']:.4g}%",
+                str(len(losses)),
+                f"{min(losses):.3f}" if losses else "-",
+                f"{found['seconds']:.0f}",
+            )
+        )
+    return ("round", "sparsity", "epochs", "least loss (bits a token)", "seconds"), rows
+
+
+def _classes(content: Dict[str, Any]) -> Table:
+    rows = [
+        (
+            row["class"], f"{row['weights']:,}", f"{row['kept']:,}",
+            f"{100 * (1 - row['density']):.2f}%",
+        )
+        for row in content["classes"]
+    ]  # fmt: skip
+    return ("weight class", "weights", "kept", "pruned"), rows
+
+
+def commands(content: Dict[str, Any]) -> List[str]:
+    """What makes the model again: in one command, and in its parts."""
+    found = [content["argv"], *(r["command"] for r in content["rounds"])]
+    if content["averaged"]:
+        found.append(content["average"])
+    found.append(content["pack"])
+    return [" ".join(map(shlex.quote, command)) for command in found]
+
+
+def versions(content: Dict[str, Any]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in content["versions"].items())
