@@ -59,6 +59,8 @@ def write_model(source: str, target: str, dictionaries: Dict[str, str]) -> None:
     state[RECORD_KEY] = find_record(state)
     state[DICTIONARIES_KEY] = dictionaries
     state.pop("last_optimizer_state", None)
+    # of earlier sessions, of which an interrupted training has more
+    state["optimizer_history"] = (state.get("optimizer_history") or [])[-1:]
     extra = state.get("extra_state") or {}
     state["extra_state"] = {k: v for k, v in extra.items() if k not in OF_THE_RUN}
     write_checkpoint(state, target)
