@@ -2,7 +2,7 @@
 
 import ctypes
 import mmap
-from typing import Iterator, Optional
+from typing import Any, Iterator, Optional
 
 import numpy as np
 import torch
@@ -93,8 +93,18 @@ class LazyTensor:
         if function is Tensor.copy_ and _fits(*args[:2]):
             args[1].source.decode(out=args[0].detach())
             return args[0]
-        args = tuple(a.source.decode() if isinstance(a, LazyTensor) else a for a in args)
-        return function(*args, **(kwargs or {}))
+        return function(*_read(args), **_read(kwargs or {}))
+
+
+def _read(arguments: Any) -> Any:
+    """``arguments`` with tensors for lazy ones, also in lists of them, as of ``torch.cat``."""
+    if isinstance(arguments, LazyTensor):
+        return arguments.source.decode()
+    if isinstance(arguments, dict):
+        return {name: _read(argument) for name, argument in arguments.items()}
+    if type(arguments) in (list, tuple):
+        return type(arguments)(map(_read, arguments))
+    return arguments
 
 
 def _itself(tensor: Tensor) -> Tensor:
