@@ -5,7 +5,8 @@ from typing import Any, Dict, List
 
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
-from ..experiments.rounds import LENGTHS, OWN, RoundsPlan
+from ..experiments.own_options import OWN_OF_ROUNDS
+from ..experiments.rounds import LENGTHS, RoundsPlan
 from ..pruning import PruneError, find_scheme, masks_of, round_sparsities, sparsity
 from .choice import choice_of, chooser
 
@@ -58,7 +59,7 @@ def _check(args) -> None:
     if any("hydra" in os.path.basename(word) and "train" in word for word in args.command[:3]):
         raise PruneError("iterate takes fairseq-train and its options, not fairseq-hydra-train")
     for word in _options(args.command):
-        if word in OWN:
+        if word in OWN_OF_ROUNDS:
             raise PruneError(f"{word} is set by each round; leave it out")
     if (args.rewind == "weights") != (args.rewind_to is not None):
         raise PruneError("--rewind weights and --rewind-to CKPT belong together; give both")

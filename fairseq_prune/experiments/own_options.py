@@ -1,48 +1,37 @@
-"""Options that a grid or a comparison of methods sets itself."""
+"""Options that rounds, grids and comparisons of methods set themselves."""
 
 from typing import List
 
 from ..pruning import PruneError
 
+#: What a pruning is asked for: its options, without what their names begin with.
+REQUEST = (
+    "scheme",
+    "sparsity",
+    "include",
+    "exclude",
+    "score",
+    "floor",
+    "row-floor",
+    "subset",
+    "samples",
+    "seed",
+    "steps",
+)
+#: Options of fairseq-train that say what a training starts from, and where it writes.
+PLACES = ("--save-dir", "--finetune-from-model", "--restore-file", "--prune-mask-from")
 #: Options of fairseq-train that the grid sets itself.
 OWN = (
     "--seed",
-    "--save-dir",
     "--log-format",
     "--log-file",
-    "--finetune-from-model",
-    "--restore-file",
-    "--prune-scheme",
-    "--prune-sparsity",
-    "--prune-mask-from",
-    "--prune-include",
-    "--prune-exclude",
-    "--prune-score",
-    "--prune-floor",
-    "--prune-row-floor",
-    "--prune-subset",
-    "--prune-samples",
-    "--prune-seed",
-    "--prune-steps",
+    *PLACES,
+    *(f"--prune-{name}" for name in REQUEST),
 )
 #: Options of fairseq-prune iterate that the grid sets itself.
-OWN_OF_ITERATE = (
-    "--from",
-    "--out",
-    "--scheme",
-    "--sparsity",
-    "--include",
-    "--exclude",
-    "--score",
-    "--floor",
-    "--row-floor",
-    "--data",
-    "--subset",
-    "--samples",
-    "--seed",
-    "--steps",
-    "--",
-)
+OWN_OF_ITERATE = ("--from", "--out", "--data", "--", *(f"--{name}" for name in REQUEST))
+#: Options of a training command that a round sets itself.
+OWN_OF_ROUNDS = (*PLACES, "--prune-schedule", *(f"--prune-{name}" for name in REQUEST))
 
 
 def check_own(words: List[str], own, where: str = "options, trainings") -> None:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Tuple
 
 from ..pruning import PruneError
 
@@ -41,7 +41,6 @@ class Recipe:
         on_the_way: sparsities of the rounds before the last, as far as they are below the target.
         last: share of all epochs that the last round has; those before share the rest.
         teacher_weight: share of the loss that is the dense model's distribution; 0: no teacher.
-        label_smoothing: in place of the checkpoint's; None: as it was.
         dropout: from a round's sparsity to what the checkpoint's dropout is multiplied with.
         lr: peak learning rate of each round, in units of the checkpoint's.
         schedule: how it goes through a round.
@@ -56,7 +55,6 @@ class Recipe:
     on_the_way: Tuple[float, ...] = (0.65, 0.8)
     last: float = 0.5
     teacher_weight: float = 0.8
-    label_smoothing: Optional[float] = None
     dropout: Callable[[float], float] = by_connections
     lr: float = 1.0
     schedule: Schedule = linear
@@ -99,7 +97,6 @@ RECIPES: Dict[str, Recipe] = {
         dropout=as_it_was,
     ),
 }
-DEFAULT = "rounds"
 
 
 def find_recipe(name: str) -> Recipe:

@@ -12,25 +12,6 @@ from .rounds_folder import RoundsFolder
 
 REWINDS = ("learning-rate", "weights", "none")
 
-#: Options of the training command that a round sets itself.
-OWN = (
-    "--save-dir",
-    "--finetune-from-model",
-    "--restore-file",
-    "--prune-scheme",
-    "--prune-sparsity",
-    "--prune-schedule",
-    "--prune-mask-from",
-    "--prune-include",
-    "--prune-exclude",
-    "--prune-score",
-    "--prune-floor",
-    "--prune-row-floor",
-    "--prune-samples",
-    "--prune-subset",
-    "--prune-seed",
-    "--prune-steps",
-)
 #: Options that count from the start of training; a round that goes on adds to them.
 LENGTHS = ("--max-epoch", "--max-update")
 
@@ -44,7 +25,7 @@ class RoundsPlan:
         out: folder to make them in.
         sparsities: after each round.
         commands: the training of each round, without the options that a round sets itself
-            (``OWN``); of one, all rounds have it.
+            (``OWN_OF_ROUNDS``); of one, all rounds have it.
         scheme: of pruning, and ``asked`` its further options, without ``--prune-``.
         include, exclude: regular expressions.
         rewind: one of ``REWINDS``, and ``rewind_to`` the checkpoint for weights.

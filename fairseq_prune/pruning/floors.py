@@ -60,22 +60,14 @@ def check_floors(
     weights: Mapping[str, Tensor], classes: Mapping[str, str], floors: Floors, k: int
 ) -> None:
     """Raise PruneError where the floors of ``weights`` do not let ``k`` of them go."""
-    total = kept = 0
-    for weight_class in dict.fromkeys(classes[name] for name in weights):
-        own = [weights[name] for name in weights if classes[name] == weight_class]
-        size = sum(weight.numel() for weight in own)
-        in_rows = sum(_least(weight, floors) * len(weight) for weight in own)
-        kept += max(in_rows, math.ceil(floors.of_class * size))
-        total += size
-    if k > total - kept:
-        raise _too_high(kept, total, k)
+    _Kept.of(weights, classes, floors, None).check(k)
 
 
 def _least(weight: Tensor, floors: Floors) -> int:
     """How many weights of each row stay; a vector has no rows."""
     if weight.dim() < 2 or weight.numel() == 0:
         return 0
-    length = weight.numel() // len(weight)
+    length = row_length(weight)
     return min(math.ceil(floors.of_row * length), math.floor(floors.most_of_row * length))
 
 
@@ -112,15 +104,8 @@ def select_above_floors(
     Raises:
         PruneError: the floors protect too much for ``k`` to go.
     """
-    least = {name: _least(weight, floors) for name, weight in weights.items()}
-    left = {
-        name: weight.numel() if among is None else int(torch.count_nonzero(among[name]))
-        for name, weight in weights.items()
-    }
-    own = members({name: classes[name] for name in weights})
-    needed = {c: _needed(weights, names, among, left, least, floors) for c, names in own.items()}
-    if k > sum(left.values()) - sum(needed.values()):
-        raise _too_high(sum(needed.values()), sum(left.values()), k)
+    least, left, needed, own = kept = _Kept.of(weights, classes, floors, among)
+    kept.check(k)
     rest, masks = dict(weights), {}
     while True:
         chosen, threshold = select_above_rows(rest, scorers, k, among, least)
@@ -138,6 +123,41 @@ def select_above_floors(
             to_prune = sum(left[name] for name in own[c]) - needed[c]
             masks.update(select_above_rows(of_class, scorers, to_prune, among, least)[0])
             k -= to_prune
+
+
+class _Kept(NamedTuple):
+    """What floors ask for.
+
+    Attributes:
+        least: weights that stay of each row of a weight.
+        left: weights of each that are ranked.
+        needed: of each class, how many stay.
+        own: the weights of each class.
+    """
+
+    least: Dict[str, int]
+    left: Dict[str, int]
+    needed: Dict[str, int]
+    own: Dict[str, List[str]]
+
+    @classmethod
+    def of(cls, weights, classes, floors: Floors, among) -> "_Kept":
+        least = {name: _least(weight, floors) for name, weight in weights.items()}
+        left = {
+            name: weight.numel() if among is None else int(torch.count_nonzero(among[name]))
+            for name, weight in weights.items()
+        }
+        own = members({name: classes[name] for name in weights})
+        needed = {
+            c: _needed(weights, names, among, left, least, floors) for c, names in own.items()
+        }
+        return cls(least, left, needed, own)
+
+    def check(self, k: int) -> None:
+        """Raise PruneError where ``k`` cannot go."""
+        total, kept = sum(self.left.values()), sum(self.needed.values())
+        if k > total - kept:
+            raise _too_high(kept, total, k)
 
 
 def _needed(weights, names: List[str], among, left, least, floors: Floors) -> int:

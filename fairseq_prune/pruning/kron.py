@@ -8,27 +8,25 @@ Surgeon", section 3) prune by such factors. Here both are made of the gradients 
 in Gupta et al. 2018 ("Shampoo", algorithm 1), so that any layer has them.
 """
 
-import math
-from typing import Dict, Iterator, List, NamedTuple, Tuple
+from typing import Dict, List, Tuple
 
 import torch
 from torch import Tensor
 
 from .fisher import ROW_SHARE
+from .fisher_rows import FisherRows
 from .score import Inputs, Score, Scorer, times
 from .statistics import Statistic
 
 #: Columns that make up for each other at most; wider matrices are cut.
 WIDEST = 1024
-#: Numbers in the matrices that are solved at once.
-_AT_ONCE = 1 << 23
 
 
 class KroneckerFactors(Statistic):
     """For each block of columns, the products of columns' gradients, summed over rows, [width,
     width]; then for each block the sums of squares of rows, [rows]. Flat, means over batches.
 
-    At most WIDEST float32 a column and one a row: 60 MB for the 216 M weights of the paper.
+    At most WIDEST float32 a column and one a row: 84 MB for the 216 M weights of the paper.
     """
 
     #: With 1,024, what survives makes up for what these sentences lack, not others
@@ -56,7 +54,7 @@ def kron(inputs: Inputs, exponent: float = 0.25, damping: float = 0.1) -> Dict[s
     for name, rows in _rows_of(inputs, damping).items():
         weight = inputs.weights[name]
         left = _blocks(inputs.masks.get(name, torch.ones_like(weight, dtype=torch.bool)))
-        found = torch.stack([_importance(*of_block) for of_block in zip(rows, left)])
+        found = torch.stack([of_block.importance(kept) for of_block, kept in zip(rows, left)])
         scorers[name] = times(_whole(found, weight).pow_(exponent).reshape(-1))
     return scorers
 
@@ -76,7 +74,7 @@ def compensate(inputs: Inputs, exponent: float = 0.25, damping: float = 0.1) -> 
         weight, mask = inputs.weights[name], inputs.masks[name]
         blocks = _blocks(weight.detach().float())
         for of_block, block, kept in zip(rows, blocks, _blocks(mask)):
-            _make_up_(block, kept, of_block)
+            of_block.make_up_(block, kept)
         whole = _whole(blocks, weight).to(weight.dtype)
         updated[name] = torch.where(mask, whole, torch.zeros_like(weight))
     return updated
@@ -85,95 +83,29 @@ def compensate(inputs: Inputs, exponent: float = 0.25, damping: float = 0.1) -> 
 KRON = Score(kron, KroneckerFactors, update=compensate, row_share=ROW_SHARE)
 
 
-class _Rows(NamedTuple):
-    """Fisher matrices of the rows of a block of columns: scale * columns + damping, of each."""
-
-    columns: Tensor  # [width, width], with trace 1
-    scale: Tensor  # [rows]
-    damping: Tensor  # [rows], on the diagonal
-
-    def matrices(self, rows: Tensor, places: Tensor, real: Tensor) -> Tensor:
-        """[n, s, s]: those of ``rows``, restricted to ``places`` [n, s] where they are ``real``."""
-        found = self.columns[places.unsqueeze(2), places.unsqueeze(1)]
-        found *= (self.scale[rows, None] * real).unsqueeze(2) * real.unsqueeze(1)
-        diagonal = torch.diagonal(found, dim1=1, dim2=2)
-        diagonal += self.damping[rows, None]
-        return found
-
-
-def _rows_of(inputs: Inputs, damping: float) -> Dict[str, List[_Rows]]:
+def _rows_of(inputs: Inputs, damping: float) -> Dict[str, List[FisherRows]]:
     """Of each weight, those of each block of columns."""
     found = {}
     for names in inputs.by_class().values():
-        traces = {}
+        parts = {}
         for name in names:
             blocks, rows, width = _shape(inputs.weights[name])
             size = blocks * width * width
             columns = inputs.statistics[name][:size].view(blocks, width, width)
             scales = inputs.statistics[name][size:].view(blocks, rows)
-            traces[name] = columns, scales
+            parts[name] = columns, scales
         count = sum(inputs.weights[name].numel() for name in names)
-        mean = sum(float(scales.double().sum()) for _, scales in traces.values()) / max(1, count)
+        mean = sum(float(scales.double().sum()) for _, scales in parts.values()) / max(1, count)
         added = damping * (mean or 1.0)
-        for name, (columns, scales) in traces.items():
-            found[name] = [_of_block(c, s, added) for c, s in zip(columns, scales)]
+        for name, (columns, scales) in parts.items():
+            found[name] = [FisherRows.of(c, s, added) for c, s in zip(columns, scales)]
     return {name: found[name] for name in inputs.weights}
-
-
-def _of_block(columns: Tensor, scale: Tensor, damping: float) -> _Rows:
-    trace = torch.diagonal(columns).sum().clamp(min=torch.finfo(torch.float32).tiny)
-    # never singular in float32
-    least = 1e-5 * scale / len(columns)
-    return _Rows(columns / trace, scale, (least + damping).clamp(min=1e-30))
-
-
-def _importance(rows: _Rows, left: Tensor) -> Tensor:
-    """[rows, width]: 1 / [H^-1]_ii, H of what is ``left`` of each row; else 0."""
-    found = torch.zeros(left.shape, dtype=torch.float32, device=left.device)
-    whole = left.all(dim=1)
-    if bool(whole.any()):
-        # H^-1 = Q (scale e + damping)^-1 Q^T for all of these at once
-        values, vectors = torch.linalg.eigh(rows.columns.double())
-        inverse = 1 / (rows.scale[whole, None] * values.clamp(min=0) + rows.damping[whole, None])
-        found[whole] = 1 / (inverse @ vectors.square().t()).float()
-    for some, places, real in _groups(left & ~whole.unsqueeze(1)):
-        factor = torch.linalg.cholesky(rows.matrices(some, places, real))
-        inverse = torch.diagonal(torch.cholesky_inverse(factor), dim1=1, dim2=2)
-        found[some.unsqueeze(1), places] = real / inverse
-    return found
-
-
-def _make_up_(block: Tensor, kept: Tensor, rows: _Rows) -> None:
-    """Move what is ``kept`` of ``block`` [rows, width], in place, to make up for the rest."""
-    wanted = rows.scale.unsqueeze(1) * ((block * ~kept) @ rows.columns)
-    for some, places, real in _groups(kept):
-        factor = torch.linalg.cholesky(rows.matrices(some, places, real))
-        of_rows = wanted[some.unsqueeze(1), places] * real
-        change = torch.cholesky_solve(of_rows.unsqueeze(2), factor).squeeze(2)
-        block[some.unsqueeze(1), places] += change * real
-
-
-def _groups(left: Tensor) -> Iterator[Tuple[Tensor, Tensor, Tensor]]:
-    """Rows with about as many weights left, together: where they are needs no more room.
-
-    Gives: which rows [n], which of their columns [n, s], and 1 where these are left [n, s]: rows
-    have s or fewer. Rows without any are in no group.
-    """
-    counts, order = left.sum(dim=1).sort(descending=True)
-    counts = counts.tolist()
-    start, end = 0, sum(count > 0 for count in counts)
-    while start < end:
-        most = counts[start]
-        some = order[start : min(end, start + max(1, _AT_ONCE // most**2))]
-        real, places = left[some].to(torch.int8).sort(dim=1, descending=True, stable=True)
-        yield some, places[:, :most], real[:, :most].float()
-        start += len(some)
 
 
 def _shape(weight: Tensor) -> Tuple[int, int, int]:
     """Blocks of columns, rows, columns in a block. A vector is a column."""
     rows = weight.shape[0] if weight.dim() else 1
-    columns = math.prod(weight.shape[1:])
+    columns = weight.shape[1:].numel()
     blocks = max(1, -(-columns // WIDEST))
     return blocks, rows, -(-columns // blocks)
 
@@ -181,7 +113,7 @@ def _shape(weight: Tensor) -> Tuple[int, int, int]:
 def _blocks(weight: Tensor) -> Tensor:
     """[blocks, rows, width], the last block filled up with zeros."""
     blocks, rows, width = _shape(weight)
-    flat = weight.reshape(rows, math.prod(weight.shape[1:]))
+    flat = weight.reshape(rows, weight.shape[1:].numel())
     padded = torch.nn.functional.pad(flat, (0, blocks * width - flat.shape[1]))
     return padded.view(rows, blocks, width).transpose(0, 1).contiguous()
 
@@ -190,4 +122,4 @@ def _whole(blocks: Tensor, like: Tensor) -> Tensor:
     """What ``_blocks`` was made of."""
     count, rows, width = blocks.shape
     flat = blocks.transpose(0, 1).reshape(rows, count * width)
-    return flat[:, : math.prod(like.shape[1:])].reshape(like.shape)
+    return flat[:, : like.shape[1:].numel()].reshape(like.shape)

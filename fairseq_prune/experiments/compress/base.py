@@ -10,8 +10,8 @@ from fairseq.tasks import TASK_REGISTRY
 from torch import nn
 
 from ...pruning import PruneError
+from ..own_options import OWN_OF_ROUNDS
 from ..recipes import Recipe
-from ..rounds import OWN
 from ..settings import Settings
 from ..training_options import parse_training
 
@@ -21,7 +21,7 @@ PLUGIN = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 OF_WORDS = ("cross_entropy", "label_smoothed_cross_entropy", "distillation")
 #: Options that may not come after --, and what says it instead.
 DECIDED = {
-    **dict.fromkeys(OWN, "each round sets it"),
+    **dict.fromkeys(OWN_OF_ROUNDS, "each round sets it"),
     "--max-epoch": "give --epochs before --",
     "--max-update": "give --epochs before --",
     "--user-dir": "give it before --",
@@ -48,9 +48,9 @@ def check_given(words: List[str]) -> None:
 
 
 def base_words(
-    settings: Settings, recipe: Recipe, given: List[str], user_dir: Optional[str], cpu: bool
+    settings: Settings, given: List[str], user_dir: Optional[str], cpu: bool
 ) -> List[str]:
-    """Task, architecture and optimizer, as pruned twins, and the model's part of the recipe.
+    """Task, architecture and optimizer, as pruned twins.
 
     Raises:
         PruneError: there are no such twins.
@@ -68,8 +68,6 @@ def base_words(
     words = ["--user-dir", user_dir or PLUGIN, "--task", task, "--arch", settings.arch]
     if not _has("--optimizer", given):
         words += ["--optimizer", optimizer]
-    if recipe.label_smoothing is not None and "label_smoothing" in settings.flat:
-        words += ["--label-smoothing", f"{recipe.label_smoothing:g}"]
     return [*words, "--cpu"] if cpu else words
 
 

@@ -131,7 +131,7 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
             f"model; give --metric perplexity"
         )
     gpus = 0 if asked.cpu else torch.cuda.device_count()
-    base = base_words(settings, recipe, given, asked.user_dir, not gpus)
+    base = base_words(settings, given, asked.user_dir, not gpus)
     base += criterion_words(settings, recipe, given, model)
     base += ["--valid-subset", valid] if asked.valid else []
     scheduled = not any(word.split("=")[0] == "--lr-scheduler" for word in given)
