@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from commands import DECODE, FORKED, PLUGIN, REPO, lines, run, server, state_of
+from commands import DECODE, FORKED, PLUGIN, REPO, equal, lines, run, server, state_of
 from language_models import eval_lm
 from wandb_files import wandb_records
 
@@ -213,8 +213,9 @@ def test_killed_anywhere_it_ends_as_if_it_had_not_been(data, dense, done):
         whole.rename(out)
     assert digest(out / "model.packed") == digest(cut / "model.packed")
     one, other = card_of(out), card_of(cut)
-    for card in (one, other):  # pickle may write a text anew, or that it is one of before
-        card["sizes"]["pruned_checkpoint"] = round(card["sizes"]["pruned_checkpoint"], -4)
+    # of pickled files, how long they are depends on what is shared in memory: look into them
+    one["sizes"].pop("pruned_checkpoint"), other["sizes"].pop("pruned_checkpoint")
+    assert equal(*(state_of(folder / "checkpoint_best.pt") for folder in (out, cut)))
     assert one["scores"] == other["scores"] and one["sizes"] == other["sizes"]
     assert [r["command"] for r in one["rounds"]] == [r["command"] for r in other["rounds"]]
     assert not list(cut.rglob(".fairseq_prune_*"))
@@ -225,6 +226,7 @@ def test_no_more_than_so_many_bytes(data, dense, tmp_path):
     options = ("--epochs", "1", "--recipe", "magnitude", "--values", "fp16")
     said = translated(dense, data, out, "--max-bytes", "60kB", *options)
     size = (out / "model.packed").stat().st_size
+    # the configuration, a third of so small a file, is somewhat smaller than was allowed for
     assert 50_000 < size <= 60_000 and f"{size:,}" in said
     for given, words in (
         ("1kB", "no sparsity up to 99% packs"), ("10MB", "as it is; fairseq-prune pack does it"),

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from commands import DECODE, FORKED, PLUGIN, SMALL, equal, lines, run, server, state_of, train
+from commands import DECODE, FORKED, PLUGIN, REPO, SMALL, equal, lines, run, server, state_of, train
 from grids import PRUNED, config, grid
 from language_models import LM
 
@@ -302,6 +302,19 @@ class TestScoresOfOnesOwn:
         # the file says by what it was pruned, and is read without the plugin
         said = run("fairseq-prune", "inspect", tmp_path / "p.pt")
         assert "class-blind by cubic:power=0.5 to 0.8" in said
+
+    def test_the_example_sees_lstms_at_work_in_training_and_files(self, data, dense, tmp_path):
+        example = ("--user-dir", REPO / "examples" / "own_scores")
+        run("fairseq-prune", "prune", dense, tmp_path / "p.pt", *example, "--sparsity", "0.8",
+            "--score", "layerwise", "--samples", "48", "--data", data)  # fmt: skip
+        train(
+            data, tmp_path / "run", *example, *TASK, *STILL, "--prune-score", "layerwise",
+            "--prune-samples", "48", "--finetune-from-model", dense,
+        )  # fmt: skip
+        one, two = state_of(tmp_path / "p.pt")["model"], state_of(last(tmp_path / "run"))["model"]
+        assert equal(one, two) and not equal(one, state_of(dense)["model"])
+        masks = masks_of(tmp_path / "p.pt")
+        assert gone(masks) == round(0.8 * total(masks))
 
     @pytest.mark.parametrize("rewind", ["weights", "learning-rate"])
     def test_in_rounds(self, data, dense, own, tmp_path, rewind):
