@@ -7,29 +7,17 @@ import re
 
 import pytest
 import torch
-from commands import PLUGIN, SMALL, equal, run, state_of, train
+from commands import PLUGIN, equal, run, state_of, train
+from on_gpu import MODES, NEEDS_GPU, ON_GPU
 
 from fairseq_prune.pruning import unpack
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
-]
-ON_GPU = [a for a in SMALL if a != "--cpu"]
+pytestmark = NEEDS_GPU
 RUN = """
     --task pruned_translation --optimizer pruned_adam --lr 0.01 --prune-scheme class-blind
     --prune-sparsity 0.8 --prune-schedule iterative --prune-rounds 2 --prune-every 4
     --max-update 12 --save-interval-updates 2 --keep-interval-updates 1
 """.split()
-MODES = {
-    "fp32": [],
-    "fp16": ["--fp16", "--fp16-init-scale", "4"],
-    "fp16, not flat": ["--fp16", "--fp16-init-scale", "4", "--fp16-no-flatten-grads"],
-    "bf16": ["--bf16"],
-    "memory-efficient fp16": ["--memory-efficient-fp16", "--fp16-init-scale", "4"],
-    "memory-efficient bf16": ["--memory-efficient-bf16"],
-    "amp": ["--amp", "--fp16-init-scale", "4"],
-}
 
 
 @pytest.mark.parametrize("mode", list(MODES))
