@@ -46,6 +46,8 @@ def run(command, *args, ok=True, env=None, stdin="", prepare=None):
         prepare: module, function and arguments to call first in the forked process.
     """
     env = {"OMP_NUM_THREADS": "1", **(env or {})}  # other work may go on beside the tests
+    if "--cpu" in args:
+        env["CUDA_VISIBLE_DEVICES"] = ""  # fairseq clips gradients on a GPU where it sees one
     with tempfile.TemporaryDirectory() as folder:
         for name, content in (("in", stdin), ("out", "")):
             Path(folder, name).write_text(content, encoding="utf-8")

@@ -29,6 +29,7 @@ class Job:
     ):
         """
         Args:
+            command: with ``--cpu`` among its words it sees no GPU.
             lock: descriptor that the command keeps open, so that no one else takes the
                 folder it works in while it lives.
         Raises:
@@ -36,6 +37,9 @@ class Job:
         """
         if shutil.which(command[0]) is None:
             raise PruneError(f"{command[0]} cannot be run: there is no such program")
+        if "--cpu" in command:
+            # fairseq clips gradients on a GPU all the same, where it sees one
+            env = {**(os.environ if env is None else env), "CUDA_VISIBLE_DEVICES": ""}
         held, self._hold = os.pipe()
         try:
             # neither this package nor torch is imported there
