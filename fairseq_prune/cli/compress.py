@@ -74,8 +74,8 @@ def _add_budget(verb) -> None:
     verb.add_argument(
         "--epochs",
         type=int,
-        help="epochs of retraining, all rounds together (default: as many as CKPT was trained "
-        "for, and twice as many with --max-loss)",
+        help="epochs of retraining, all rounds together (default: by the recipe, twice as many as "
+        "CKPT was trained for with rounds; and twice that with --max-loss)",
     )
     verb.add_argument(
         "--hours", type=float, help="in place of epochs: as many as fit, by a speed measured first"

@@ -39,6 +39,7 @@ class Recipe:
         about: what it is, in a sentence.
         scheme, score, steps: of each round's pruning, as of ``fairseq-prune prune``.
         on_the_way: sparsities of the rounds before the last, as far as they are below the target.
+        epochs_of: epochs of all rounds together, in units of the checkpoint's own training.
         last: share of all epochs that the last round has; those before share the rest.
         teacher_weight: share of the loss that is the dense model's distribution; 0: no teacher.
         dropout: from a round's sparsity to what the checkpoint's dropout is multiplied with.
@@ -53,6 +54,7 @@ class Recipe:
     score: str = "kron"
     steps: int = 1
     on_the_way: Tuple[float, ...] = (0.65, 0.8)
+    epochs_of: float = 2.0
     last: float = 0.5
     teacher_weight: float = 0.8
     dropout: Callable[[float], float] = by_connections
@@ -93,6 +95,7 @@ RECIPES: Dict[str, Recipe] = {
         "prunes by magnitude in one round, as See et al. 2016, and retrains without a teacher",
         score="magnitude",
         on_the_way=(),
+        epochs_of=1.0,
         teacher_weight=0.0,
         dropout=as_it_was,
     ),

@@ -108,16 +108,16 @@ def never(*_):
     [
         (
             plan(Goal(0.9)),
-            [3, 2, 5],
-            "10 epochs, as many as the checkpoint was trained for; about 37 min",
+            [5, 5, 10],
+            "20 epochs, 2 times as many as the checkpoint was trained for; about 73 min",
         ),
         (plan(Goal(0.9), epochs=4), [1, 1, 2], "4 epochs as asked for"),
         (plan(Goal(0.9), epochs=2), [1, 1], "2 epochs as asked for"),
-        (plan(Goal(0.9), trained=None, seconds=None), [3, 2, 5], "does not say of how many"),
+        (plan(Goal(0.9), trained=None, seconds=None), [5, 5, 10], "does not say of how many"),
         (
             plan(Goal(max_loss=1.0)),
-            [2] * 9,
-            "twice as many as the checkpoint was trained for, 2 a round; at most about",
+            [4] * 9,
+            "4 times as many as the checkpoint was trained for, 4 a round; at most about",
         ),
     ],
 )

@@ -32,7 +32,7 @@ def lengths(
         sparsities = recipe.sparsities(target(), plan.before)
     else:
         sparsities = recipe.sparsities(goal.sparsity, plan.before)
-    seconds, how = plan.seconds, "as fast as the checkpoint's own training"
+    seconds, how = plan.seconds, "by the speed of the checkpoint's own training"
     if plan.asked.hours is not None:
         seconds, how = measure(sparsities[-1]), "measured here"
     total, why = _epochs(plan, seconds)
@@ -63,11 +63,11 @@ def _epochs(plan: Plan, seconds: float):
                 f"{duration(each)} here; give more"
             )
         return total, f"{_said(total)}, which {asked.hours:g} hours are enough for"
-    times = 2 if asked.goal.max_loss is not None else 1
+    times = plan.recipe.epochs_of * (2 if asked.goal.max_loss is not None else 1)
+    total = max(1, round(times * (plan.trained or USUAL)))
     if plan.trained is None:
-        return times * USUAL, f"{_said(times * USUAL)} (the checkpoint does not say of how many)"
-    several = "twice " if times == 2 else ""
-    total = times * plan.trained
+        return total, f"{_said(total)} (the checkpoint does not say of how many)"
+    several = "" if times == 1 else f"{times:g} times "
     return total, f"{_said(total)}, {several}as many as the checkpoint was trained for"
 
 
