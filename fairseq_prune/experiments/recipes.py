@@ -50,15 +50,15 @@ class Recipe:
     """
 
     about: str
-    scheme: str = "class-uniform"
+    scheme: str = "class-blind"
     score: str = "kron"
     steps: int = 1
-    on_the_way: Tuple[float, ...] = (0.65, 0.8)
+    on_the_way: Tuple[float, ...] = (0.65, 0.8, 0.9)
     epochs_of: float = 2.0
     last: float = 0.5
     teacher_weight: float = 0.8
     dropout: Callable[[float], float] = by_connections
-    lr: float = 1.0
+    lr: float = 1.5
     schedule: Schedule = linear
     average: int = 3
     targets: Tuple[float, ...] = (0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98)
@@ -88,15 +88,17 @@ class Recipe:
 
 RECIPES: Dict[str, Recipe] = {
     "rounds": Recipe(
-        "prunes each weight class by the Kronecker-factored Fisher matrix in rounds to 65%, 80% "
-        "and the target, each retrained with the dense model as teacher"
+        "prunes by the Kronecker-factored Fisher matrix, all classes together, in rounds to 65%, "
+        "80%, 90% and the target, each retrained with the dense model as teacher"
     ),
     "magnitude": Recipe(
         "prunes by magnitude in one round, as See et al. 2016, and retrains without a teacher",
+        scheme="class-uniform",
         score="magnitude",
         on_the_way=(),
         epochs_of=1.0,
         teacher_weight=0.0,
+        lr=1.0,
         dropout=as_it_was,
     ),
 }

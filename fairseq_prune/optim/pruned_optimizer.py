@@ -33,7 +33,8 @@ class Held(NamedTuple):
         """Assign +0.0 to the pruned entries of ``tensor``, laid out like the parameter."""
         if tensor.numel() > self.bits.numel():
             tensor = tensor.view(-1)[self.start : self.start + self.bits.numel()]
-        zero_pruned_(tensor, self.bits)
+        # memory-efficient half precision leaves the state it loads on the CPU until it steps
+        zero_pruned_(tensor, self.bits.to(tensor.device))
 
 
 class PrunedOptimizerMixin:

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from commands import DECODE, FORKED, PLUGIN, REPO, equal, lines, run, server, state_of
 from language_models import eval_lm
 from wandb_files import wandb_records
@@ -109,7 +110,7 @@ def test_the_rounds_learn_from_the_dense_model_with_its_options(data, dense, don
         said = " ".join(command)
         assert f"--criterion distillation --teacher {dense} --teacher-weight 0.8" in said
         assert "--task pruned_translation" in said and "--optimizer pruned_sgd" in said
-        assert "--init-range 0.5" in said and "--clip-norm 5" in said and "--lr 0.5" in said
+        assert "--init-range 0.5" in said and "--clip-norm 5" in said and "--lr 0.75" in said
     assert first[first.index("--finetune-from-model") + 1] == str(dense)
     assert second[second.index("--finetune-from-model") + 1].endswith("round1/checkpoint_best.pt")
     # a warm-up, then down to a hundredth, in as many updates as there are
@@ -297,16 +298,34 @@ def test_a_dry_run_writes_nothing(data, dense, tmp_path):
     assert list(tmp_path.iterdir()) == []
     assert before == {path: path.stat().st_mtime_ns for path in dense.parent.iterdir()}
     assert (
-        "round 3 of 3: 85%, 2 epochs" in said
-        and "as many as the checkpoint was trained for" in said
+        "round 3 of 3: 85%, 4 epochs" in said
+        and "8 epochs, 2 times as many as the checkpoint was trained for" in said
     )
     commands = [line for line in said.splitlines() if " --save-dir " in line]
     assert len(commands) == 3
-    # 2 epochs of 3 updates
-    assert "--lr 0.25 --warmup-updates 1 --total-num-update 7" in commands[2]
+    # 4 epochs of 3 updates
+    assert "--lr 0.25 --warmup-updates 1 --total-num-update 13" in commands[2]
     assert commands[2].endswith(
         f"--finetune-from-model {tmp_path}/out/rounds/round2/checkpoint_best.pt"
     )
+
+
+def test_the_estimate_has_the_teacher_in_it(data, dense, tmp_path):
+    state = state_of(dense)
+    state["extra_state"]["previous_training_time"] = 3600 * 20 * 10.0
+    updates = state["optimizer_history"][-1]["num_updates"]  # 10 hours each: 20
+    torch.save(state, tmp_path / "slow.pt")
+    found = []
+    for recipe in ("rounds", "magnitude"):
+        said = translated(
+            tmp_path / "slow.pt", data, tmp_path / "out", "--epochs", "10", "--recipe", recipe,
+            "--dry-run",
+        )  # fmt: skip
+        hours = re.search(r"10 epochs as asked for; about (\d+) h", said)
+        found.append(int(hours[1]))
+    assert updates == 20
+    assert found[1] == pytest.approx(10 * 6 * 10 * 1.1, rel=0.01)  # 6 updates an epoch
+    assert found[0] == pytest.approx(1.35 * found[1], rel=0.01)
 
 
 @pytest.mark.parametrize(

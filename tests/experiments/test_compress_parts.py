@@ -54,7 +54,8 @@ def test_epochs_of_rounds(total, rounds):
 
 @pytest.mark.parametrize(
     "target, before, expected",
-    [(0.9, 0.0, [0.65, 0.8, 0.9]), (0.8, 0.0, [0.65, 0.8]), (0.5, 0.0, [0.5]),
+    [(0.9, 0.0, [0.65, 0.8, 0.9]), (0.8, 0.0, [0.65, 0.8]), (0.95, 0.0, [0.65, 0.8, 0.9, 0.95]),
+     (0.5, 0.0, [0.5]),
      (0.9, 0.7, [0.8, 0.9])],
 )  # fmt: skip
 def test_rounds_lead_to_the_target(target, before, expected):
