@@ -19,19 +19,18 @@ MORE_POINT_KEYS = {
 
 
 def read_points(found: Mapping[str, Any]) -> List[Point]:
-    """Those of all ``seeds`` and entries of ``points``, the dense ones first, each once.
+    """Those of all ``seeds`` and entries of ``points``, the dense ones first, each once. An entry
+    may have ``seeds`` of its own.
 
     Raises:
         PruneError: an entry is wrong, or asks for what cannot be together.
     """
-    seeds = found.get("seeds", [1])
-    if not isinstance(seeds, list) or not seeds or any(type(s) is not int or s < 1 for s in seeds):
-        raise PruneError("seeds must be a list of whole numbers above 0, e.g. [1, 2, 3]")
+    seeds = _seeds(found.get("seeds", [1]))
     if not isinstance(found["points"], list):
         raise PruneError(f"points must be a list of {', '.join(POINT_KEYS)}")
-    points = [Point(seed, "dense") for seed in seeds]
+    points = []
     for entry in found["points"]:
-        check_keys(entry, (*POINT_KEYS, *MORE_POINT_KEYS), "points")
+        check_keys(entry, (*POINT_KEYS, *MORE_POINT_KEYS, "seeds"), "points")
         for key in POINT_KEYS:
             if not isinstance(entry.get(key), list) or not entry[key]:
                 raise PruneError(f"points: {key} must be a list")
@@ -48,7 +47,7 @@ def read_points(found: Mapping[str, Any]) -> List[Point]:
             _check_scheme(scheme, entry)
         points += [
             Point(seed, kind, scheme, float(x), *more)
-            for seed in seeds
+            for seed in _seeds(entry.get("seeds", seeds))
             for kind in entry["kinds"]
             for scheme in entry["schemes"]
             for more in combinations
@@ -56,7 +55,14 @@ def read_points(found: Mapping[str, Any]) -> List[Point]:
             if more[1] == 1 or Choice(scheme, more[0]).needs_data
             for x in entry["sparsities"]
         ]
-    return list(dict.fromkeys(points))
+    every = dict.fromkeys([*seeds, *(point.seed for point in points)])
+    return list(dict.fromkeys([*(Point(seed, "dense") for seed in every), *points]))
+
+
+def _seeds(value: Any) -> List[int]:
+    if not isinstance(value, list) or not value or any(type(s) is not int or s < 1 for s in value):
+        raise PruneError("seeds must be a list of whole numbers above 0, e.g. [1, 2, 3]")
+    return value
 
 
 def _more(entry: Mapping[str, Any]) -> List[Tuple]:

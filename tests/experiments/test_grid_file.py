@@ -46,6 +46,15 @@ def test_points_are_those_asked_for_once(tmp_path):
     assert grid.command == ["fairseq-train"]
 
 
+def test_points_with_seeds_of_their_own(tmp_path):
+    once = {"kinds": ["retrained"], "schemes": ["class-blind"], "sparsities": [0.5], "seeds": [3]}
+    grid = read_grid(write(tmp_path, {**GOOD, "points": [*GOOD["points"], once]}))
+    assert [p.seed for p in grid.points if p.kind == "dense"] == [1, 2, 3]
+    assert [p for p in grid.points if p.seed == 3][1:] == [
+        Point(3, "retrained", "class-blind", 0.5)
+    ]
+
+
 def test_points_of_a_pattern(tmp_path):
     points = read_grid(write(tmp_path, {**GOOD, "seeds": [1], "points": [TWO_OF_FOUR]})).points
     assert points[1:] == [Point(1, kind, "2:4", 0.5) for kind in ("pruned", "retrained")]
@@ -85,6 +94,7 @@ def put(value, *path):
         (put("--save-dir=x", "train", "all"), "--save-dir is set for you"),
         (put([0], "seeds"), "seeds must be a list"),
         (put(1, "seeds"), "seeds must be a list"),
+        (put(["one"], "points", 0, "seeds"), "seeds must be a list"),
         (put(["pruned", "cut"], "points", 0, "kinds"), "kinds: cut is unknown"),
         (put(["blind"], "points", 0, "schemes"), "points: scheme blind is unknown"),
         (put([124], "points", 0, "schemes"), 'n:m (such as "2:4"; in YAML with the quotes)'),
