@@ -27,6 +27,7 @@ MODULES = {
     "fairseq-eval-lm": "fairseq_cli.eval_lm",
     "fairseq-preprocess": "fairseq_cli.preprocess",
     "fairseq-prune": "fairseq_prune.cli.main",
+    "only-prunes": "only_prunes",
 }
 
 

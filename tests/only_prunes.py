@@ -1,4 +1,4 @@
-"""In place of fairseq-train: prunes by magnitude, as its options say, and trains nothing."""
+"""In place of fairseq-train, run by the fork server: prunes by magnitude, as its options say, and trains nothing."""
 
 import argparse
 import os
@@ -12,7 +12,8 @@ for flag in ("--save-dir", "--finetune-from-model", "--prune-scheme"):
     parser.add_argument(flag)
 parser.add_argument("--prune-sparsity", type=float)
 
-if __name__ == "__main__":
+
+def main():
     args, _ = parser.parse_known_args()
     os.makedirs(args.save_dir, exist_ok=True)
     source, target = args.finetune_from_model, args.prune_sparsity
