@@ -1,4 +1,4 @@
-"""In place of fairseq-train, run by the fork server: prunes by magnitude, as its options say, and trains nothing."""
+"""In place of fairseq-train: prunes by magnitude, as its options say, and trains nothing."""
 
 import argparse
 import os
