@@ -25,6 +25,8 @@ def rows(args):
             yield from both(f"{what}: fisher, magnitude", plain, magnitude, "")
         name = f"{what}: floor, {said}; none"
         yield from both(name, floored, plain, "at most 1.5")
+    kron = measure("kron", None, "words", million)
+    yield from both(f"{what}: kron, surviving weights moved; magnitude", kron, magnitude, "")
     if million in SIZES:
         yield from calibration(int(million))
 
@@ -48,7 +50,7 @@ def choose(score: str, row_floor, kind: str, million: float) -> dict:
     warm = {"w": torch.rand(4, 4)}  # imports and first calls are not what is measured
     prune(warm, {"w": "w"}, "class-blind", 0.5)
     weights = {f"w{k}": weight for k, weight in enumerate(make_weights(million))}
-    statistics = {} if score == "magnitude" else statistics_of(weights, STEEPNESS[kind])
+    statistics = statistics_of(score, weights, STEEPNESS[kind])
     seconds = []
     for _ in range(2):
         started = time.process_time()
@@ -60,9 +62,19 @@ def choose(score: str, row_floor, kind: str, million: float) -> dict:
     return {"seconds": min(seconds), "gb": held_kib("VmHWM") / 1e6}
 
 
-def statistics_of(weights, steepness: float):
-    """Random squared gradients; those of words fall with their rank as their frequency does."""
+def statistics_of(score: str, weights, steepness: float):
+    """Of random gradients; for fisher, those of words fall with their rank as their frequency
+    does."""
+    from fairseq_prune.pruning.kron import KroneckerFactors
+
     torch.manual_seed(1)
+    if score == "magnitude":
+        return {}
+    if score == "kron":
+        return {
+            name: KroneckerFactors().of_gradient(torch.randn_like(weight))
+            for name, weight in weights.items()
+        }
     found = {name: torch.empty_like(weight).exponential_() for name, weight in weights.items()}
     words = max(map(len, found.values()))
     for value in found.values():
@@ -73,8 +85,13 @@ def statistics_of(weights, steepness: float):
 
 
 def calibration(million: int):
-    found = call("scores:calibrate", folder_of(million), million)
-    what = f"calibrate {million} M, a batch of 16"
+    for score in ("fisher", "kron"):
+        yield from calibration_for(score, million)
+
+
+def calibration_for(score: str, million: int):
+    found = call("scores:calibrate", folder_of(million), million, score)
+    what = f"calibrate {million} M for {score}, a batch of 16"
     mine, plain = found["seconds"], found["step"]
     ratio = f"{mine / plain:.2f}"
     yield f"{what}: loss and gradients", f"{mine:.2f} s", f"{plain:.2f} s", ratio, ""
@@ -82,9 +99,9 @@ def calibration(million: int):
     yield f"{what}: memory, weights", f"{gb:.2f} GB", f"{weights:.2f} GB", f"{gb / weights:.2f}", ""
 
 
-def calibrate(folder: str, million: int) -> dict:
+def calibrate(folder: str, million: int, score: str) -> dict:
     """Two batches of 16, and how much of it goes into the task's own step."""
-    from fairseq_prune.pruning.statistics import SquaredGradients
+    from fairseq_prune.pruning import find_score
     from fairseq_prune.tasks import calibration as data
 
     torch.set_num_threads(1)
@@ -93,9 +110,8 @@ def calibrate(folder: str, million: int) -> dict:
     names = [name for name, weight in model.named_parameters() if weight.dim() > 1]
     step = Timed(task.train_step)
     started = time.process_time()
-    data.calibrate(
-        task, step, model, criterion, SquaredGradients(), names, data.Calibration("many", 32)
-    )
+    statistic = find_score(score).statistic()
+    data.calibrate(task, step, model, criterion, statistic, names, data.Calibration("many", 32))
     return {
         "seconds": (time.process_time() - started) / 2,
         "step": step.seconds / 2,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train, prune, retrain and translate a small real problem with the real commands.
+"""Train, prune, retrain, compress and translate a small real problem with the real commands.
 
     python scripts/demo.py --out demo
 
@@ -37,13 +37,16 @@ DENSE = """
     --lr-decay-start 2 --lr-decay-every 0.25
 """
 RETRAIN = """
-    --task pruned_translation --optimizer pruned_adam --lr 0.004 --max-epoch 4
-    --lr-decay-start 2 --lr-decay-every 0.5
+    --task pruned_translation --optimizer pruned_adam --lr 0.004 --max-epoch 2
+    --lr-decay-start 1 --lr-decay-every 0.25
 """
-GENERATE = """
-    --user-dir fairseq_prune --beam 5 --batch-size 100 --required-batch-size-multiple 1
-    --remove-bpe sentencepiece --scoring sacrebleu --cpu --num-workers 0
+SEARCH = "--beam 5 --batch-size 100 --remove-bpe sentencepiece"
+GENERATE = f"""
+    --user-dir fairseq_prune {SEARCH} --required-batch-size-multiple 1 --scoring sacrebleu --cpu
+    --num-workers 0
 """
+#: Rounds to 65%, 80% and 90%, an epoch each.
+COMPRESS = "--sparsity 0.9 --epochs 3 --test test --cpu"
 
 
 class Step:
@@ -87,12 +90,8 @@ def train(out: Path, name: str, options: str, *more) -> Path:
     return folder / "checkpoint_best.pt"
 
 
-def score(out: Path, name: str, checkpoint: Path, *decode: str) -> dict:
-    """Perplexity on the validation set, BLEU on the test set, and the checkpoint's sparsity.
-
-    Args:
-        decode: further options of fairseq-generate.
-    """
+def score(out: Path, name: str, checkpoint: Path) -> dict:
+    """Perplexity on the validation set, BLEU on the test set, and the checkpoint's sparsity."""
     validated = out / f"{name}.valid.txt"
     Step(f"perplexity: {name}", validated, validated).run(
         BIN / "fairseq-validate", out / "data", "--user-dir", "fairseq_prune",
@@ -103,7 +102,7 @@ def score(out: Path, name: str, checkpoint: Path, *decode: str) -> dict:
     generated = out / f"{name}.test.txt"
     Step(f"translating: {name}", generated, generated).run(
         BIN / "fairseq-generate", out / "data", "--path", checkpoint, *GENERATE.split(),
-        *decode, keep_output=True,
+        keep_output=True,
     )  # fmt: skip
     hypotheses = write_hypotheses(generated, out / f"{name}.test.de")
     bleu = out / f"{name}.bleu.json"
@@ -124,6 +123,25 @@ def score(out: Path, name: str, checkpoint: Path, *decode: str) -> dict:
         "bleu": json_in(bleu)["score"],
         "signature": json_in(bleu)["signature"],
         "bytes": found["bytes"],
+    }
+
+
+def compress(out: Path, dense: Path) -> dict:
+    """All of it in one command; what its card says of the packed file."""
+    card = out / "compressed/card.json"
+    Step("one command: rounds, a teacher, packing, scores", card, out / "compressed.log").run(
+        BIN / "fairseq-prune", "compress", dense, out / "data", "--out", out / "compressed",
+        *COMPRESS.split(), "--generate", SEARCH,
+    )  # fmt: skip
+    found = json_in(card)
+    valid, test = found["scores"]
+    return {
+        "model": "compressed",
+        "sparsity": found["sparsity"],
+        "nonzero": sum(row["kept"] for row in found["classes"]),
+        "perplexity": valid["perplexity"]["packed"],
+        "bleu": next(d["system"] for d in test["differences"] if d["metric"] == "BLEU"),
+        "bytes": found["sizes"]["packed"],
     }
 
 
@@ -176,14 +194,9 @@ def main(argv=None) -> None:
         out, "retrained", RETRAIN, "--finetune-from-model", dense,
         "--prune-scheme", "class-blind", "--prune-sparsity", SPARSITY,
     )  # fmt: skip
-    packed = out / "retrained.packed"
-    Step("packing what is left", packed, out / "packed.log").run(
-        BIN / "fairseq-prune", "pack", retrained, packed
-    )
     models = (("dense", dense), ("pruned", pruned), ("retrained", retrained))
     rows = [score(out, name, path) for name, path in models]
-    sparse = ("--task", "pruned_translation", "--prune-runtime", "sparse")
-    rows.append(score(out, "packed", packed, *sparse))
+    rows.append(compress(out, dense))
     print(
         f"\n{'model':<10} {'sparsity':>8} {'nonzero':>9} {'valid ppl':>9} {'BLEU':>6} {'bytes':>10}"
     )
@@ -194,7 +207,7 @@ def main(argv=None) -> None:
         )
     print(f"BLEU on {out}/data/text/test.de, {rows[0]['signature']}")
     print("bytes: of the file; the checkpoints of training hold Adam's two moments as well")
-    print("packed: the retrained model in a packed file, decoded with --prune-runtime sparse")
+    print(f"compressed: {out}/compressed/model.packed; its card is {out}/compressed/card.html")
     print(f"{time.time() - started:.0f} s in all")
 
 

@@ -29,6 +29,6 @@ def storage(parameters: Iterable[Tensor], masks: Mapping[str, Tensor]) -> Dict[s
         weights, kept = mask.numel(), int(mask.count_nonzero())
         rows = mask.shape[0] if mask.dim() else 1
         csr += kept * (VALUE + INDEX) + (rows + 1) * INDEX - VALUE * weights
-        packed += kept * VALUE + encode_mask(mask.reshape(-1).numpy()).size - VALUE * weights
+        packed += kept * VALUE + encode_mask(mask.reshape(-1).cpu().numpy()).size - VALUE * weights
         bound += bound_of(weights, kept, VALUE) - VALUE * weights
     return {"dense": dense, "csr": csr, "packed": packed, "bound": bound}
