@@ -33,7 +33,7 @@ part_dense() {
 part_compress() {
     for percent in 80 90 95; do
         fairseq-prune compress $dense $data --out $out/$percent --sparsity 0.$percent \
-            --test test --generate "$generate" ${CPU:-} -- --seed "$seed"
+            --epochs 24 --test test --generate "$generate" ${CPU:-} -- --seed "$seed"
     done
 }
 
