@@ -185,16 +185,11 @@ def main(argv=None) -> None:
     if args.data_only:
         return
     dense = train(out, "dense", DENSE)
-    pruned = out / "pruned.pt"
-    Step("pruning without retraining", pruned, out / "pruned.log").run(
-        BIN / "fairseq-prune", "prune", dense, pruned, "--scheme", "class-blind",
-        "--sparsity", SPARSITY,
-    )  # fmt: skip
     retrained = train(
         out, "retrained", RETRAIN, "--finetune-from-model", dense,
         "--prune-scheme", "class-blind", "--prune-sparsity", SPARSITY,
     )  # fmt: skip
-    models = (("dense", dense), ("pruned", pruned), ("retrained", retrained))
+    models = (("dense", dense), ("retrained", retrained))
     rows = [score(out, name, path) for name, path in models]
     rows.append(compress(out, dense))
     print(
