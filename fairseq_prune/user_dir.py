@@ -2,7 +2,7 @@
 
 import os
 from argparse import Namespace
-from typing import List
+from typing import List, Optional
 
 from fairseq.utils import import_user_module
 
@@ -15,7 +15,7 @@ def import_plugin(folder: str) -> None:
     Raises:
         PruneError: it is not there, or cannot be imported.
     """
-    if os.path.basename(os.path.normpath(folder)) == __package__:
+    if is_this_package(folder):
         return
     try:
         import_user_module(Namespace(user_dir=folder))
@@ -26,15 +26,30 @@ def import_plugin(folder: str) -> None:
         raise PruneError(f"--user-dir {folder} cannot be imported: {reason}") from error
 
 
+def is_this_package(folder: str) -> bool:
+    return os.path.basename(os.path.normpath(folder)) == __package__
+
+
+def user_dir_in(words: List[str]) -> Optional[str]:
+    """The ``--user-dir`` among the options of a training."""
+    for word, following in zip(words, [*words[1:], None]):
+        if word == "--user-dir":
+            return following
+        if word.startswith("--user-dir="):
+            return word.partition("=")[2]
+    return None
+
+
 def import_plugin_of(words: List[str], where: str) -> None:
     """Import the ``--user-dir`` among the options of a training, if there is one.
 
     Raises:
         PruneError: as ``import_plugin``, with ``where`` the options are.
     """
-    if "--user-dir" not in words[:-1]:
+    folder = user_dir_in(words)
+    if folder is None:
         return
     try:
-        import_plugin(words[words.index("--user-dir") + 1])
+        import_plugin(folder)
     except PruneError as error:
         raise PruneError(f"{where}: {error}") from error

@@ -4,7 +4,11 @@ import sys
 
 import pytest
 
-from fairseq_prune.pruning import PruneError
+from fairseq_prune.cli.main import main
+from fairseq_prune.experiments.commands import shown
+from fairseq_prune.experiments.grid import read_grid
+from fairseq_prune.experiments.points import Point
+from fairseq_prune.pruning import SCORES, PruneError
 from fairseq_prune.user_dir import import_plugin, import_plugin_of
 
 
@@ -30,3 +34,39 @@ def test_what_cannot_be_imported(tmp_path, monkeypatch):
     (tmp_path / "broken_plugin" / "__init__.py").write_text("import no_such_module")
     with pytest.raises(PruneError, match="broken_plugin cannot be imported: No module named"):
         import_plugin(str(tmp_path / "broken_plugin"))
+
+
+@pytest.fixture
+def own_score(tmp_path, monkeypatch):
+    """A plugin with a score of its own."""
+    folder = tmp_path / "plugin_with_a_score"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(
+        "from fairseq_prune.pruning import SCORES\nSCORES['mine'] = SCORES['magnitude']\n"
+    )
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield str(folder)
+    SCORES.pop("mine", None)
+    sys.modules.pop(folder.name, None)
+
+
+@pytest.mark.parametrize("how", ["--user-dir {}", "--user-dir={}"])
+def test_iterate_knows_the_scores_of_its_trainings_plugin(own_score, how):
+    words = "iterate --from nowhere.pt --out o --sparsity 0.5 --rounds 1 --score mine".split()
+    command = ["--", "fairseq-train", "data", *how.format(own_score).split()]
+    with pytest.raises(SystemExit, match="nowhere.pt"):  # the score is no mistake
+        main([*words, *command])
+
+
+@pytest.mark.parametrize("folder, told", [("own", True), ("fairseq_prune", False)])
+def test_the_command_of_a_point_names_the_plugin(own_score, tmp_path, folder, told):
+    folder = own_score if told else folder
+    path = tmp_path / "grid.yaml"
+    path.write_text(
+        f"data: d\ndense: dense.pt\ntrain: {{all: --user-dir {folder}}}\n"
+        "points: [{kinds: [pruned], schemes: [class-blind], sparsities: [0.5]}]\n"
+    )
+    grid = read_grid(str(path))
+    command = shown(grid, Point(1, "pruned", "class-blind", 0.5), "out")
+    assert command.endswith(f" --user-dir {folder}") == told
+    assert command.startswith("fairseq-prune prune dense.pt PRUNED.pt ")

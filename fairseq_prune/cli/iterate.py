@@ -7,6 +7,7 @@ from ..checkpoints.folder_lock import folder_lock
 from ..experiments.jobs import Job
 from ..experiments.rounds import REWINDS, Rounds
 from ..pruning import SPACINGS, PruneError, table
+from ..user_dir import import_plugin_of
 from .choice import add_choice, add_data
 from .iterate_plan import plan_of
 from .say import say, say_json, say_progress
@@ -66,6 +67,8 @@ def add_to(verbs) -> None:
 def run_iterate(args) -> None:
     if args.command[:1] == ["--"]:
         args.command = args.command[1:]
+    # schemes and scores of the user's own are asked for here, too
+    import_plugin_of(args.command, "the training command")
     check_selection(args, joined=args.rewind != "weights")
     plan = plan_of(args)
     with folder_lock(args.out, "iterate") as lock:

@@ -5,6 +5,7 @@ import shlex
 from typing import List
 
 from ..tasks.calibration_data import Calibration
+from ..user_dir import is_this_package, user_dir_in
 from .grid import Grid
 from .points import Point
 
@@ -38,7 +39,7 @@ def prune_command(grid: Grid, point: Point, out: str, to: str) -> List[str]:
     """What writes the dense checkpoint pruned."""
     return [
         "fairseq-prune", "prune", dense_checkpoint(grid, point, out), to,
-        *request(grid, point, "--"), *_data(grid, point),
+        *request(grid, point, "--"), *_data(grid, point), *_plugin(grid),
     ]  # fmt: skip
 
 
@@ -47,6 +48,12 @@ def _data(grid: Grid, point: Point) -> List[str]:
     if not point.choice(grid.calibration).needs_data:
         return []
     return ["--data", grid.data]
+
+
+def _plugin(grid: Grid) -> List[str]:
+    """The trainings' plugin of the user's own, where scheme and score may be from."""
+    folder = user_dir_in(grid.train["all"])
+    return [] if folder is None or is_this_package(folder) else ["--user-dir", folder]
 
 
 def request(grid: Grid, point: Point, flags: str) -> List[str]:
