@@ -4,10 +4,18 @@ import os
 from typing import Any, Dict, List
 
 from ..checkpoints.reading import read_checkpoint
-from ..checkpoints.weights import find_record
+from ..checkpoints.weights import aliases_in, find_record
 from ..experiments.own_options import OWN_OF_ROUNDS
 from ..experiments.rounds import LENGTHS, RoundsPlan
-from ..pruning import PruneError, find_scheme, masks_of, round_sparsities, sparsity
+from ..models.weight_classes import fairseq_classes
+from ..pruning import (
+    PruneError,
+    check_not_below,
+    find_scheme,
+    masks_of,
+    round_sparsities,
+    sparsity,
+)
 from .choice import choice_of, chooser
 
 #: Options of a round's pruning that are handed on as they are, where they were given.
@@ -77,13 +85,14 @@ def _options(words: List[str]) -> List[str]:
 def _pruned_before(args) -> float:
     state = read_checkpoint(args.source)
     record = find_record(state)
-    before = sparsity(masks_of(record, state["model"]) if record else {})
-    if args.sparsity < before:
-        raise PruneError(
-            f"--sparsity {args.sparsity:g} is below what {args.source} is pruned to already "
-            f"({before:.4g}); ask for more"
-        )
-    return before
+    masks = masks_of(record, state["model"]) if record else {}
+    if not masks:
+        return 0.0
+    before, total = sparsity(masks), sum(mask.numel() for mask in masks.values())
+    count = len(set(fairseq_classes(masks, aliases_in(state, args.source)).values()))
+    check_not_below(args.source, args.sparsity, round(before * total), total, count, flags="--")
+    # above by as much as is rounded, no round is to ask for more than the last
+    return min(before, args.sparsity)
 
 
 def _asked(args) -> Dict[str, Any]:

@@ -14,7 +14,7 @@ from .mask import apply_, keep_bits, pack, sparsity, unpack, zero_pruned_
 from .patterns import any_of, check_pattern
 from .printable import printable
 from .prunable import find_prunable
-from .prune import ClassSummary, Pruned, check_reachable, prune
+from .prune import ClassSummary, Pruned, check_not_below, check_reachable, prune
 from .record import (
     RECORD_KEY,
     check_record,
@@ -70,6 +70,7 @@ __all__ = [
     "Step",
     "any_of",
     "apply_",
+    "check_not_below",
     "check_pattern",
     "check_reachable",
     "check_record",

@@ -176,15 +176,27 @@ def _number_to_prune(
     pruned = sum(
         previous[name].numel() - int(torch.count_nonzero(previous[name])) for name in weights
     )
-    # half a weight for each class that the earlier pruning rounded by itself
-    slack = len({classes[name] for name in weights}) / 2
-    if pruned > k + slack and not on_the_way:
-        raise PruneError(
-            f"sparsity {sparsity:g} is below what {ranking or 'the model'} is pruned to "
-            f"already ({_between(sparsity, pruned / total)}); pruned weights stay pruned, so ask "
-            f"for more"
-        )
+    if not on_the_way:
+        count = len({classes[name] for name in weights})
+        check_not_below(ranking or "the model", sparsity, pruned, total, count)
     return max(0, k - pruned)
+
+
+def check_not_below(
+    what: str, sparsity: float, pruned: int, total: int, classes: int, flags: str = ""
+) -> None:
+    """Raise PruneError where more than ``sparsity`` of ``total`` weights are ``pruned`` already.
+
+    Args:
+        what: is pruned, in words.
+        classes: how many there are: the earlier pruning may have rounded each by itself.
+        flags: what the option's name begins with.
+    """
+    if pruned > round(sparsity * total) + classes / 2:
+        raise PruneError(
+            f"{flags}sparsity {sparsity:g} is below what {what} is pruned to already "
+            f"({_between(sparsity, pruned / total)}); pruned weights stay pruned, so ask for more"
+        )
 
 
 def _between(low: float, high: float) -> str:
