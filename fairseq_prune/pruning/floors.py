@@ -164,7 +164,9 @@ def _needed(weights, names: List[str], among, left, least, floors: Floors) -> in
     """How many weights of a class its rows and itself keep; of those that are left."""
     in_rows = 0
     for name in names:
-        if least[name] and among is not None:
+        if not least[name]:  # what has no rows, a scalar too
+            continue
+        if among is not None:
             of_each = count_rows(among[name].reshape(-1), row_length(weights[name]))
             in_rows += int(of_each.clamp(max=least[name]).sum())
         else:

@@ -162,3 +162,11 @@ def test_a_scheme_with_a_cut_of_its_own_has_no_floors():
     for ask in (prune, check_reachable):
         with pytest.raises(PruneError, match="floors have no meaning with a scheme that says"):
             ask({"e": torch.ones(4, 8)}, {"e": "x"}, "2:4", 0.5, floors=Floors(0.1, 0))
+
+
+@pytest.mark.parametrize("floors", [Floors(0.1), Floors(0.0, 0.1), Floors(0.1, 0.1)])
+def test_a_scalar_has_no_rows(floors):
+    w = {"a": torch.randn(8, 8), "s": torch.tensor(1.0)}
+    first = prune(w, {"a": "x", "s": "x"}, "class-blind", 0.5, floors=floors)
+    second = prune(w, {"a": "x", "s": "x"}, "class-blind", 0.7, first.masks, floors=floors)
+    assert (first.pruned, second.pruned) == (32, 46) and second.masks["s"].shape == ()
