@@ -21,6 +21,8 @@ BLOCK = 50
 _WAITING = 16
 #: Blocks whose matrices are worked on at once: 1,024 take 10 MB.
 _AT_ONCE = 1024
+#: Least damping of a block in units of its own mean diagonal, so that none is singular in float32.
+_LEAST = 1e-5
 
 
 def _blocks(weight: Tensor) -> Tensor:
@@ -177,5 +179,8 @@ def _damped(name: str, inputs: Inputs, scale: _Scale) -> Iterator[Tuple[slice, T
         some = left[span]
         factors = scale.factors[span, None, None]
         matrices = blocks[span] * factors * some.unsqueeze(1) * some.unsqueeze(2)
-        torch.diagonal(matrices, dim1=1, dim2=2).add_(scale.damping)
+        diagonals = torch.diagonal(matrices, dim1=1, dim2=2)
+        # a block far above the mean of its class needs more than that mean's part
+        own = _LEAST * diagonals.mean(dim=1, keepdim=True)
+        diagonals.add_(own.clamp(min=scale.damping))
         yield span, some, matrices

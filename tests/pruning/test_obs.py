@@ -113,3 +113,18 @@ def test_a_matrix_without_elements_is_no_obstacle(given, shape, score):
                   statistics=given.statistics)  # fmt: skip
     assert torch.equal(found.updated["w"], alone.updated["w"])
     assert found.updated["empty"].shape == found.masks["empty"].shape == shape
+
+
+@pytest.mark.parametrize("options", ["damping=0", "damping=0,guard=."])
+def test_blocks_far_above_the_mean_are_not_singular_undamped(options):
+    generator = torch.Generator().manual_seed(0)
+    statistic = BlockFisher()
+    for _ in range(16):  # gradients along one direction, of one row above all
+        gradient = torch.randn(1, LENGTH, generator=generator).expand(40, LENGTH).clone()
+        gradient[1:] *= 1e-3
+        statistic.add({"w": gradient})
+    w = {"w": torch.randn(40, LENGTH, generator=generator)}
+    given = {"score": f"obs:{options}", "statistics": statistic.mean()}
+    first = prune(w, {"w": "x"}, "class-blind", 0.5, **given)
+    assert first.pruned == round(0.5 * 40 * LENGTH) and torch.isfinite(first.updated["w"]).all()
+    prune(w, {"w": "x"}, "class-blind", 0.7, first.masks, **given)
