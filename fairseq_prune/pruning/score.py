@@ -59,7 +59,10 @@ class Score:
 
 
 def check_statistics(name: str, score: Score, inputs: Inputs) -> None:
-    """Raise PruneError, naming the weight, where the score ``name`` lacks what it needs."""
+    """Raise PruneError, naming the weight, where the score ``name`` lacks what it needs.
+
+    And where that is not finite: its mean over the class would blame another weight.
+    """
     if not score.needs_statistics:
         return
     for weight in inputs.weights:
@@ -67,6 +70,15 @@ def check_statistics(name: str, score: Score, inputs: Inputs) -> None:
             raise PruneError(
                 f"{weight} has no statistics for score {name} (it is frozen, or the loss does not "
                 f"depend on it); exclude it, or take score magnitude"
+            )
+        found = inputs.statistics[weight].detach()
+        # in one pass; what does not add up is of no use either, as scores add up traces and means
+        total = found.sum(dtype=torch.promote_types(found.dtype, torch.float32))
+        if not bool(torch.isfinite(total)):
+            raise PruneError(
+                f"the statistics of {weight} for score {name} are NaN, infinite or too large for "
+                f"{total.dtype} (gradients are squared); lower the learning rate that it was "
+                f"trained with, exclude it, or take score magnitude"
             )
 
 

@@ -190,3 +190,16 @@ def test_every_scheme_takes_every_score():
                 else round(0.7 * 1077)
             )
             assert found.pruned == exact and found.score == name
+
+
+@pytest.mark.parametrize("name", ["fisher", "obs", "kron", "adam"])
+@pytest.mark.parametrize("scheme", ["class-blind", "class-uniform"])
+def test_statistics_that_are_not_finite_are_told_by_their_weights_name(name, scheme):
+    w = weights()
+    statistic = find_score("fisher" if name == "adam" else name).statistic()
+    gradients = {n: torch.ones_like(weight) for n, weight in w.items()}
+    gradients["b"][2, 3] = 1e21  # finite, but not its square
+    statistic.add(gradients)
+    given = statistic.mean()
+    with pytest.raises(PruneError, match=f"^the statistics of b for score {name} are NaN, inf"):
+        prune(w, CLASSES, scheme, 0.5, score=name, statistics=given)
