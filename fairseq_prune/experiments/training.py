@@ -39,22 +39,33 @@ class Training:
         self._job: Optional[Job] = None
         self._stopped = False
 
+    def found(self) -> Dict[str, Any]:
+        """What the folder says of its training, with whatever command; else that none has begun.
+
+        Raises:
+            PruneError: it cannot be read.
+        """
+        if not os.path.exists(self._state_path):
+            return self._new()
+        try:
+            with open(self._state_path, encoding="utf-8") as f:
+                found = json.load(f)
+            return {**found, "command": found["command"], "seconds": found["seconds"]}
+        except (ValueError, KeyError, TypeError) as error:
+            raise PruneError(f"{self._state_path} is damaged; remove {self.folder}") from error
+
+    def _new(self) -> Dict[str, Any]:
+        return {"command": self.command, "seconds": 0.0, "finished": False}
+
     def state(self) -> Dict[str, Any]:
         """
         Raises:
             PruneError: what is in the folder was made by another command.
         """
-        new = {"command": self.command, "seconds": 0.0, "finished": False}
-        if not os.path.exists(self._state_path):
-            return new
-        try:
-            with open(self._state_path, encoding="utf-8") as f:
-                found = json.load(f)
-            was = found["command"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise PruneError(f"{self._state_path} is damaged; remove {self.folder}") from error
+        found = self.found()
+        was = found["command"]
         if was != self.command and not self._has_checkpoints():
-            return new
+            return self._new()
         if was != self.command:
             changed = [word for word in self.command if word not in was]
             changed = changed or [word for word in was if word not in self.command]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shlex
 
@@ -308,6 +309,15 @@ def test_a_dry_run_writes_nothing(data, dense, tmp_path):
     assert commands[2].endswith(
         f"--finetune-from-model {tmp_path}/out/rounds/round2/checkpoint_best.pt"
     )
+
+
+def test_trainings_are_given_whole_paths(data, dense, tmp_path):
+    """A command that is spelled otherwise goes on with them."""
+    near = [os.path.relpath(path) for path in (dense, data, tmp_path / "out")]
+    far = (dense, data, tmp_path / "out")
+    one, other = (translated(*paths, "--epochs", "2", "--dry-run") for paths in (near, far))
+    commands = [[x for x in said.splitlines() if " --save-dir " in x] for said in (one, other)]
+    assert len(commands[0]) == 2 and commands[0] == commands[1]
 
 
 def test_the_estimate_has_the_teacher_in_it(data, dense, tmp_path):

@@ -1,5 +1,7 @@
 """Parts of ``fairseq-prune compress`` that need no model."""
 
+import json
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +13,7 @@ from fairseq_prune.experiments.compress.folder import Folder
 from fairseq_prune.experiments.compress.goal import Goal, bytes_of, goal_of
 from fairseq_prune.experiments.compress.lengths import described, lengths
 from fairseq_prune.experiments.compress.model import better_of, last_epochs
+from fairseq_prune.experiments.compress.rounds import history
 from fairseq_prune.experiments.option_words import same_value
 from fairseq_prune.experiments.recipes import (
     RECIPES,
@@ -174,6 +177,30 @@ def test_a_folder_knows_what_it_found(tmp_path):
     (tmp_path / "compress.json").write_text("{")
     with pytest.raises(PruneError, match="damaged"):
         Folder(str(tmp_path), asked)
+
+
+def test_paths_are_the_same_from_wherever(tmp_path, monkeypatch):
+    """A folder of data, or several."""
+    monkeypatch.chdir(tmp_path)
+    here, a, b = (str(tmp_path / name) for name in ("c.pt", "a", "b"))
+    for one, other in (("./a", a), (os.pathsep.join(("a", "a/../b/")), os.pathsep.join((a, b)))):
+        near = Asked("c.pt", one, "out", Goal(0.9), "rounds")
+        far = Asked(here, other, str(tmp_path / "out"), Goal(0.9), "rounds")
+        assert near.absolute() == far and near.noted() == far.noted()
+
+
+def test_the_card_has_what_a_round_was_made_with(tmp_path):
+    """Not what would be done now, of which the words may be others."""
+    made = {"command": ["fairseq-train", "data"], "seconds": 7.0, "finished": True}
+    (tmp_path / "checkpoint_best.pt").touch()
+    (tmp_path / "training.json").write_text(json.dumps(made))
+    rounds = SimpleNamespace(
+        folder=lambda r: str(tmp_path),
+        command=lambda r: ["fairseq-train", "./data"],
+        plan=SimpleNamespace(sparsities=[0.6]),
+    )
+    (found,) = history(rounds, 1, "valid")
+    assert found["command"] == made["command"] and found["seconds"] == 7.0
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What ``fairseq-prune compress`` was asked for."""
 
+import dataclasses
 import os
 from dataclasses import dataclass
 from typing import Any, Dict, Optional, Tuple
@@ -77,11 +78,21 @@ class Asked:
     def _is_begun(self) -> bool:
         return os.path.exists(os.path.join(self.out, NOTES))
 
+    def absolute(self) -> "Asked":
+        """The same, wherever one is: what trainings are given, and are known by afterwards."""
+        return dataclasses.replace(
+            self,
+            checkpoint=os.path.abspath(self.checkpoint),
+            data=os.pathsep.join(map(os.path.abspath, self.data.split(os.pathsep))),
+            out=os.path.abspath(self.out),
+        )
+
     def noted(self) -> Dict[str, Any]:
         """Option -> value of what makes the results what they are, for the folder."""
+        asked = self.absolute()
         return {
-            "CKPT": os.path.abspath(self.checkpoint),
-            "DATA": os.path.abspath(self.data),
+            "CKPT": asked.checkpoint,
+            "DATA": asked.data,
             "--sparsity": self.goal.sparsity,
             "--max-loss": self.goal.max_loss,
             "--max-bytes": self.goal.max_bytes,

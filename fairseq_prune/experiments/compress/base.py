@@ -104,8 +104,8 @@ def criterion_words(
     adaptive = any(isinstance(module, AdaptiveSoftmax) for module in model.modules())
     if learnt and recipe.teacher_weight and not several and not adaptive:
         return [
-            "--criterion", "distillation", "--teacher", settings.path, "--teacher-weight",
-            f"{recipe.teacher_weight:g}",
+            "--criterion", "distillation", "--teacher", os.path.abspath(settings.path),
+            "--teacher-weight", f"{recipe.teacher_weight:g}",
         ]  # fmt: skip
     own = settings.criterion
     return ["--criterion", "label_smoothed_cross_entropy" if own == "distillation" else own]

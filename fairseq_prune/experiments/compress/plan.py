@@ -81,7 +81,7 @@ class Plan:
         schedule = self.recipe.schedule(self.lr, self.updates, epochs) if self.scheduled else []
         dropouts = scaled(self.dropouts, self.recipe.dropout(sparsity))
         return [
-            *self.asked.command, self.asked.data, *self.words, *dropouts, *schedule,
+            *self.asked.command, self.asked.absolute().data, *self.words, *dropouts, *schedule,
             "--max-epoch", str(epochs), "--log-format", "json", *kept, *self.asked.options,
         ]  # fmt: skip
 
@@ -96,14 +96,15 @@ class Plan:
         asked: Dict[str, Any] = {"score": self.recipe.score}
         if self.recipe.steps > 1:
             asked["steps"] = self.recipe.steps
+        there = self.asked.absolute()
         return RoundsPlan(
-            source=self.asked.checkpoint,
-            out=os.path.join(self.asked.out, "rounds"),
+            source=there.checkpoint,
+            out=os.path.join(there.out, "rounds"),
             sparsities=sparsities,
             commands=[self.command(x, e, k) for x, e, k in zip(sparsities, epochs, keep)],
             scheme=self.recipe.scheme,
             asked=asked,
-            noted={"source": os.path.abspath(self.asked.checkpoint), "sparsities": sparsities},
+            noted={"source": there.checkpoint, "sparsities": sparsities},
         )
 
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List
 
 from ...checkpoints.packed.pack_file import pack_checkpoint
 from ...pruning import PruneError
@@ -99,13 +99,13 @@ def history(rounds: Rounds, count: int, subset: str) -> List[Dict[str, Any]]:
     """Of each round: "sparsity", "command", "seconds" and "validations", as trained."""
     found: List[Dict[str, Any]] = []
     for r in range(1, count + 1):
-        command: Optional[List[str]] = rounds.command(r)
-        training = Training(rounds.folder(r), command, "", subset)
+        training = Training(rounds.folder(r), rounds.command(r), "", subset)
+        made = training.found()  # whatever was asked for since, it is what was done
         found.append(
             {
                 "sparsity": rounds.plan.sparsities[r - 1],
-                "command": command,
-                "seconds": training.state()["seconds"],
+                "command": made["command"],
+                "seconds": made["seconds"],
                 "validations": training.history(),
             }
         )
