@@ -18,6 +18,7 @@ from fairseq_prune.analysis.loading import batches_of, load_model
 from fairseq_prune.analysis.perplexity import perplexity
 from fairseq_prune.checkpoints.packed.packed_model import PackedModel
 from fairseq_prune.checkpoints.prune_file import prune_checkpoint
+from fairseq_prune.experiments.training_options import parse_training
 from fairseq_prune.pruning import unpack
 from fairseq_prune.tasks.prune_model import Choice
 
@@ -318,6 +319,18 @@ def test_trainings_are_given_whole_paths(data, dense, tmp_path):
     one, other = (translated(*paths, "--epochs", "2", "--dry-run") for paths in (near, far))
     commands = [[x for x in said.splitlines() if " --save-dir " in x] for said in (one, other)]
     assert len(commands[0]) == 2 and commands[0] == commands[1]
+
+
+def test_a_schedule_of_ones_own_has_the_learning_rate(data, dense, tmp_path):
+    """The recipe's, one and a half times the checkpoint's, unless it is given."""
+    after = ("--lr-scheduler", "inverse_sqrt", "--warmup-updates", "5")
+    for more, lr in (((), "0.75"), (("--lr", "0.1"), "0.1")):
+        said = translated(
+            dense, data, tmp_path / "out", "--epochs", "1", "--dry-run", after=(*after, *more)
+        )
+        (command,) = [shlex.split(line) for line in said.splitlines() if " --save-dir " in line]
+        _, args = parse_training(command[command.index("fairseq-train") + 1 :])
+        assert args.lr == [float(lr)] and args.lr_scheduler == "inverse_sqrt"
 
 
 def test_the_estimate_has_the_teacher_in_it(data, dense, tmp_path):

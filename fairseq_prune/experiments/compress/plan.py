@@ -78,7 +78,10 @@ class Plan:
             keep: checkpoints of the last epochs that stay; 0: none.
         """
         kept = ["--keep-last-epochs", str(keep)] if keep else ["--no-epoch-checkpoints"]
-        schedule = self.recipe.schedule(self.lr, self.updates, epochs) if self.scheduled else []
+        if self.scheduled:
+            schedule = self.recipe.schedule(self.lr, self.updates, epochs)
+        else:  # where it is given after --, that has the last word
+            schedule = ["--lr", f"{self.lr:g}"]
         dropouts = scaled(self.dropouts, self.recipe.dropout(sparsity))
         return [
             *self.asked.command, self.asked.absolute().data, *self.words, *dropouts, *schedule,
