@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from fairseq_prune.experiments.compress.asked import Asked
-from fairseq_prune.experiments.compress.base import dropout_words, scaled
+from fairseq_prune.experiments.compress.base import dropout_words, scaled, with_twins
 from fairseq_prune.experiments.compress.decode import usual_words
 from fairseq_prune.experiments.compress.folder import Folder
 from fairseq_prune.experiments.compress.goal import Goal, bytes_of, goal_of
@@ -81,6 +81,22 @@ def test_dropout_shrinks_with_the_model():
         "--attention-dropout",
         "0.01",
     ]
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [
+        (["--lr", "1", "--optimizer", "adam"], ["--lr", "1", "--optimizer", "pruned_adam"]),
+        (["--optimizer=sgd"], ["--optimizer=pruned_sgd"]),
+        (["--optimizer", "pruned_nag"], ["--optimizer", "pruned_nag"]),
+        (["--optimizer", "adamm"], ["--optimizer", "adamm"]),
+        (["--optimizer"], ["--optimizer"]),
+    ],
+)
+def test_optimizers_become_their_twins(given, expected):
+    assert with_twins(given) == expected
+    with pytest.raises(PruneError, match="--optimizer composite has no pruned_composite"):
+        with_twins(["--optimizer", "composite"])
 
 
 def test_recipes_are_known_by_name():

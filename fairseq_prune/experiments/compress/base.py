@@ -9,6 +9,7 @@ from fairseq.optim import OPTIMIZER_REGISTRY
 from fairseq.tasks import TASK_REGISTRY
 from torch import nn
 
+from ...optim.pruned_optimizer import PrunedOptimizerMixin
 from ...pruning import PruneError
 from ..own_options import OWN_OF_ROUNDS
 from ..recipes import Recipe
@@ -45,6 +46,30 @@ def check_given(words: List[str]) -> None:
         name = word.split("=")[0]
         if name in DECIDED:
             raise PruneError(f"{name} is not for this: {DECIDED[name]}; leave it out after --")
+
+
+def with_twins(words: List[str]) -> List[str]:
+    """``words``, options after --, with optimizers as pruned twins.
+
+    Raises:
+        PruneError: one has none.
+    """
+    words = list(words)
+    for k, word in enumerate(words):
+        option, equals, name = word.partition("=")
+        if option != "--optimizer" or not (equals or words[k + 1 :]):
+            continue
+        at = k if equals else k + 1
+        name = name if equals else words[at]
+        known = OPTIMIZER_REGISTRY.get(name)
+        if known is None or issubclass(known, PrunedOptimizerMixin):
+            continue  # of what is unknown, fairseq says what there is
+        if f"pruned_{name}" not in OPTIMIZER_REGISTRY:
+            raise PruneError(
+                f"--optimizer {name} has no pruned_{name} to prune with; give another after --"
+            )
+        words[at] = f"{option}=pruned_{name}" if equals else f"pruned_{name}"
+    return words
 
 
 def base_words(

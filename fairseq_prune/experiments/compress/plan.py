@@ -1,5 +1,6 @@
 """The rounds that compress a checkpoint."""
 
+import dataclasses
 import os
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
@@ -19,7 +20,7 @@ from ..rounds import RoundsPlan
 from ..settings import Settings
 from ..training_options import parse_training, training_words
 from .asked import Asked
-from .base import base_words, check_given, criterion_words, dropout_words, scaled
+from .base import base_words, check_given, criterion_words, dropout_words, scaled, with_twins
 from .updates import updates_per_epoch
 
 DISTILLATION = "distillation"
@@ -119,8 +120,10 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
             sense.
     """
     asked.check()
-    recipe, given = find_recipe(asked.recipe), list(asked.options)
-    check_given(given)
+    recipe = find_recipe(asked.recipe)
+    check_given(list(asked.options))
+    given = with_twins(list(asked.options))
+    asked = dataclasses.replace(asked, options=tuple(given))
     state = read_checkpoint(asked.checkpoint)
     record = find_record(state)
     before = sparsity(masks_of(record, state["model"])) if record and record["masks"] else 0.0
