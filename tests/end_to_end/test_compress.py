@@ -365,6 +365,7 @@ def test_the_estimate_has_the_teacher_in_it(data, dense, tmp_path):
         (("--test", "tset"), (), "tset"),
         (("--generate", "--beem 5"), (), "--beem"),
         ((), ("--max-epoch", "3"), "--max-epoch is not for this: give --epochs"),
+        ((), ("--valid-subset", "test"), "--valid-subset is not for this: give --valid before --"),
         ((), ("--prune-score", "obs"), "--prune-score is not for this"),
         ((), ("--optimizer", "composite"), "--optimizer composite has no pruned_composite"),
         ((), ("--drpout", "0.1"), "unrecognized arguments: --drpout 0.1"),

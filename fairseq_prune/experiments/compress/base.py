@@ -25,6 +25,7 @@ DECIDED = {
     **dict.fromkeys(OWN_OF_ROUNDS, "each round sets it"),
     "--max-epoch": "give --epochs before --",
     "--max-update": "give --epochs before --",
+    "--valid-subset": "give --valid before --",
     "--user-dir": "give it before --",
     "--cpu": "give it before --",
     "--task": "it is the checkpoint's",
