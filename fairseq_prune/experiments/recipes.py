@@ -11,6 +11,11 @@ from ..pruning import PruneError
 Schedule = Callable[[float, int, int], List[str]]
 
 
+#: Of a sparsity: a checkpoint that is so close below a round's has it, but for whole numbers of
+#: weights in each row or class.
+SLACK = 1e-3
+
+
 def linear(lr: float, updates: int, epochs: int) -> List[str]:
     """A few updates up, then straight down to a hundredth of ``lr``."""
     total = updates * epochs
@@ -69,7 +74,11 @@ class Recipe:
         Args:
             before: sparsity of the checkpoint.
         """
-        return [*(x for x in self.on_the_way if before < x < target), target]
+        return [*(x for x in self.on_the_way if before + SLACK < x < target), target]
+
+    def tries(self, before: float = 0.0) -> List[float]:
+        """``targets``, as far as they are above the sparsity of the checkpoint."""
+        return [x for x in self.targets if x > before + SLACK]
 
     def epochs(self, total: int, rounds: int) -> List[int]:
         """Of each round, one or more.

@@ -59,10 +59,15 @@ def test_epochs_of_rounds(total, rounds):
     "target, before, expected",
     [(0.9, 0.0, [0.65, 0.8, 0.9]), (0.8, 0.0, [0.65, 0.8]), (0.95, 0.0, [0.65, 0.8, 0.9, 0.95]),
      (0.5, 0.0, [0.5]),
-     (0.9, 0.7, [0.8, 0.9])],
+     (0.9, 0.7, [0.8, 0.9]),
+     (0.9, 0.79996, [0.9])],
 )  # fmt: skip
 def test_rounds_lead_to_the_target(target, before, expected):
     assert Recipe("").sparsities(target, before) == expected
+
+
+def test_what_a_checkpoint_has_is_not_tried_again():
+    assert Recipe("").tries(0.92496) == [0.95, 0.97, 0.98]
 
 
 def test_dropout_shrinks_with_the_model():

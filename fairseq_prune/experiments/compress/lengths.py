@@ -27,7 +27,7 @@ def lengths(
     """
     goal, recipe = plan.asked.goal, plan.recipe
     if goal.max_loss is not None:
-        sparsities = [x for x in recipe.targets if x > plan.before]
+        sparsities = recipe.tries(plan.before)
     elif goal.max_bytes is not None:
         sparsities = recipe.sparsities(target(), plan.before)
     else:

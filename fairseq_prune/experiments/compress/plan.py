@@ -172,7 +172,7 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
 
 def _check_goal(asked: Asked, before: float) -> None:
     target = asked.goal.sparsity
-    if target is not None and target <= before:
+    if target is not None and target <= round(before, 4):  # as it is said
         raise PruneError(
             f"--sparsity {target:g} is no more than what {asked.checkpoint} is pruned to already "
             f"({before:.4g}); ask for more, or pack it as it is (fairseq-prune pack)"
