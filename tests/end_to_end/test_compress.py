@@ -243,7 +243,7 @@ def test_no_more_than_so_many_bytes(data, dense, tmp_path):
 def test_a_loss_that_cannot_be_kept_to(data, dense, tmp_path):
     out = tmp_path / "out"
     said = translated(
-        dense, data, out, "--max-loss", "0", "--metric", "perplexity", "--epochs", "1",
+        dense, data, out, "--max-loss", "0", "--metric", "perplexity", "--epochs", "9",
         after=("--lr", "1e-9"), ok=False,
     )  # fmt: skip
     assert "--max-loss 0: pruned to 60% already, it loses" in said and "Traceback" not in said

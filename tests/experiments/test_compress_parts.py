@@ -161,6 +161,25 @@ def test_lengths_that_are_looked_for():
         lengths(plan(Goal(0.9), hours=0.01), never, lambda sparsity: 1.0)
 
 
+def test_rounds_that_a_budget_has_no_epochs_for():
+    """Where a loss is given, any round may be the last: none is left out."""
+    loss = Goal(max_loss=1.0)
+    assert lengths(plan(loss, epochs=9), never, never)["epochs"] == [1] * 9
+    with pytest.raises(PruneError, match="--epochs 5: .* has 9 rounds .*; give --epochs 9 or more"):
+        lengths(plan(loss, epochs=5), never, never)
+    with pytest.raises(PruneError, match="--hours 0.2 is enough for 6 epochs, .* give more"):
+        lengths(plan(loss, hours=0.2), never, lambda sparsity: 1.0)
+    found = lengths(plan(loss, trained=1), never, never)
+    assert found["epochs"] == [1] * 9 and found["why"].startswith("9 epochs, as many as there are")
+
+
+def test_no_sparsity_left_to_try():
+    given = plan(Goal(max_loss=1.0))
+    given.before = 0.985
+    with pytest.raises(PruneError, match="nothing left to try: c is pruned to 98.5% already"):
+        lengths(given, never, never)
+
+
 @pytest.mark.parametrize(
     "symbols, words",
     [

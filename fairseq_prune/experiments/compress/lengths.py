@@ -23,11 +23,16 @@ def lengths(
         "sparsities" and "epochs" of the rounds, and "seconds" an update, or None where nothing is
         known of it; "why": how long it is, and why so, in words.
     Raises:
-        PruneError: no epoch fits into the hours.
+        PruneError: the epochs or hours are too few, or no sparsity is left to try.
     """
     goal, recipe = plan.asked.goal, plan.recipe
     if goal.max_loss is not None:
         sparsities = recipe.tries(plan.before)
+        if not sparsities:
+            raise PruneError(
+                f"--max-loss {goal.max_loss:g} has nothing left to try: {plan.asked.checkpoint} is "
+                f"pruned to {100 * plan.before:.4g}% already; give a --sparsity above that"
+            )
     elif goal.max_bytes is not None:
         sparsities = recipe.sparsities(target(), plan.before)
     else:
@@ -37,8 +42,21 @@ def lengths(
         seconds, how = measure(sparsities[-1]), "measured here"
     total, why = _epochs(plan, seconds)
     if goal.max_loss is not None:
-        each = max(1, total // len(sparsities))
-        epochs = [each] * len(sparsities)
+        count = len(sparsities)
+        if total < count and plan.asked.hours is not None:
+            raise PruneError(
+                f"--hours {plan.asked.hours:g} is enough for {_said(total)}, and --max-loss has "
+                f"{count} rounds of one or more; give more --hours"
+            )
+        if total < count and plan.asked.epochs is not None:
+            raise PruneError(
+                f"--epochs {total}: --max-loss has {count} rounds of one or more; give --epochs "
+                f"{count} or more"
+            )
+        if total < count:  # of the checkpoint's own training, which no one asked for
+            total, why = count, f"{_said(count)}, as many as there are sparsities to try"
+        each = total // count
+        epochs = [each] * count
         why += f", {each} a round"
     else:
         sparsities = sparsities[-total:]  # rounds of an epoch at least
