@@ -1,6 +1,8 @@
 """A fairseq plugin of the user's own: schemes, scores, tasks, architectures."""
 
+import glob
 import os
+import sys
 from argparse import Namespace
 from typing import List, Optional
 
@@ -38,6 +40,24 @@ def user_dir_in(words: List[str]) -> Optional[str]:
         if word.startswith("--user-dir="):
             return word.partition("=")[2]
     return None
+
+
+def check_prunes(folder: str) -> None:
+    """Raise PruneError if the plugin there, which is imported, nowhere names this package: of
+    trainings with it as ``--user-dir``, the pruned tasks are not known."""
+    name = os.path.basename(os.path.abspath(folder))
+    if name == __package__:
+        return
+    # fairseq looks for it in more places than one
+    for place in getattr(sys.modules.get(name), "__path__", [folder]):
+        for path in glob.iglob(os.path.join(glob.escape(place), "**", "*.py"), recursive=True):
+            with open(path, encoding="utf-8", errors="replace") as f:
+                if __package__ in f.read():
+                    return
+    raise PruneError(
+        f"--user-dir {folder} does not import {__package__}, so that trainings with it cannot "
+        f"prune; add import {__package__} to its __init__.py"
+    )
 
 
 def import_plugin_of(words: List[str], where: str) -> None:

@@ -9,7 +9,7 @@ from fairseq_prune.experiments.commands import shown
 from fairseq_prune.experiments.grid import read_grid
 from fairseq_prune.experiments.points import Point
 from fairseq_prune.pruning import SCORES, PruneError
-from fairseq_prune.user_dir import import_plugin, import_plugin_of
+from fairseq_prune.user_dir import check_prunes, import_plugin, import_plugin_of
 
 
 def test_this_package_is_there_already_wherever_it_is_said_to_lie():
@@ -70,3 +70,15 @@ def test_the_command_of_a_point_names_the_plugin(own_score, tmp_path, folder, to
     command = shown(grid, Point(1, "pruned", "class-blind", 0.5), "out")
     assert command.endswith(f" --user-dir {folder}") == told
     assert command.startswith("fairseq-prune prune dense.pt PRUNED.pt ")
+
+
+def test_one_for_trainings_that_prune_imports_this_package(tmp_path):
+    """In any of its modules."""
+    folder = tmp_path / "plugin_of_another"
+    (folder / "models").mkdir(parents=True)
+    (folder / "__init__.py").write_text("from . import models")
+    with pytest.raises(PruneError, match="plugin_of_another does not import fairseq_prune"):
+        check_prunes(str(folder))
+    (folder / "models" / "__init__.py").write_text("from fairseq_prune import pruning")
+    check_prunes(str(folder))
+    check_prunes("nowhere/fairseq_prune/")

@@ -378,6 +378,17 @@ def test_mistakes(data, dense, tmp_path, options, after, said):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_plugin_that_cannot_prune(data, dense, tmp_path):
+    folder = tmp_path / "plain_plugin"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    options = ("--user-dir", folder, "--epochs", "1", "--dry-run")
+    said = translated(dense, data, tmp_path / "out", *options, ok=False)
+    assert "plain_plugin does not import fairseq_prune" in said and "Traceback" not in said
+    (folder / "__init__.py").write_text("import fairseq_prune")
+    assert f"--user-dir {folder}" in translated(dense, data, tmp_path / "out", *options)
+
+
 def test_wrong_files(data, text, dense, retrained, tmp_path):
     out = tmp_path / "out"
     (tmp_path / "none.pt").write_bytes(b"no checkpoint")

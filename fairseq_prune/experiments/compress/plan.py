@@ -15,6 +15,7 @@ from ...checkpoints.reading import read_checkpoint
 from ...checkpoints.task_of import config_of, set_up
 from ...checkpoints.weights import find_record
 from ...pruning import PruneError, masks_of, sparsity
+from ...user_dir import check_prunes
 from ..recipes import Recipe, find_recipe
 from ..rounds import RoundsPlan
 from ..settings import Settings
@@ -122,6 +123,8 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
     asked.check()
     recipe = find_recipe(asked.recipe)
     check_given(list(asked.options))
+    if asked.user_dir:
+        check_prunes(asked.user_dir)
     given = with_twins(list(asked.options))
     asked = dataclasses.replace(asked, options=tuple(given))
     state = read_checkpoint(asked.checkpoint)
