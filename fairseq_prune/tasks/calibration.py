@@ -120,8 +120,9 @@ class _Step:
         with self._statistic.watching(self._chosen):
             _, size, _ = self._step(batch, self._model, self._criterion, self, self._update)
         by = self._scale * max(float(size), 1.0)
+        # in place: a second gradient of everything would be as large as the model
         return {
-            name: parameter.grad.float() / by
+            name: parameter.grad.float().div_(by)
             for name, parameter in self._chosen.items()
             if parameter.grad is not None
         }

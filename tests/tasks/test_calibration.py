@@ -260,3 +260,14 @@ def test_sets_that_are_not_there(task, model, criterion, tmp_path):
     task.datasets["none"] = LanguagePairDataset([], numpy.array([]), words, [], numpy.array([]))
     with pytest.raises(PruneError, match="there is no sentence in none to calibrate with; name an"):
         found_by(task, model, criterion, how=Calibration("none"))
+
+
+def test_gradients_are_not_held_twice(task, model, criterion):
+    named = dict(model.named_parameters())
+
+    class Places(SquaredGradients):
+        def take(self, name, gradient):
+            assert gradient.data_ptr() == named[name].grad.data_ptr()
+            super().take(name, gradient)
+
+    assert found_by(task, model, criterion, Places)
