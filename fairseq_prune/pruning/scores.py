@@ -3,7 +3,7 @@
 import inspect
 from dataclasses import replace
 from functools import partial
-from typing import Dict
+from typing import Callable, Dict, Union
 
 from .errors import PruneError
 from .fisher import ADAM, FISHER, TAYLOR
@@ -55,11 +55,10 @@ def find_score(name: str, flags: str = "--prune-") -> Score:
             raise PruneError(f"{flags}score {name}: {_usage(plain, known)}")
         kind = type(known[key])
         try:
-            given[key] = kind(value)
-        except ValueError:
-            raise PruneError(
-                f"{flags}score {name}: {key} is to be a number, such as {known[key]}"
-            ) from None
+            given[key] = _PARSERS[kind](value)
+        except (ValueError, KeyError):
+            wanted = "true or false" if kind is bool else f"a number, such as {known[key]}"
+            raise PruneError(f"{flags}score {name}: {key} is to be {wanted}") from None
         if kind is str:  # all of these are regular expressions
             check_pattern(value, f"{flags}score {plain}: {key}")
         if kind is float and not 0 <= given[key] < float("inf"):
@@ -69,9 +68,31 @@ def find_score(name: str, flags: str = "--prune-") -> Score:
 
 
 def _options_of(score: Score) -> Dict[str, object]:
-    """The options of a score, and their defaults."""
+    """The options of a score, and their defaults; what no word can spell is none."""
     parameters = inspect.signature(score.scorers).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty}
+    return {p.name: p.default for p in parameters if type(p.default) in _PARSERS}
+
+
+def _number_or_word(value: str) -> Union[int, float, str, None]:
+    """What is given where the default is None; that says nothing of its type."""
+    if value == "None":  # as the usage spells it
+        return None
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            pass
+    return value
+
+
+#: By the type of the default, from the word that is given to the value.
+_PARSERS: Dict[type, Callable[[str], object]] = {
+    bool: lambda value: {"true": True, "false": False}[value.lower()],
+    int: int,
+    float: float,
+    str: str,
+    type(None): _number_or_word,
+}
 
 
 def _usage(plain: str, known) -> str:

@@ -124,6 +124,25 @@ def test_options_reach_the_score():
     assert all(torch.equal(found[n], scores_of(scorers[n], w)) for n, w in weights().items())
 
 
+def test_options_of_ones_own_score_are_of_any_plain_type(monkeypatch):
+    taken = {}
+
+    def scorers(inputs, fast=True, slow=False, limit=None, where=None, by=None, odd=()):
+        taken.update(fast=fast, slow=slow, limit=limit, where=where, by=by, odd=odd)
+        return {}
+
+    monkeypatch.setitem(SCORES, "own", Score(scorers))
+    find_score("own:fast=False,slow=true,limit=3,where=x,by=0.5").scorers(Inputs({}, {}))
+    assert taken == dict(fast=False, slow=True, limit=3, where="x", by=0.5, odd=())
+    assert type(taken["limit"]) is int and taken["fast"] is False
+    find_score("own:limit=None").scorers(Inputs({}, {}))
+    assert taken["limit"] is None
+    with pytest.raises(PruneError, match="score own:fast=0: fast is to be true or false$"):
+        find_score("own:fast=0")
+    with pytest.raises(PruneError, match="give options of own as in own:fast=True,.*by=None$"):
+        find_score("own:odd=1")
+
+
 class Ones(Statistic):
     def of_gradient(self, gradient):
         return torch.ones_like(gradient)
