@@ -9,7 +9,7 @@ from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import aliases_in, find_record, prunable_weights
 from ..checkpoints.writing import write_text
 from ..models.weight_classes import fairseq_classes
-from ..pruning import PruneError, check_request
+from ..pruning import PruneError, check_request, method_in
 from .diagonal import diagonals
 from .loading import batches_of, load_model
 from .magnitudes import magnitudes
@@ -66,7 +66,7 @@ def report(
         "checkpoint": checkpoint,
         "pruned": pruned,
         "sparsity": record["sparsity"] if pruned else sparsity,
-        "scheme": record["scheme"] if pruned else method,
+        "scheme": method_in(record) if pruned else method,
         "redundancy": tables,
         "diagonals": diagonals(found),
         "magnitudes": magnitudes(

@@ -4,7 +4,7 @@ from typing import List
 
 from ..checkpoints.inspect_file import inspect_checkpoint
 from ..models.weight_classes import GATES
-from ..pruning import score_in, table, thresholds
+from ..pruning import method_in, table, thresholds
 from .say import say, say_json
 from .selection import add_selection, check_selection
 
@@ -34,9 +34,7 @@ def inspection(found) -> List[str]:
     """The lines that ``inspect`` prints for people."""
     how = [f"mask: {found['mask']}"]
     if found["scheme"]:
-        usual = found["score"] == score_in({"scheme": found["scheme"]})
-        by = "" if usual else f" by {found['score']}"
-        how.append(f"{found['scheme']}{by} to {found['target_sparsity']:g}")
+        how.append(f"{method_in(found)} to {found['target_sparsity']:g}")
         how.append(thresholds(found["threshold"]))
     lines = [
         f"{found['checkpoint']}: {found['bytes']:,} bytes, {found['parameters']:,} parameters, "

@@ -3,7 +3,7 @@
 import argparse
 
 from ..analysis.report import report
-from ..pruning import check_request
+from ..pruning import PruneError, check_request
 from .choice import add_choice, add_samples, choice_of, chooser
 from .quiet import quiet_libraries
 from .say import say
@@ -45,6 +45,11 @@ def run_report(args) -> None:
     check_request("class-blind", args.breakdown_sparsity, flags="--breakdown-")
     # --subset is what perplexity is measured on
     choice = choice_of(argparse.Namespace(**{**vars(args), "data": None, "subset": None}))
+    if choice.needs_data and args.data is None:
+        raise PruneError(
+            f"--score {choice.score} looks at data; give DATA, a folder of binarised data, after "
+            f"{args.source}"
+        )
     choose = chooser(args, choice, args.source, args.sparsity)
     quiet_libraries()
     found = report(

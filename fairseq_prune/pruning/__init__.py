@@ -22,6 +22,7 @@ from .record import (
     keep_thresholds,
     make_record,
     masks_of,
+    method_in,
     score_in,
 )
 from .schedule import (
@@ -92,6 +93,7 @@ __all__ = [
     "make_schedule",
     "masks_of",
     "members",
+    "method_in",
     "pack",
     "printable",
     "prune",

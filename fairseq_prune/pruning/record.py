@@ -44,6 +44,13 @@ def score_in(record: Mapping[str, Any]) -> str:
         return DEFAULT_SCORE
 
 
+def method_in(record: Mapping[str, Any]) -> str:
+    """In words, what its masks were chosen by: the scheme, and a score that is not the usual."""
+    score = score_in(record)
+    usual = score == score_in({"scheme": record["scheme"]})
+    return record["scheme"] if usual else f"{record['scheme']} by {score}"
+
+
 def keep_thresholds(result: Pruned, before: Mapping[str, Any]) -> Pruned:
     """``result`` with the thresholds of the record ``before`` where nothing more was pruned.
 

@@ -8,6 +8,7 @@ from fairseq_prune.analysis.diagonal import diagonals
 from fairseq_prune.analysis.magnitudes import magnitudes
 from fairseq_prune.analysis.matrices import matrices
 from fairseq_prune.analysis.redundancy import redundancy
+from fairseq_prune.cli.main import main
 from fairseq_prune.pruning import apply_, make_record, prune
 
 N = 6
@@ -149,3 +150,20 @@ def test_density_map(shape, grid):
                 c * shape[1] // columns : (c + 1) * shape[1] // columns,
             ]
             assert float(cells[r, c]) == pytest.approx(float(part.float().mean()))
+
+
+@pytest.mark.parametrize("score, by", [("magnitude", ""), ("lamp", " by lamp")])
+def test_a_page_names_the_score_that_is_not_usual(state, tmp_path, score, by):
+    pytest.importorskip("matplotlib")
+    source, out = str(tmp_path / "p.pt"), str(tmp_path / "out")
+    torch.save(state, source)
+    main(["prune", source, source, "--sparsity", "0.9", "--score", score])
+    main(["report", source, "--out", out])
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f"p.pt: pruned class-blind{by} to 90%." in page
+
+
+def test_a_report_by_data_asks_for_them_as_it_takes_them():
+    said = "^fairseq-prune: error: --score fisher looks at data; give DATA, .* after dense.pt$"
+    with pytest.raises(SystemExit, match=said):
+        main(["report", "dense.pt", "--out", "o", "--score", "fisher"])
