@@ -325,8 +325,8 @@ class TestScoresOfOnesOwn:
             "pruned_translation", "--optimizer", "pruned_sgd", "--lr", "0.5", "--max-update", "2",
         ]  # fmt: skip
         said = run(
-            "fairseq-prune", "iterate", "--from", dense, "--out", tmp_path / "out", "--user-dir",
-            own, *asked, "--rewind", rewind, *more, "--", *command, env={"FORK_SERVER": server()},
+            "fairseq-prune", "iterate", "--from", dense, "--out", tmp_path / "out", *asked,
+            "--rewind", rewind, *more, "--", *command, env={"FORK_SERVER": server()},
         )  # fmt: skip
         for r, x in ((1, 1 - 0.2**0.5), (2, 0.8)):
             path = last(tmp_path / "out" / f"round{r}")
