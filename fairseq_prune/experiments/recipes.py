@@ -41,7 +41,7 @@ class Recipe:
     """How a checkpoint is pruned and retrained, in rounds.
 
     Attributes:
-        about: what it is, in a sentence.
+        about: what it is, in a sentence, but for the teacher.
         scheme, score, steps: of each round's pruning, as of ``fairseq-prune prune``.
         on_the_way: sparsities of the rounds before the last, as far as they are below the target.
         epochs_of: epochs of all rounds together, in units of the checkpoint's own training.
@@ -67,6 +67,14 @@ class Recipe:
     schedule: Schedule = linear
     average: int = 3
     targets: Tuple[float, ...] = (0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98)
+
+    def said(self, taught: bool) -> str:
+        """What was done by it.
+
+        Args:
+            taught: whether with a teacher, which not every model can have.
+        """
+        return f"{self.about} with{'' if taught else 'out'} the dense model as teacher"
 
     def sparsities(self, target: float, before: float = 0.0) -> List[float]:
         """After each round.
@@ -98,10 +106,10 @@ class Recipe:
 RECIPES: Dict[str, Recipe] = {
     "rounds": Recipe(
         "prunes by the Kronecker-factored Fisher matrix, all classes together, in rounds to 65%, "
-        "80%, 90% and the target, each retrained with the dense model as teacher"
+        "80%, 90% and the target, each retrained"
     ),
     "magnitude": Recipe(
-        "prunes by magnitude in one round, as See et al. 2016, and retrains without a teacher",
+        "prunes by magnitude in one round, as See et al. 2016, and retrains",
         scheme="class-uniform",
         score="magnitude",
         on_the_way=(),

@@ -102,7 +102,7 @@ def test_all_of_it(data, dense, done):
         assert (out / name).stat().st_size > 0
     text = (out / "card.md").read_text()
     assert f"{card['sizes']['packed']:,}" in text and "fairseq-prune compress" in text
-    assert "seed:12345" in text
+    assert "seed:12345" in text and "each retrained with the dense model as teacher" in text
 
 
 def test_the_rounds_learn_from_the_dense_model_with_its_options(data, dense, done):
@@ -230,6 +230,7 @@ def test_no_more_than_so_many_bytes(data, dense, tmp_path):
     said = translated(dense, data, out, "--max-bytes", "60kB", *options)
     size = (out / "model.packed").stat().st_size
     # the configuration, a third of so small a file, is somewhat smaller than was allowed for
+    assert card_of(out)["about"].endswith("retrains without the dense model as teacher")
     assert 50_000 < size <= 60_000 and f"{size:,}" in said
     for given, words in (
         ("1kB", "no sparsity up to 99% packs"), ("10MB", "as it is; fairseq-prune pack does it"),
@@ -376,6 +377,13 @@ def test_mistakes(data, dense, tmp_path, options, after, said):
     output = compress(dense, data, tmp_path / "out", *generate, *options, after=after, ok=False)
     assert said in output and "Traceback" not in output
     assert not (tmp_path / "out").exists()
+
+
+def test_it_says_why_there_is_no_teacher(data, dense, tmp_path):
+    options = (dense, data, tmp_path / "out", "--epochs", "1", "--dry-run")
+    said = translated(*options, after=("--criterion", "cross_entropy"))
+    assert f"no round has {dense} as teacher: --criterion is given after --" in said
+    assert "--teacher" not in said and "no round has" not in translated(*options)
 
 
 def test_a_plugin_that_cannot_prune(data, dense, tmp_path):

@@ -5,9 +5,11 @@ import os
 from types import SimpleNamespace
 
 import pytest
+from fairseq.modules import AdaptiveSoftmax
+from torch import nn
 
 from fairseq_prune.experiments.compress.asked import Asked
-from fairseq_prune.experiments.compress.base import dropout_words, scaled, with_twins
+from fairseq_prune.experiments.compress.base import dropout_words, no_teacher, scaled, with_twins
 from fairseq_prune.experiments.compress.decode import usual_words
 from fairseq_prune.experiments.compress.folder import Folder
 from fairseq_prune.experiments.compress.goal import Goal, bytes_of, goal_of
@@ -102,6 +104,21 @@ def test_optimizers_become_their_twins(given, expected):
     assert with_twins(given) == expected
     with pytest.raises(PruneError, match="--optimizer composite has no pruned_composite"):
         with_twins(["--optimizer", "composite"])
+
+
+def test_who_cannot_be_a_teacher():
+    words = SimpleNamespace(criterion="label_smoothed_cross_entropy")
+    model, own = nn.Linear(1, 1), ["--criterion", "cross_entropy"]
+    adaptive = nn.Sequential(AdaptiveSoftmax(9, 4, [4], 0.0))
+    assert no_teacher(words, ["--lr", "1"], model) is None
+    assert "given after --" in no_teacher(words, own, model)
+    assert "--criterion ctc, which" in no_teacher(SimpleNamespace(criterion="ctc"), [], model)
+    assert "adaptive softmax" in no_teacher(words, [], adaptive)
+
+
+def test_what_a_recipe_did_has_the_teacher_only_where_there_is_one():
+    assert RECIPES["rounds"].said(True).endswith("each retrained with the dense model as teacher")
+    assert "retrained without the dense model as" in RECIPES["rounds"].said(False)
 
 
 def test_recipes_are_known_by_name():

@@ -118,17 +118,26 @@ def scaled(dropouts: List[str], factor: float) -> List[str]:
     return [word for option, value in pairs for word in (option, f"{float(value) * factor:.3g}")]
 
 
+def no_teacher(settings: Settings, given: List[str], model: nn.Module) -> Optional[str]:
+    """Why the checkpoint cannot be the teacher; None: it can."""
+    if _has("--criterion", given):
+        return "--criterion is given after --"
+    if settings.criterion not in OF_WORDS:
+        return f"--criterion {settings.criterion}, which it was trained with, has no place for it"
+    if isinstance(model, FairseqMultiModel):
+        return "each pair of languages has a model of its own, and a teacher is one"
+    if any(isinstance(module, AdaptiveSoftmax) for module in model.modules()):
+        return "an adaptive softmax does not give the distribution that is learnt from"
+    return None
+
+
 def criterion_words(
-    settings: Settings, recipe: Recipe, given: List[str], model: nn.Module
+    settings: Settings, recipe: Recipe, given: List[str], taught: bool
 ) -> List[str]:
-    """The criterion, with the checkpoint as teacher where it can be one."""
+    """The criterion, with the checkpoint as teacher if it is ``taught`` by it."""
     if _has("--criterion", given):
         return []
-    learnt = settings.criterion in OF_WORDS
-    # each pair of languages has a model of its own there, and a teacher is one
-    several = isinstance(model, FairseqMultiModel)
-    adaptive = any(isinstance(module, AdaptiveSoftmax) for module in model.modules())
-    if learnt and recipe.teacher_weight and not several and not adaptive:
+    if taught:
         return [
             "--criterion", "distillation", "--teacher", os.path.abspath(settings.path),
             "--teacher-weight", f"{recipe.teacher_weight:g}",

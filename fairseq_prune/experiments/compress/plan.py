@@ -21,7 +21,15 @@ from ..rounds import RoundsPlan
 from ..settings import Settings
 from ..training_options import parse_training, training_words
 from .asked import Asked
-from .base import base_words, check_given, criterion_words, dropout_words, scaled, with_twins
+from .base import (
+    base_words,
+    check_given,
+    criterion_words,
+    dropout_words,
+    no_teacher,
+    scaled,
+    with_twins,
+)
 from .updates import updates_per_epoch
 
 DISTILLATION = "distillation"
@@ -48,6 +56,8 @@ class Plan:
         trained: epochs of the checkpoint's own training; None: it does not say.
         seconds: an update should take, by those of the checkpoint's own training; None: it does
             not say.
+        taught: whether the checkpoint is the teacher.
+        untaught: why it is not, though by the recipe it were.
     """
 
     asked: Asked
@@ -63,6 +73,8 @@ class Plan:
     updates: int
     trained: Optional[int]
     seconds: Optional[float]
+    taught: bool
+    untaught: Optional[str]
 
     @property
     def metric(self) -> str:
@@ -147,7 +159,9 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
         )
     gpus = 0 if asked.cpu else torch.cuda.device_count()
     base = base_words(settings, given, asked.user_dir, not gpus)
-    base += criterion_words(settings, recipe, given, model)
+    untaught = no_teacher(settings, given, model) if recipe.teacher_weight else None
+    taught = bool(recipe.teacher_weight) and untaught is None
+    base += criterion_words(settings, recipe, given, taught)
     base += ["--valid-subset", valid] if asked.valid else []
     scheduled = not any(word.split("=")[0] == "--lr-scheduler" for word in given)
     shown = recipe.schedule(1.0, 1, 1) if scheduled else []
@@ -168,7 +182,9 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
         lr=_peak(settings, recipe, given, command),
         updates=updates_per_epoch(command, asked.checkpoint),
         trained=_epochs(extra.get("train_iterator") or {}),
-        seconds=_seconds(state, extra, "--teacher" in base and settings.criterion != DISTILLATION),
+        seconds=_seconds(state, extra, taught and settings.criterion != DISTILLATION),
+        taught=taught,
+        untaught=untaught,
     )
     return plan, task
 

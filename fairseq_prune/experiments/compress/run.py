@@ -32,7 +32,7 @@ def dry_run(asked: Asked, say: Say) -> List[str]:
     Raises:
         PruneError: see ``compress``.
     """
-    plan, _, _ = _prepared(asked)
+    plan, _, _ = _prepared(asked, say)
     Folder(asked.out, asked.noted())  # whether the folder is another plan's
     with open(os.devnull, "rb") as lock:
         found = _lengths(plan, say, lock.fileno())
@@ -57,7 +57,7 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
         PruneError: an option makes no sense, the folder is of another plan or in use, a file
             cannot be read or written, a training failed, or the goal cannot be reached.
     """
-    plan, decoder, dictionaries = _prepared(asked)
+    plan, decoder, dictionaries = _prepared(asked, say)
     Folder(asked.out, asked.noted())  # before anything is made
     with folder_lock(asked.out, "compress") as lock:
         folder = Folder(asked.out, asked.noted())
@@ -90,7 +90,7 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
             "data": asked.data,
             "argv": argv,
             "recipe": asked.recipe,
-            "about": plan.recipe.about,
+            "about": plan.recipe.said(plan.taught),
             "metric": plan.metric,
             "max_loss": asked.goal.max_loss,
             "losses": kept["losses"],
@@ -111,9 +111,11 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
         return write_card(content, model, asked.out)
 
 
-def _prepared(asked: Asked) -> Tuple[Plan, Decoder, Dictionaries]:
+def _prepared(asked: Asked, say: Say) -> Tuple[Plan, Decoder, Dictionaries]:
     """What is looked at before anything is done."""
     plan, task = make_plan(asked)
+    if plan.untaught:
+        say(f"no round has {asked.checkpoint} as teacher: {plan.untaught}")
     words = asked.generate
     if words is None:
         words = () if plan.is_lm else usual_words(task)
