@@ -37,16 +37,16 @@ DENSE = """
     --lr-decay-start 2 --lr-decay-every 0.25
 """
 RETRAIN = """
-    --task pruned_translation --optimizer pruned_adam --lr 0.004 --max-epoch 2
-    --lr-decay-start 1 --lr-decay-every 0.25
+    --task pruned_translation --optimizer pruned_adam --lr 0.004 --max-epoch 1
+    --lr-epoch-updates 234 --lr-decay-start 0.5 --lr-decay-every 0.125
 """
 SEARCH = "--beam 5 --batch-size 100 --remove-bpe sentencepiece"
 GENERATE = f"""
     --user-dir fairseq_prune {SEARCH} --required-batch-size-multiple 1 --scoring sacrebleu --cpu
     --num-workers 0
 """
-#: Rounds to 65%, 80% and 90%, an epoch each.
-COMPRESS = "--sparsity 0.9 --epochs 3 --test test --cpu"
+#: Rounds to 65% and 80%, an epoch each.
+COMPRESS = "--sparsity 0.8 --epochs 2 --test test --cpu"
 
 
 class Step:
