@@ -45,9 +45,9 @@ def user_dir_in(words: List[str]) -> Optional[str]:
 def check_prunes(folder: str) -> None:
     """Raise PruneError if the plugin there, which is imported, nowhere names this package: of
     trainings with it as ``--user-dir``, the pruned tasks are not known."""
-    name = os.path.basename(os.path.abspath(folder))
-    if name == __package__:
+    if is_this_package(folder):
         return
+    name = os.path.basename(os.path.abspath(folder))
     # fairseq looks for it in more places than one
     for place in getattr(sys.modules.get(name), "__path__", [folder]):
         for path in glob.iglob(os.path.join(glob.escape(place), "**", "*.py"), recursive=True):
