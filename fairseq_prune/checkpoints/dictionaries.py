@@ -5,8 +5,8 @@ from typing import Any, Dict, Iterable, Mapping, Optional
 
 from fairseq.data import Dictionary
 
+from ..packed.container import is_packed
 from ..pruning import PruneError
-from .packed.container import is_packed
 from .packed.packed_model import DICTIONARIES_KEY
 from .weights import find_record
 

@@ -13,12 +13,12 @@ import torch
 from fairseq import checkpoint_utils
 from fairseq.trainer import Trainer
 
+from ..packed.container import is_packed
 from .being_read import BeingRead
 from .confine import confine
 from .encoders import leave_out_encoders
 from .form import check_form, is_bare
 from .lazy import LazyTensor, MappedTensor
-from .packed.container import is_packed
 from .packed.packed_model import PackedModel
 from .reading import (
     TAKES_SAFE_TYPES,

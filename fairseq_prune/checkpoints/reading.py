@@ -7,9 +7,9 @@ from typing import Any, Dict
 
 import torch
 
+from ..packed.container import is_packed
 from ..pruning import PruneError
 from .form import check_form
-from .packed.container import is_packed
 from .packed.packed_model import PackedModel
 from .restricted_pickle import RestrictedPickle
 from .safe_types import SAFE_TYPES

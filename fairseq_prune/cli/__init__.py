@@ -1,3 +1,1 @@
-"""The command line."""
-
-from .. import plugin  # noqa: F401  (all is registered before)
+"""The command line. A verb's module is imported when the verb is used."""

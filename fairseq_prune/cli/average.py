@@ -7,7 +7,6 @@ from .say import say
 def add_to(verbs) -> None:
     verb = verbs.add_parser(
         "average",
-        help="average checkpoints that share a mask",
         description="Write the mean of the models in the checkpoints IN to OUT. All must have "
         "the same mask (or none), which OUT keeps.",
     )

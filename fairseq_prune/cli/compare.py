@@ -13,7 +13,6 @@ from .say import say, say_json
 def add_to(verbs) -> None:
     verb = verbs.add_parser(
         "compare",
-        help="decode with each runtime",
         description="Translate a subset of DATA with each --prune-runtime and say how fast each "
         "is, its BLEU, and how many translations differ from those of the first.",
     )

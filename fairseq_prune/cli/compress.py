@@ -11,7 +11,6 @@ from .say import say, say_json, say_progress
 def add_to(verbs) -> None:
     verb = verbs.add_parser(
         "compress",
-        help="from a trained checkpoint to a small one, in one command",
         usage="fairseq-prune compress CKPT DATA --out DIR [options] [-- OPTIONS of fairseq-train]",
         description="Prune the model of CKPT in rounds, retrain it in each with CKPT as teacher, "
         "pack it, and hold it against CKPT. The options of its training are read from CKPT; those "

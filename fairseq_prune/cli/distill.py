@@ -7,7 +7,6 @@ from .say import say, say_json, say_progress
 def add_to(verbs) -> None:
     verb = verbs.add_parser(
         "distill",
-        help="have a model translate the training set, for others to learn from",
         description="Write folder DIR, for fairseq-train: DATA with the translations of CKPT, the "
         "teacher, for the targets of the training set (sequence-level distillation: Kim and Rush "
         "2016). They are the decoder's numbers of words, <unk> too. Sentences that are too long "

@@ -12,7 +12,6 @@ from .say import say, say_json
 def add_to(verbs) -> None:
     verb = verbs.add_parser(
         "factorize",
-        help="make a language model's matrices of smaller ones",
         description="Factorize matrices of the pruned_lstm_lm in IN, those that are given a rank, "
         "and write it to OUT, ready to score, prune or retrain: fairseq-train "
         "--finetune-from-model OUT with the architecture, --factorization and ranks of OUT. "

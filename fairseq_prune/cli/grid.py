@@ -11,7 +11,6 @@ from .say import say, say_progress
 def add_to(verbs) -> None:
     verb = verbs.add_parser(
         "grid",
-        help="run experiments over schemes, sparsities and seeds, and draw what they show",
         description="Make the points that CONFIG asks for: prune, retrain, train sparse from the "
         "start or prune in rounds; score each. DIR/results.jsonl gets a line a point, "
         "DIR/grid.html shows them. Interrupted, the same command goes on where it was.",

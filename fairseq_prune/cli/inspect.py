@@ -12,7 +12,6 @@ from .selection import add_selection, check_selection
 def add_to(verbs) -> None:
     verb = verbs.add_parser(
         "inspect",
-        help="say what a checkpoint holds",
         description="Weight classes, sizes, sparsity, threshold and density by gate.",
     )
     verb.add_argument("source", metavar="CKPT", help="fairseq checkpoint to read")

@@ -17,7 +17,6 @@ from .selection import add_selection, check_selection
 def add_to(verbs) -> None:
     verb = verbs.add_parser(
         "iterate",
-        help="prune and retrain in rounds, with rewinding",
         usage="fairseq-prune iterate --from CKPT --out DIR --sparsity X --rounds N [options] "
         "-- fairseq-train DATA ...",
         description="Prune CKPT a little, retrain it with the training command after --, and so "

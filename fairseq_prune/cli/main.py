@@ -3,27 +3,30 @@
 import argparse
 import contextlib
 import sys
+from importlib import import_module
 from typing import List, Optional
 
-from ..pruning import PruneError
-from ..user_dir import import_plugin
-from . import (
-    average,
-    compare,
-    compress,
-    distill,
-    factorize,
-    grid,
-    inspect,
-    iterate,
-    methods,
-    pack,
-    prune,
-    report,
-)
+from ..errors import PruneError
 from .say import say_progress
 from .signals import Interruption, interruptible
 from .unknown_options import check_options, takes_options
+
+#: Each verb, the module of its name, and what it does: importing all of them takes seconds.
+VERBS = {
+    "compress": "from a trained checkpoint to a small one, in one command",
+    "prune": "prune a checkpoint",
+    "factorize": "make a language model's matrices of smaller ones",
+    "inspect": "say what a checkpoint holds",
+    "pack": "store a model in few bytes",
+    "unpack": "make a checkpoint of a packed model",
+    "compare": "decode with each runtime",
+    "iterate": "prune and retrain in rounds, with rewinding",
+    "distill": "have a model translate the training set, for others to learn from",
+    "average": "average checkpoints that share a mask",
+    "report": "show where the redundancy is: a page with figures, and the numbers as JSON",
+    "grid": "run experiments over schemes, sparsities and seeds, and draw what they show",
+    "methods": "compress a language model in several ways and compare them",
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -32,8 +35,8 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, **kwargs):
         super().__init__(allow_abbrev=False, **kwargs)
 
-    def parse_args(self, args=None, namespace=None):
-        words = sys.argv[1:] if args is None else list(args)
+    def parse_args(self, args, namespace=None):
+        words = list(args)
         check_options(self.verbs, words)
         # argparse would give options after the last argument of a verb to its rest, too
         takes_after = bool(words) and takes_options(self.verbs.get(words[0]))
@@ -44,19 +47,23 @@ class _Parser(argparse.ArgumentParser):
         return found
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(words: List[str]) -> argparse.ArgumentParser:
+    """
+    Args:
+        words: what will be parsed; only the verb among them gets its options.
+    """
     parser = _Parser(
         prog="fairseq-prune", description="Prune fairseq models and look at what was pruned."
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     parser.verbs = verbs.choices
-    for verb in (
-        compress, prune, factorize, inspect, pack, compare, iterate, distill, average, report, grid,
-        methods,
-    ):  # fmt: skip
-        verb.add_to(verbs)
-    for verb in verbs.choices.values():
-        verb.add_argument(
+    used = next((word for word in words if word in VERBS), None)
+    for name, does in VERBS.items():
+        if name != used:
+            verbs.add_parser(name, help=does)
+            continue
+        import_module(f".{name}", __package__).add_to(verbs)
+        verbs.choices[name].add_argument(
             "--user-dir",
             metavar="DIR",
             help="folder of a fairseq plugin of your own to import first, with its schemes, "
@@ -66,9 +73,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Optional[List[str]] = None) -> None:
-    args = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    args = build_parser(words).parse_args(words)
     try:
         if args.user_dir is not None:
+            from ..user_dir import import_plugin  # which needs fairseq
+
             import_plugin(args.user_dir)
         with interruptible():
             args.run(args)

@@ -20,7 +20,6 @@ from .selection import check_selection
 def add_to(verbs) -> None:
     verb = verbs.add_parser(
         "methods",
-        help="compress a language model in several ways and compare them",
         description="Make the models that CONFIG asks for: trained, pruned, retrained, factorized, "
         "quantized, or several of these; pack each; print its parameters, bytes, perplexity, and "
         "the words a second that it reads on the CPU. DIR/methods.json and DIR/methods.md get the "

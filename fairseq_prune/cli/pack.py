@@ -1,4 +1,4 @@
-"""``fairseq-prune pack`` and ``unpack``: small files."""
+"""``fairseq-prune pack``: small files."""
 
 from dataclasses import asdict
 from typing import Optional
@@ -6,7 +6,6 @@ from typing import Optional
 from ..checkpoints.dictionaries import check_dictionaries, find_dictionaries, fingerprints
 from ..checkpoints.in_fairseq import mapped_checkpoints
 from ..checkpoints.packed.pack_file import Packed, pack_checkpoint
-from ..checkpoints.packed.unpack_file import unpack_file
 from ..checkpoints.packed.values_code import VALUES
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.task_of import config_of, set_up
@@ -14,46 +13,29 @@ from ..pruning import PruneError
 from .quiet import quiet_libraries
 from .say import say, say_json
 
-#: What fairseq's own checkpoints need there, too.
-ALONE = (
-    "fairseq without this plugin loads it like its own checkpoints, none of which torch 2.6 and "
-    "later reads unless TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 is set: for files that you trust, "
-    "since a checkpoint may then run code"
-)
-
 
 def add_to(verbs) -> None:
-    pack = verbs.add_parser(
+    verb = verbs.add_parser(
         "pack",
-        help="store a model in few bytes",
         description="Write the model in CKPT to OUT: the mask compressed, the weights that are "
         "kept, the configuration. No bit is lost unless --values says so. fairseq-generate "
         "--path takes OUT as it is, with --user-dir fairseq_prune.",
     )
-    pack.add_argument("source", metavar="CKPT", help="fairseq checkpoint to read")
-    pack.add_argument("target", metavar="OUT", help="packed file to write")
-    pack.add_argument(
+    verb.add_argument("source", metavar="CKPT", help="fairseq checkpoint to read")
+    verb.add_argument("target", metavar="OUT", help="packed file to write")
+    verb.add_argument(
         "--values",
         default="exact",
         help="exact: every bit (default); fp16; int8, with a scale for each output channel. "
         "Of matrices; biases and norms stay as they are",
     )
-    pack.add_argument(
+    verb.add_argument(
         "--data",
         metavar="DIR",
         help="folder with the dictionaries, to be recognised later (default: the one trained on)",
     )
-    pack.add_argument("--json", action="store_true", help="print JSON")
-    pack.set_defaults(run=run_pack)
-    unpack = verbs.add_parser(
-        "unpack",
-        help="make a checkpoint of a packed model",
-        description="Write the model packed in IN to OUT as an ordinary checkpoint, without "
-        f"optimizer state: {ALONE}.",
-    )
-    unpack.add_argument("source", metavar="IN", help="packed file to read")
-    unpack.add_argument("target", metavar="OUT", help="checkpoint to write")
-    unpack.set_defaults(run=run_unpack)
+    verb.add_argument("--json", action="store_true", help="print JSON")
+    verb.set_defaults(run=run_pack)
 
 
 def run_pack(args) -> None:
@@ -98,8 +80,3 @@ def _sizes(packed: Packed) -> str:
         f"{8 * packed.file_bytes / packed.parameters:.2f} bits a parameter; "
         f"{over:.1f}% above the entropy bound"
     )
-
-
-def run_unpack(args) -> None:
-    unpack_file(args.source, args.target)
-    say(f"wrote {args.target}; {ALONE}")

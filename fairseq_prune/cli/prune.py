@@ -11,7 +11,6 @@ from .selection import add_selection, check_selection
 def add_to(verbs) -> None:
     verb = verbs.add_parser(
         "prune",
-        help="prune a checkpoint",
         description="Prune the model in IN and write it to OUT, ready to decode or retrain.",
     )
     verb.add_argument("source", metavar="IN", help="fairseq checkpoint to read")

@@ -12,7 +12,6 @@ from .say import say
 def add_to(verbs) -> None:
     verb = verbs.add_parser(
         "report",
-        help="show where the redundancy is: a page with figures, and the numbers as JSON",
         description="Analyse CKPT as it is pruned or, if it is dense, as it would be by --scheme, "
         "--score and --sparsity, and write DIR/report.html, report.json and "
         "the figures as PNG and SVG.",

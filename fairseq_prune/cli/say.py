@@ -4,7 +4,7 @@ import json
 import sys
 from typing import Any, Optional, TextIO
 
-from ..pruning import printable
+from ..printable import printable
 
 
 def say(*lines: str, to: Optional[TextIO] = None) -> None:

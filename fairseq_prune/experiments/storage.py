@@ -4,8 +4,8 @@ from typing import Dict, Iterable, Mapping
 
 from torch import Tensor
 
-from ..checkpoints.packed.bound import bound as bound_of
-from ..checkpoints.packed.mask_code import encode_mask
+from ..packed.bound import bound as bound_of
+from ..packed.mask_code import encode_mask
 
 #: Bytes of an fp32 value and of an int32 index.
 VALUE = INDEX = 4

@@ -6,13 +6,13 @@
 ...     apply_(weight, result.masks[name])
 """
 
+from ..errors import PruneError
+from ..printable import printable
 from .describe import describe, table, thresholds
-from .errors import PruneError
 from .floors import NO_FLOORS, USUAL_FLOORS, Floors
 from .magnitude import magnitude
 from .mask import apply_, keep_bits, pack, sparsity, unpack, zero_pruned_
 from .patterns import any_of, check_pattern
-from .printable import printable
 from .prunable import find_prunable
 from .prune import ClassSummary, Pruned, check_not_below, check_reachable, prune
 from .record import (

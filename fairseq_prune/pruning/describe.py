@@ -2,7 +2,7 @@
 
 from typing import Iterable, List, Mapping
 
-from .printable import printable
+from ..printable import printable
 from .prune import Pruned
 from .schemes import score_name
 

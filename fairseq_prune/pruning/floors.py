@@ -9,7 +9,7 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 import torch
 from torch import Tensor
 
-from .errors import PruneError
+from ..errors import PruneError
 from .row_floors import count_rows, row_length, select_above_rows
 from .score import Scorer
 from .weight_classes import members

@@ -12,7 +12,7 @@ from typing import Dict, Mapping, Optional, Tuple
 import torch
 from torch import Tensor
 
-from .errors import PruneError
+from ..errors import PruneError
 from .score import Scorer, score_piece, without_signs
 from .selection import CHUNK, not_finite
 

@@ -3,7 +3,7 @@
 import re
 from typing import Sequence
 
-from .errors import PruneError
+from ..errors import PruneError
 
 #: What means another group when other groups come before it.
 _REFERENCE = re.compile(r"\\[1-9]|\(\?P=|\(\?\(")

@@ -6,7 +6,7 @@ from typing import Dict, Mapping, Optional, Tuple
 import torch
 from torch import Tensor
 
-from .errors import PruneError
+from ..errors import PruneError
 from .floors import NO_FLOORS, USUAL_FLOORS, Floors, check_floors, select_above_floors
 from .mask import zero_pruned_
 from .schemes import Scheme, check_request, find_scheme, score_name

@@ -7,7 +7,7 @@ from typing import Any, Dict, Mapping, Optional
 
 from torch import Tensor
 
-from .errors import PruneError
+from ..errors import PruneError
 from .mask import check_packed, pack, unpack
 from .prune import Pruned
 from .schemes import DEFAULT_SCORE, score_name

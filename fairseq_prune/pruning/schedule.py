@@ -6,7 +6,7 @@ Updates count from the start of the pruning run.
 
 from typing import NamedTuple, Optional, Tuple
 
-from .errors import PruneError
+from ..errors import PruneError
 
 #: By the name that ``--prune-schedule`` takes, each with the options it needs.
 SCHEDULES = {

@@ -12,7 +12,7 @@ from typing import Callable, Dict, Mapping, Optional, Tuple
 
 from torch import Tensor
 
-from .errors import PruneError
+from ..errors import PruneError
 from .n_of_m import read_pattern, select_n_of_m
 from .score import Scorer
 from .scores import find_score

@@ -9,7 +9,7 @@ from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
 import torch
 from torch import Tensor
 
-from .errors import PruneError
+from ..errors import PruneError
 from .statistics import Statistic
 from .weight_classes import members
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Callable, Dict, Union
 
-from .errors import PruneError
+from ..errors import PruneError
 from .fisher import ADAM, FISHER, TAYLOR
 from .kron import KRON
 from .magnitude import LAMP, MAGNITUDE, STANDARDIZED_MAGNITUDE

@@ -13,7 +13,7 @@ from typing import Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
 import torch
 from torch import Tensor
 
-from .errors import PruneError
+from ..errors import PruneError
 from .score import Scorer, score_piece, without_signs
 
 # 1 MB of float32: the temporaries stay in cache, the overhead of a call does not show

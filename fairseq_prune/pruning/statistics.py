@@ -6,7 +6,7 @@ from typing import ContextManager, Dict, Mapping
 import torch
 from torch import Tensor
 
-from .errors import PruneError
+from ..errors import PruneError
 
 
 class Statistic:

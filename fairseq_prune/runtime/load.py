@@ -8,10 +8,10 @@ from fairseq.tasks import FairseqTask
 from omegaconf import open_dict
 from torch import nn
 
-from ..checkpoints.packed.container import is_packed
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.sentences import catchable
 from ..checkpoints.task_of import config_of, set_up, task_name
+from ..packed.container import is_packed
 from ..pruning import PruneError
 from .convert import check_runtime
 

@@ -7,8 +7,8 @@ from fairseq.hub_utils import GeneratorHubInterface
 from omegaconf import open_dict
 
 from ..checkpoints.encoders import ENCODERS, leave_out_encoders
-from ..checkpoints.packed.container import is_packed
 from ..checkpoints.packed.packed_model import PackedModel
+from ..packed.container import is_packed
 from .load import load
 
 

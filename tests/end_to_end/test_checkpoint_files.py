@@ -172,7 +172,7 @@ def mapping_works():
 def import_memory():
     """KiB of memory of its own that a process holds once it has imported the plugin."""
     code = (
-        "import fairseq_prune.cli.main\n"
+        "import fairseq_prune.cli.main, fairseq_prune.cli.prune\n"
         "print([l.split()[1] for l in open('/proc/self/status') if l.startswith('RssAnon')][0])"
     )
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)

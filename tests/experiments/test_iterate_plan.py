@@ -14,7 +14,8 @@ SHAPES = {"encoder.embed_tokens.weight": (9, 6), "decoder.embed_tokens.weight": 
 
 def planned(source, sparsity, rounds):
     words = f"iterate --from {source} --out o --sparsity {sparsity} --rounds {rounds}".split()
-    args = build_parser().parse_args([*words, "--", "fairseq-train"])
+    words += ["--", "fairseq-train"]
+    args = build_parser(words).parse_args(words)
     args.command = args.command[1:]
     return plan_of(args).sparsities
 

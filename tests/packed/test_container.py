@@ -9,8 +9,8 @@ import pytest
 import torch
 from forged import content_of, taken_apart
 
-from fairseq_prune.checkpoints.packed.container import Container
 from fairseq_prune.checkpoints.packed.write_container import Entry, write_container
+from fairseq_prune.packed.container import Container
 from fairseq_prune.pruning import PruneError
 
 ARRAYS = {

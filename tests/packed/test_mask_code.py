@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from fairseq_prune.checkpoints.packed.mask_code import BLOCK, MaskCode, encode_mask
+from fairseq_prune.packed.mask_code import BLOCK, MaskCode, encode_mask
 
 SIZES = (0, 1, 7, 8, 1000, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 5)
 DENSITIES = (0, 0.001, 0.05, 0.2, 0.5, 0.8, 0.95, 1)

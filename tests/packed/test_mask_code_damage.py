@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from fairseq_prune.checkpoints.packed.mask_code import BLOCK, MaskCode, encode_mask
+from fairseq_prune.packed.mask_code import BLOCK, MaskCode, encode_mask
 from fairseq_prune.pruning import PruneError
 
 ROW = struct.Struct("<IIB")

@@ -8,7 +8,7 @@ hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from fairseq_prune.checkpoints.packed.mask_code import MaskCode, encode_mask  # noqa: E402
+from fairseq_prune.packed.mask_code import MaskCode, encode_mask  # noqa: E402
 from fairseq_prune.pruning import PruneError  # noqa: E402
 
 # reproducible, and no example database left in the checkout

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fairseq_prune.checkpoints.packed.mask_code import BLOCK, encode_mask
+from fairseq_prune.packed.mask_code import BLOCK, encode_mask
 
 SIZE = 4 * BLOCK
 #: Bytes a block: its row of the table, and bits that do not fill a byte.

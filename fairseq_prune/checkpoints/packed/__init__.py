@@ -1,1 +1,1 @@
-"""The packed format: a pruned model in little more than its mask's entropy and its values."""
+"""Checkpoints to packed files and back, tensor by tensor."""

@@ -6,13 +6,13 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from torch import Tensor
 
 from ...models.ties import Aliases
+from ...packed.limit import check_claim
 from ...pruning import RECORD_KEY, PruneError
 from ..dictionaries import DICTIONARIES_KEY, find_dictionaries
 from ..reading import read_checkpoint
 from ..stock_names import with_stock_names
 from ..weights import aliases_in, distinct, find_record
 from ..writing import check_writable
-from .limit import check_claim
 from .plain import to_json
 from .values_code import VALUES
 from .write_container import Entry, write_container

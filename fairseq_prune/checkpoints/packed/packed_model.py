@@ -4,9 +4,9 @@ from typing import Any, Dict, Mapping
 
 import torch
 
+from ...packed.container import Container
+from ...packed.limit import check_claim
 from ...pruning import RECORD_KEY, PruneError
-from .container import Container
-from .limit import check_claim
 from .plain import from_json
 from .read_tensor import PackedTensor
 

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...packed.container import ITEM_SIZES, Container, count_of
+from ...packed.mask_code import BLOCK, MaskCode
 from ...pruning import PruneError
-from .container import ITEM_SIZES, Container, count_of
-from .mask_code import BLOCK, MaskCode
 from .plain import bits
 from .values_code import VALUES, dequantize
 from .write_tensor import DTYPES

@@ -9,9 +9,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Tuple
 
+from ...packed.container import FORMAT, ITEM_SIZES, LENGTH, MAX_HEADER, NO_HASH, VERSION, count_of
 from ...pruning import PruneError
 from ..whole_file import whole_file
-from .container import FORMAT, ITEM_SIZES, LENGTH, MAX_HEADER, NO_HASH, VERSION, count_of
 
 
 @dataclass(frozen=True)

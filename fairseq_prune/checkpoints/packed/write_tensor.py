@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...packed.bound import bound
+from ...packed.container import ITEM_SIZES
+from ...packed.mask_code import encode_mask
 from ...pruning import PruneError
-from .bound import bound
-from .container import ITEM_SIZES
-from .mask_code import encode_mask
 from .plain import bits
 from .values_code import VALUES, is_lossy_for, quantize, row_scales, to_half
 from .write_container import Entry

@@ -1,6 +1,6 @@
 """How much larger than its file a model may be: a few bytes must not claim all memory."""
 
-from ...pruning import PruneError
+from ..errors import PruneError
 
 #: Bytes of the model for one of the file. fp32 at 99.9% pruned is about 740.
 LIMIT = 10_000

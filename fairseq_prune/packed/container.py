@@ -13,7 +13,7 @@ from typing import Iterable, List
 
 import numpy as np
 
-from ...pruning import PruneError
+from ..errors import PruneError
 
 FORMAT = "fairseq_prune"
 #: Raised when a file can no longer be read by the version before.

@@ -14,7 +14,7 @@ from typing import Iterator, Tuple
 
 import numpy as np
 
-from ...pruning import PruneError
+from ..errors import PruneError
 
 #: Weights of a block.
 BLOCK = 1 << 17

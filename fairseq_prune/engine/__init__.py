@@ -1,0 +1,1 @@
+"""Translating with packed files: needs numpy alone, and neither torch nor fairseq."""
