@@ -6,6 +6,8 @@ there that hands over to the one in the clone, and nothing else.
 """
 
 import os
+import subprocess
+import sys
 import tempfile
 
 from setuptools import build_meta
@@ -37,6 +39,8 @@ Tag: py3-none-any
 
 def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
     """Write the wheel of an editable install; return its name."""
+    # the engine goes into the clone; where that fails, torch multiplies
+    subprocess.run([sys.executable, "setup.py", "-q", "build_ext", "--inplace"], check=False)
     with tempfile.TemporaryDirectory() as folder:
         info = build_meta.prepare_metadata_for_build_wheel(folder, config_settings)
         name = f"{info[: -len('.dist-info')]}-0.editable-py3-none-any.whl"

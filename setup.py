@@ -1,8 +1,40 @@
 """fairseq-prune: magnitude pruning for fairseq."""
 
+import platform
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
+
+SOURCES = Path("fairseq_prune", "engine", "src")
+
+
+def engine(level: str, *options: str) -> Extension:
+    """The engine for processors of one level, as a library with a C interface.
+
+    Optional: without a compiler everything works, with torch's products.
+    """
+    return Extension(
+        f"fairseq_prune.engine._{level}",
+        [str(SOURCES / "engine.cpp")],
+        depends=[str(path) for path in SOURCES.glob("*.h")],
+        language="c++",
+        extra_compile_args=["-std=c++17", "-O3", "-pthread", "-Wno-psabi", "-g0", *options],
+        extra_link_args=["-pthread"],
+        optional=True,
+    )
+
+
+class BuildEngine(build_ext):
+    """Libraries that know nothing of Python, whose version is not in their names."""
+
+    def get_ext_filename(self, fullname):
+        return fullname.replace(".", "/") + ".so"
+
+
+ENGINES = [engine("base")]
+if platform.machine().lower() in ("x86_64", "amd64"):
+    ENGINES.append(engine("avx2", "-mavx2", "-mfma", "-mf16c"))
 
 setup(
     name="fairseq-prune",
@@ -12,6 +44,8 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["fairseq_prune", "fairseq_prune.*"]),
+    ext_modules=ENGINES,
+    cmdclass={"build_ext": BuildEngine},
     python_requires=">=3.8",
     install_requires=[
         # stock fairseq cannot be imported from Python 3.11 on; fairseq-fixed is the same

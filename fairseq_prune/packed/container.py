@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import struct
-from typing import Iterable, List
+from typing import Iterable, List, Tuple
 
 import numpy as np
 
@@ -128,6 +128,15 @@ class Container:
             digest.update(memoryview(buffer)[:count])
         if digest.hexdigest() != self._hash:
             raise PruneError("its checksum is wrong: it is damaged")
+
+    def place(self, name: str) -> Tuple[int, int]:
+        """Where in the file a tensor begins, and its bytes."""
+        begin, end = self._places[name]
+        return self._begin + begin, end - begin
+
+    def fileno(self) -> int:
+        """The open file's descriptor, there as long as this object."""
+        return self._file.fileno()
 
     def read(self, name: str, start: int = 0, count: int = -1) -> np.ndarray:
         """``count`` items of a tensor (-1: all) from ``start``, as integers of their width.

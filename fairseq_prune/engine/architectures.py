@@ -1,0 +1,111 @@
+"""Which tensor of a model is which part of the engine's."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set
+
+from ..errors import PruneError
+
+
+@dataclass
+class Parts:
+    """What the engine builds a model of.
+
+    Attributes:
+        kind: what ``engine_build`` takes.
+        matrices: name in the engine -> name of the tensor.
+        gates: those of ``matrices`` and ``vectors`` whose rows are the gates of an LSTM.
+        vectors: name in the engine -> names of tensors, which are added up.
+        numbers: options of the architecture.
+    """
+
+    kind: str
+    matrices: Dict[str, str] = field(default_factory=dict)
+    gates: Set[str] = field(default_factory=set)
+    vectors: Dict[str, List[str]] = field(default_factory=dict)
+    numbers: Dict[str, float] = field(default_factory=dict)
+
+
+#: A model's options, and the names of its tensors.
+Options, Names = Mapping[str, Any], Set[str]
+
+
+def parts_of(arch: Optional[str], options: Options, names: Names) -> Parts:
+    """The parts of a model of architecture ``arch``.
+
+    Raises:
+        PruneError: the engine has no such architecture, or not with these options.
+    """
+    for pattern, make in _ARCHITECTURES.items():
+        if arch is not None and re.fullmatch(pattern, arch):
+            return make(options, names)
+    raise PruneError(f"the engine does not know the architecture {arch}")
+
+
+def _pruned_lstm(options: Options, names: Names) -> Parts:
+    parts = Parts("lstm", numbers={"backwards": 1.0})
+    parts.numbers["input_feed"] = float(bool(options.get("decoder_input_feed")))
+    _embeddings(parts, names)
+    _lstm(parts, names, "encoder.{layer}.0", "encoder.lstm", "_l{layer}")
+    _lstm(parts, names, "decoder.{layer}", "decoder.lstm", "_l{layer}")
+    _linear(parts, names, "attention.output", "decoder.attention.output_proj")
+    return parts
+
+
+def _fairseq_lstm(options: Options, names: Names) -> Parts:
+    for option in ("residuals", "adaptive_softmax_cutoff"):
+        _refuse(options, option)
+    parts = Parts("lstm", numbers={"backwards": 0.0, "input_feed": 1.0})
+    _embeddings(parts, names)
+    _lstm(parts, names, "encoder.{layer}.0", "encoder.lstm", "_l{layer}")
+    _lstm(parts, names, "encoder.{layer}.1", "encoder.lstm", "_l{layer}_reverse")
+    _lstm(parts, names, "decoder.{layer}", "decoder.layers.{layer}", "")
+    _linear(parts, names, "attention.query", "decoder.attention.input_proj")
+    _linear(parts, names, "attention.output", "decoder.attention.output_proj")
+    _linear(parts, names, "project_hidden", "decoder.encoder_hidden_proj")
+    _linear(parts, names, "project_cell", "decoder.encoder_cell_proj")
+    _linear(parts, names, "before_softmax", "decoder.additional_fc")
+    return parts
+
+
+def _embeddings(parts: Parts, names: Names) -> None:
+    parts.matrices["source"] = "encoder.embed_tokens.weight"
+    parts.matrices["target"] = parts.matrices["softmax"] = "decoder.embed_tokens.weight"
+    _linear(parts, names, "softmax", "decoder.fc_out")
+
+
+def _lstm(parts: Parts, names: Names, part: str, module: str, suffix: str) -> None:
+    """All layers of an LSTM, where there is one."""
+    layer = 0
+    while True:
+        name, module_name = part.format(layer=layer), module.format(layer=layer)
+        end = suffix.format(layer=layer)
+        if f"{module_name}.weight_ih{end}" not in names:
+            return
+        parts.matrices[f"{name}.input"] = f"{module_name}.weight_ih{end}"
+        parts.matrices[f"{name}.recurrent"] = f"{module_name}.weight_hh{end}"
+        biases = [f"{module_name}.bias_{which}{end}" for which in ("ih", "hh")]
+        if biases[0] in names:
+            parts.vectors[f"{name}.bias"] = biases
+        parts.gates |= {f"{name}.input", f"{name}.recurrent", f"{name}.bias"}
+        layer += 1
+
+
+def _linear(parts: Parts, names: Names, part: str, module: str) -> None:
+    """A linear layer and its bias, where there is one."""
+    if f"{module}.weight" in names:
+        parts.matrices[part] = f"{module}.weight"
+    if f"{module}.bias" in names:
+        parts.vectors[f"{part}.bias"] = [f"{module}.bias"]
+
+
+def _refuse(options: Options, name: str) -> None:
+    if options.get(name):
+        flag = "--" + name.replace("_", "-")
+        raise PruneError(f"the engine has no {flag}")
+
+
+_ARCHITECTURES: Dict[str, Callable[[Options, Names], Parts]] = {
+    "pruned_lstm_nmt.*|luong_.*": _pruned_lstm,
+    "lstm|lstm_.*": _fairseq_lstm,
+}

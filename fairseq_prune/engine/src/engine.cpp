@@ -1,0 +1,219 @@
+// The C interface: models are made of named matrices and vectors, then translate.
+#include <map>
+#include <string>
+
+#include "lstm.h"
+#include "search.h"
+
+namespace {
+thread_local std::string error_text;
+
+std::mutex in_use;  // one call at a time: the threads are shared
+std::unique_ptr<Threads> threads;
+Threads &all_threads() {
+    if (!threads) threads.reset(new Threads(1));
+    return *threads;
+}
+
+template <class F> int guarded(const F &f) {
+    std::lock_guard<std::mutex> hold(in_use);
+    try {
+        f();
+        return 0;
+    } catch (const std::bad_alloc &) {
+        error_text = "there is not enough memory";
+    } catch (const std::exception &error) {
+        error_text = error.what();
+    }
+    return 1;
+}
+
+// A model's parts by name, until it is built.
+struct Engine {
+    std::map<std::string, MatrixPointer> matrices;
+    std::map<std::string, std::vector<float>> vectors;
+    std::map<std::string, double> numbers;
+    std::unique_ptr<Model> model;
+    Search search;
+
+    MatrixPointer matrix(const std::string &name, bool needed = true) const {
+        auto found = matrices.find(name);
+        if (found != matrices.end()) return found->second;
+        if (needed) throw std::runtime_error("the model has no " + name);
+        return nullptr;
+    }
+    std::vector<float> vector(const std::string &name) const {
+        auto found = vectors.find(name);
+        return found == vectors.end() ? std::vector<float>() : found->second;
+    }
+    double number(const std::string &name) const {
+        auto found = numbers.find(name);
+        return found == numbers.end() ? 0 : found->second;
+    }
+};
+
+LSTMLayer lstm_layer(const Engine &parts, const std::string &name) {
+    return {parts.matrix(name + ".input"), parts.matrix(name + ".recurrent"), parts.vector(name + ".bias")};
+}
+std::string numbered(const std::string &name, int k) { return name + "." + std::to_string(k); }
+
+std::unique_ptr<Model> build_lstm(const Engine &parts) {
+    std::unique_ptr<LSTMModel> model(new LSTMModel);
+    model->backwards = parts.number("backwards") != 0, model->input_feed = parts.number("input_feed") != 0;
+    model->source_embedding = parts.matrix("source"), model->target_embedding = parts.matrix("target");
+    for (int k = 0; parts.matrix(numbered("encoder", k) + ".0.input", false); k++) {
+        model->encoder.emplace_back();
+        for (int d = 0; parts.matrix(numbered(numbered("encoder", k), d) + ".input", false); d++)
+            model->encoder.back().push_back(lstm_layer(parts, numbered(numbered("encoder", k), d)));
+    }
+    for (int k = 0; parts.matrix(numbered("decoder", k) + ".input", false); k++)
+        model->decoder.push_back(lstm_layer(parts, numbered("decoder", k)));
+    if (parts.matrix("attention.output", false)) {
+        model->attention.reset(new Attention);
+        model->attention->query = parts.matrix("attention.query", false);
+        model->attention->output = parts.matrix("attention.output");
+        model->attention->query_bias = parts.vector("attention.query.bias");
+        model->attention->output_bias = parts.vector("attention.output.bias");
+    }
+    for (int which = 0; which < 2; which++) {
+        model->state_projection[which] = parts.matrix(which ? "project_cell" : "project_hidden", false);
+        model->state_bias[which] = parts.vector(which ? "project_cell.bias" : "project_hidden.bias");
+    }
+    model->before_softmax = parts.matrix("before_softmax", false);
+    model->before_softmax_bias = parts.vector("before_softmax.bias");
+    return model;
+}
+}  // namespace
+
+// Hypotheses of all sentences, one after the other.
+struct Result {
+    int32_t count = 0;
+    int32_t *per_sentence, *lengths, *words;
+    float *scores, *positional, *attention;
+    std::vector<int32_t> per_sentence_, lengths_, words_;
+    std::vector<float> scores_, positional_, attention_;
+};
+
+extern "C" {
+// 1 if the library for AVX2 can run here
+int engine_has_avx2() {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+#else
+    return 0;
+#endif
+}
+
+const char *engine_error() { return error_text.c_str(); }
+
+void engine_threads(int count) {
+    guarded([&] {
+        if (!threads || threads->count() != count) threads.reset(new Threads(count));
+    });
+}
+
+void *engine_new() { return new (std::nothrow) Engine; }
+void engine_free(void *engine) { delete static_cast<Engine *>(engine); }
+
+// gates: 1 if the rows are those of an LSTM's gates
+int engine_matrix(void *engine, const char *name, const Stored *stored, int gates, double dense_above) {
+    return guarded([&] {
+        auto matrix = std::make_shared<Matrix>();
+        matrix->read(*stored, gates ? unit_by_unit(stored->rows / 4) : std::vector<int>(), dense_above);
+        static_cast<Engine *>(engine)->matrices[name] = matrix;
+    });
+}
+// A matrix on its own, for models that others run; null if it cannot be read.
+void *engine_product_new(const Stored *stored, double dense_above) {
+    std::unique_ptr<Matrix> matrix;
+    int failed = guarded([&] {
+        matrix.reset(new Matrix);
+        matrix->read(*stored, {}, dense_above);
+    });
+    return failed ? nullptr : matrix.release();
+}
+void engine_product_free(void *matrix) { delete static_cast<Matrix *>(matrix); }
+int engine_product_is_sparse(void *matrix) { return static_cast<Matrix *>(matrix)->is_sparse(); }
+int64_t engine_product_bytes(void *matrix) { return static_cast<Matrix *>(matrix)->bytes(); }
+// y (count, rows) = x (count, columns) W^T, both row by row
+int engine_product(void *matrix, const float *x, int count, float *y) {
+    return guarded([&] {
+        const auto &w = *static_cast<Matrix *>(matrix);
+        Block in(w.columns, count), out(w.rows, count);
+        if (count < in.panels * in.width) in.zero();
+        for (int c = 0; c < count; c++) in.put(c, x + static_cast<size_t>(c) * w.columns, w.columns);
+        product(all_threads(), w, in, out);
+        for (int c = 0; c < count; c++) out.get(c, y + static_cast<size_t>(c) * w.rows, w.rows);
+    });
+}
+// count rows of W, as floats
+int engine_product_rows(void *matrix, int first, int count, float *rows) {
+    return guarded([&] {
+        const auto &w = *static_cast<Matrix *>(matrix);
+        for (int r = 0; r < count; r++) w.row(first + r, rows + static_cast<size_t>(r) * w.columns);
+    });
+}
+int engine_share(void *engine, const char *name, const char *other) {
+    return guarded([&] {
+        auto *parts = static_cast<Engine *>(engine);
+        parts->matrices[name] = parts->matrix(other);
+    });
+}
+int engine_vector(void *engine, const char *name, const float *values, int count) {
+    return guarded([&] { static_cast<Engine *>(engine)->vectors[name].assign(values, values + count); });
+}
+int engine_number(void *engine, const char *name, double value) {
+    return guarded([&] { static_cast<Engine *>(engine)->numbers[name] = value; });
+}
+int engine_build(void *engine, const char *kind) {
+    return guarded([&] {
+        auto *parts = static_cast<Engine *>(engine);
+        if (kind == std::string("lstm")) parts->model = build_lstm(*parts);
+        else throw std::runtime_error(std::string("there is no kind of model named ") + kind);
+        parts->model->softmax = parts->matrix("softmax");
+        parts->model->softmax_bias = parts->vector("softmax.bias");
+    });
+}
+int64_t engine_bytes(void *engine) {
+    int64_t total = 0;
+    std::map<const Matrix *, bool> seen;
+    for (auto &item : static_cast<Engine *>(engine)->matrices)
+        if (!seen[item.second.get()]) seen[item.second.get()] = true, total += item.second->bytes();
+    return total;
+}
+
+// lengths, tokens: of the sentences, one after the other; prefixes likewise (lengths may be 0)
+int engine_translate(void *engine, const Options *options, int sentences, const int32_t *lengths, const int32_t *tokens,
+                     const int32_t *longest, const int32_t *prefix_lengths, const int32_t *prefixes, Result **result) {
+    return guarded([&] {
+        auto *parts = static_cast<Engine *>(engine);
+        Source source;
+        std::vector<std::vector<int>> prefix(sentences);
+        for (int s = 0; s < sentences; s++) {
+            source.tokens.insert(source.tokens.end(), tokens, tokens + lengths[s]);
+            source.starts.push_back(source.tokens.size());
+            tokens += lengths[s];
+            prefix[s].assign(prefixes, prefixes + prefix_lengths[s]);
+            prefixes += prefix_lengths[s];
+        }
+        auto found = parts->search.run(all_threads(), *parts->model, source, *options,
+                                       std::vector<int>(longest, longest + sentences), prefix);
+        std::unique_ptr<Result> all(new Result);
+        for (auto &hypotheses : found) {
+            all->per_sentence_.push_back(hypotheses.size());
+            for (auto &h : hypotheses) {
+                all->count++;
+                all->lengths_.push_back(h.words.size());
+                all->scores_.push_back(h.score);
+                all->words_.insert(all->words_.end(), h.words.begin(), h.words.end());
+                all->positional_.insert(all->positional_.end(), h.positional.begin(), h.positional.end());
+                all->attention_.insert(all->attention_.end(), h.attention.begin(), h.attention.end());
+            }
+        }
+        all->per_sentence = all->per_sentence_.data(), all->lengths = all->lengths_.data(), all->words = all->words_.data();
+        all->scores = all->scores_.data(), all->positional = all->positional_.data(), all->attention = all->attention_.data();
+        *result = all.release();
+    });
+}
+void engine_free_result(Result *result) { delete result; }
+}

@@ -1,0 +1,293 @@
+// LSTM models: this project's pruned_lstm_nmt and fairseq's lstm, and LSTM language models.
+//
+// Rows of the gates' matrices are in the order i, f, g, o unit by unit, so that the thread that
+// has multiplied four rows can bring their unit up to date at once.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "matrix.h"
+#include "model.h"
+
+struct LSTMLayer {
+    MatrixPointer input, recurrent;  // (4H, I), (4H, H)
+    std::vector<float> bias;         // 4H or none, in the order of the rows
+    int hidden() const { return recurrent->columns; }
+};
+
+// The rows of gates (i, f, g, o) of H units, unit by unit.
+inline std::vector<int> unit_by_unit(int hidden) {
+    std::vector<int> order;
+    for (int unit = 0; unit < hidden; unit++)
+        for (int gate = 0; gate < 4; gate++) order.push_back(gate * hidden + unit);
+    return order;
+}
+
+// c and h of units first / 4 to last / 4 of a panel, from gates: W x + U h, to which bias and
+// `more` (the same shape as gates, or none) are added. Columns that are not active stay.
+inline void update_units(int first, int last, int width, const float *gates, const float *more,
+                         const float *bias, const float *active, float *c, float *h) {
+    for (int r = first; r < last;) {
+        // eight numbers at once: eight columns of a unit, or eight units of one column
+        const int units = width == 1 ? std::min(8, (last - r) / 4) : 1;
+        for (int lane = 0; lane < width; lane += 8) {
+            f8 gate[4], old, keep = splat(1);
+            float *cell = c + static_cast<size_t>(r / 4) * width + lane;
+            float *out = h + static_cast<size_t>(r / 4) * width + lane;
+            if (width == 1) {
+                float few[4][8] = {}, cells[8] = {};
+                for (int u = 0; u < units; u++) {
+                    for (int g = 0; g < 4; g++) {
+                        few[g][u] = gates[r + 4 * u + g] + (more ? more[r + 4 * u + g] : 0);
+                        if (bias) few[g][u] += bias[r + 4 * u + g];
+                    }
+                    cells[u] = cell[u];
+                }
+                for (int g = 0; g < 4; g++) gate[g] = load(few[g]);
+                old = load(cells);
+            } else {
+                for (int g = 0; g < 4; g++) {
+                    const size_t place = static_cast<size_t>(r + g) * width + lane;
+                    gate[g] = load(gates + place);
+                    if (more) gate[g] += load(more + place);
+                    if (bias) gate[g] += splat(bias[r + g]);
+                }
+                old = load(cell);
+                if (active) keep = load(active + lane);
+            }
+            f8 now = sigmoid(gate[1]) * old + sigmoid(gate[0]) * tanh(gate[2]);
+            f8 state = sigmoid(gate[3]) * tanh(now);
+            if (width == 1) {
+                for (int u = 0; u < units; u++) cell[u] = now[u], out[u] = state[u];
+            } else {
+                if (active) {
+                    now = keep > 0 ? now : old;
+                    state = keep > 0 ? state : load(out);
+                }
+                store(cell, now), store(out, state);
+            }
+        }
+        r += 4 * units;
+    }
+}
+
+struct LSTMState {
+    Block h, c;
+    LSTMState() = default;
+    LSTMState(int hidden, int columns) : h(hidden, columns), c(hidden, columns) { h.zero(), c.zero(); }
+};
+
+// One step of one layer: state becomes that after x. `spare` holds the new h meanwhile, for
+// other threads still read the old.
+inline void step_layer(Threads &threads, const LSTMLayer &layer, const Block &x, LSTMState &state,
+                       Block &gates, Block &spare) {
+    gates.shape(layer.input->rows, x.columns);
+    spare.shape(layer.hidden(), x.columns);
+    product(threads, *layer.input, x, layer.recurrent.get(), &state.h, gates, [&](const Part &part) {
+        for (int p = 0; p < gates.panels; p++)
+            update_units(part.first, part.last, gates.width, gates.panel(p), nullptr,
+                         layer.bias.empty() ? nullptr : layer.bias.data(), nullptr, state.c.panel(p), spare.panel(p));
+    });
+    std::swap(state.h, spare);
+}
+
+// All steps of one layer over sentences, forwards or backwards.
+// x: (I, words) of all sentences one after the other; out: (H, words) at row first_row.
+// state: that after the last word read of each sentence.
+inline void run_layer(Threads &threads, const LSTMLayer &layer, const Source &source, bool backwards,
+                      const Block &x, Block &out, int first_row, LSTMState &state) {
+    Block inputs(layer.input->rows, x.columns);
+    product(threads, *layer.input, x, inputs);
+    const int sentences = source.count();
+    state = LSTMState(layer.hidden(), sentences);
+    Block gates(layer.input->rows, sentences), more(layer.input->rows, sentences), spare(layer.hidden(), sentences);
+    std::vector<float> active(static_cast<size_t>(gates.panels) * gates.width), column(layer.hidden());
+    std::vector<int> words(sentences);
+    for (int t = 0; t < source.longest(); t++) {
+        for (int s = 0; s < sentences; s++) {
+            const int length = source.length(s);
+            active[s] = t < length;
+            words[s] = t < length ? source.first(s) + (backwards ? length - 1 - t : t) : -1;
+        }
+        copy_columns(inputs, words, more);
+        spare = state.h;  // columns that have ended stay
+        product(threads, *layer.recurrent, state.h, nullptr, nullptr, gates, [&](const Part &part) {
+            for (int p = 0; p < gates.panels; p++)
+                update_units(part.first, part.last, gates.width, gates.panel(p), more.panel(p),
+                             layer.bias.empty() ? nullptr : layer.bias.data(), active.data() + p * gates.width,
+                             state.c.panel(p), spare.panel(p));
+        });
+        std::swap(state.h, spare);
+        for (int s = 0; s < sentences; s++)
+            if (words[s] >= 0) {
+                state.h.get(s, column.data(), layer.hidden());
+                out.put(words[s], column.data(), layer.hidden(), first_row);
+            }
+    }
+}
+
+// Attention with the dot score over what the encoder gives, in each hypothesis' own sentence:
+// h~ = tanh(W_c [c; h]), c = sum_s a_s m_s, a = softmax_s(q . m_s), where q is h, or a linear
+// function of it (Luong et al. 2015, section 3.1; fairseq's LSTM has the latter).
+struct Attention {
+    MatrixPointer query, output;  // (D, H) or none; (H, D + H)
+    std::vector<float> query_bias, output_bias;
+
+    // weights: for each column, as many as its sentence has words, at column * stride
+    void run(Threads &threads, const Block &h, const std::vector<float> &memory, int size, const Source &source,
+             const std::vector<int> &sentence, std::vector<float> &weights, Block &both, Block &result) const {
+        const Block *asked = &h;
+        Block queries;
+        if (query) {
+            queries.shape(query->rows, h.columns);
+            product(threads, *query, h, queries);
+            asked = &queries;
+        }
+        const int stride = source.longest(), columns = h.columns;
+        weights.assign(static_cast<size_t>(columns) * stride, 0);
+        both.shape(size + h.rows, columns);
+        if (columns < both.panels * both.width) both.zero();
+        const bool many = static_cast<int64_t>(columns) * stride * size > 65536;
+        auto attend = [&](int column, int) {
+            std::vector<float> q(std::max(size, h.rows)), context(size, 0);
+            asked->get(column, q.data(), size);
+            if (!query_bias.empty())
+                for (int k = 0; k < size; k++) q[k] += query_bias[k];
+            const int s = sentence[column], length = source.length(s);
+            const float *words = memory.data() + static_cast<size_t>(source.first(s)) * size;
+            float *weight = weights.data() + static_cast<size_t>(column) * stride;
+            for (int t = 0; t < length; t++) weight[t] = dot(words + static_cast<size_t>(t) * size, q.data(), size);
+            softmax(weight, length);
+            for (int t = 0; t < length; t++) add(context.data(), weight[t], words + static_cast<size_t>(t) * size, size);
+            both.put(column, context.data(), size);
+            h.get(column, q.data(), h.rows);
+            both.put(column, q.data(), h.rows, size);
+        };
+        if (many) threads.run(columns, attend);
+        else
+            for (int column = 0; column < columns; column++) attend(column, 0);
+        result.shape(output->rows, columns);
+        product(threads, *output, both, nullptr, nullptr, result, [&](const Part &part) {
+            for (int p = 0; p < result.panels; p++) tanh_rows(part.first, part.last, result.width, result.panel(p), output_bias);
+        });
+    }
+
+    static void tanh_rows(int first, int last, int width, float *y, const std::vector<float> &bias) {
+        if (!bias.empty())
+            for (int r = first; r < last; r++)
+                for (int c = 0; c < width; c++) y[static_cast<size_t>(r) * width + c] += bias[r];
+        float *p = y + static_cast<size_t>(first) * width, *end = y + static_cast<size_t>(last) * width;
+        for (; p + 8 <= end; p += 8) store(p, tanh(load(p)));
+        if (p < end) {
+            f8 v = {};
+            std::memcpy(&v, p, (end - p) * sizeof(float));
+            v = tanh(v);
+            std::memcpy(p, &v, (end - p) * sizeof(float));
+        }
+    }
+};
+
+class LSTMModel : public Model {
+  public:
+    MatrixPointer source_embedding, target_embedding;
+    std::vector<std::vector<LSTMLayer>> encoder;  // layer, direction (forwards first)
+    std::vector<LSTMLayer> decoder;
+    std::unique_ptr<Attention> attention;
+    MatrixPointer state_projection[2], before_softmax;  // of h and c of the encoder; fairseq's additional_fc
+    std::vector<float> state_bias[2], before_softmax_bias;
+    bool backwards = false, input_feed = false;
+
+    void encode(Threads &threads, const Source &source) override {
+        source_ = &source;
+        Block x(source_embedding->columns, source.words());
+        if (x.columns < x.panels * x.width) x.zero();
+        embed(*source_embedding, source.tokens.data(), source.words(), x);
+        states_.clear();
+        for (auto &layer : encoder) {
+            const int hidden = layer[0].hidden(), directions = layer.size();
+            Block out(hidden * directions, source.words());
+            if (out.columns < out.panels * out.width) out.zero();
+            LSTMState state(hidden * directions, source.count());
+            for (int d = 0; d < directions; d++) {
+                LSTMState final;
+                run_layer(threads, layer[d], source, d == 1 || backwards, x, out, d * hidden, final);
+                std::vector<int> all(source.count());
+                for (int s = 0; s < source.count(); s++) all[s] = s;
+                copy_columns(final.h, all, state.h, d * hidden);
+                copy_columns(final.c, all, state.c, d * hidden);
+            }
+            states_.push_back(std::move(state));
+            x = std::move(out);
+        }
+        project_states(threads);
+        size_ = x.rows;
+        memory_.resize(static_cast<size_t>(source.words()) * size_);
+        for (int w = 0; w < source.words(); w++) x.get(w, memory_.data() + static_cast<size_t>(w) * size_, size_);
+        feed_.shape(input_feed ? feed_size() : 0, source.count());
+        feed_.zero();
+    }
+    void select(const std::vector<int> &from) override {
+        auto selected = [&](Block &block) {
+            Block result(block.rows, from.size());
+            copy_columns(block, from, result);
+            block = std::move(result);
+        };
+        for (auto &state : states_) selected(state.h), selected(state.c);
+        selected(feed_);
+    }
+    const Block &step(Threads &threads, const std::vector<int> &words, const std::vector<int> &sentence,
+                      int /*position*/) override {
+        const int columns = words.size(), width = target_embedding->columns;
+        x_.shape(width + feed_.rows, columns);
+        if (columns < x_.panels * x_.width) x_.zero();
+        embed(*target_embedding, words.data(), columns, x_);
+        if (feed_.rows) {
+            std::vector<int> all(columns);
+            for (int c = 0; c < columns; c++) all[c] = c;
+            copy_columns(feed_, all, x_, width);
+        }
+        const Block *x = &x_;
+        for (size_t layer = 0; layer < decoder.size(); layer++) {
+            step_layer(threads, decoder[layer], *x, states_[layer], gates_, spare_);
+            x = &states_[layer].h;
+        }
+        if (attention) {
+            attention->run(threads, *x, memory_, size_, *source_, sentence, weights, both_, result_);
+            x = &result_;
+        }
+        if (input_feed) feed_ = *x;
+        if (before_softmax) {
+            last_.shape(before_softmax->rows, columns);
+            product(threads, *before_softmax, *x, last_);
+            for (int p = 0; p < last_.panels; p++)
+                for (int r = 0; r < last_.rows; r++)
+                    for (int c = 0; c < last_.width && !before_softmax_bias.empty(); c++)
+                        last_.panel(p)[static_cast<size_t>(r) * last_.width + c] += before_softmax_bias[r];
+            x = &last_;
+        }
+        return *x;
+    }
+
+  private:
+    int feed_size() const { return decoder[0].input->columns - target_embedding->columns; }
+    void project_states(Threads &threads) {
+        for (int which = 0; which < 2; which++) {
+            if (!state_projection[which]) continue;
+            for (auto &state : states_) {
+                Block &from = which ? state.c : state.h;
+                Block to(state_projection[which]->rows, from.columns);
+                product(threads, *state_projection[which], from, to);
+                for (int p = 0; p < to.panels; p++)
+                    for (int r = 0; r < to.rows; r++)
+                        for (int c = 0; c < to.width; c++)
+                            to.panel(p)[static_cast<size_t>(r) * to.width + c] += state_bias[which][r];
+                from = std::move(to);
+            }
+        }
+    }
+    const Source *source_ = nullptr;
+    std::vector<LSTMState> states_;
+    std::vector<float> memory_;  // (words, size_)
+    int size_ = 0;
+    Block feed_, x_, gates_, spare_, both_, result_, last_;
+};
