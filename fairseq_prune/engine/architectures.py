@@ -26,6 +26,9 @@ class Parts:
     numbers: Dict[str, float] = field(default_factory=dict)
 
 
+#: The number of the padding in dictionaries of fairseq's.
+PAD = 1
+
 #: A model's options, and the names of its tensors.
 Options, Names = Mapping[str, Any], Set[str]
 
@@ -53,8 +56,7 @@ def _pruned_lstm(options: Options, names: Names) -> Parts:
 
 
 def _fairseq_lstm(options: Options, names: Names) -> Parts:
-    for option in ("residuals", "adaptive_softmax_cutoff"):
-        _refuse(options, option)
+    _refuse(options, "residuals")
     parts = Parts("lstm", numbers={"backwards": 0.0, "input_feed": 1.0})
     _embeddings(parts, names)
     _lstm(parts, names, "encoder.{layer}.0", "encoder.lstm", "_l{layer}")
@@ -68,7 +70,73 @@ def _fairseq_lstm(options: Options, names: Names) -> Parts:
     return parts
 
 
+#: In the order of ``Activation`` in ``src/transformer.h``, after none.
+_ACTIVATIONS = ("relu", "gelu", "gelu_accurate", "tanh")
+
+
+def _transformer(options: Options, names: Names) -> Parts:
+    for option in (
+        "cross_self_attention", "no_cross_attention", "scale_attns", "scale_heads", "scale_fc",
+        "scale_resids",
+    ):  # fmt: skip
+        _refuse(options, option)
+    parts = Parts("transformer", numbers={"padding": float(PAD)})
+    _embeddings(parts, names)
+    _linear(parts, names, "softmax", "decoder.output_projection")
+    for side in ("encoder", "decoder"):
+        _side(parts, options, names, side)
+    return parts
+
+
+def _side(parts: Parts, options: Options, names: Names, side: str) -> None:
+    activation = options.get("activation_fn") or "relu"
+    if activation not in _ACTIVATIONS:
+        raise PruneError(f"the engine has no --activation-fn {activation}")
+    size = options.get(f"{side}_embed_dim")
+    if not isinstance(size, int) or not isinstance(options.get(f"{side}_attention_heads"), int):
+        raise PruneError(f"the model's options lack --{side}-embed-dim or --{side}-attention-heads")
+    learned = f"{side}.embed_positions.weight" in names
+    if learned:
+        parts.matrices[f"{side}.positions"] = f"{side}.embed_positions.weight"
+    sinusoids = not learned and not options.get("no_token_positional_embeddings")
+    parts.numbers.update({
+        f"{side}.sinusoids": float(sinusoids),
+        f"{side}.norm_before": float(bool(options.get(f"{side}_normalize_before"))),
+        f"{side}.scale": 1.0 if options.get("no_scale_embedding") else size**0.5,
+        f"{side}.heads": float(options[f"{side}_attention_heads"]),
+        f"{side}.activation": 1.0 + _ACTIVATIONS.index(activation),
+    })  # fmt: skip
+    _norm(parts, names, f"{side}.embedding_norm", f"{side}.layernorm_embedding")
+    _norm(parts, names, f"{side}.last_norm", f"{side}.layer_norm")
+    _linear(parts, names, f"{side}.project_in", f"{side}.project_in_dim")
+    _linear(parts, names, f"{side}.project_out", f"{side}.project_out_dim")
+    layer = 0
+    while f"{side}.layers.{layer}.fc1.weight" in names:
+        module = f"{side}.layers.{layer}"
+        for part, attention in (("self", "self_attn"), ("cross", "encoder_attn")):
+            if f"{module}.{attention}.bias_k" in names:
+                raise PruneError("the engine has no attention with bias_k")
+            for which in ("query", "key", "value"):
+                name = f"{side}.{layer}.{part}.{which}"
+                _linear(parts, names, name, f"{module}.{attention}.{which[0]}_proj")
+            _linear(parts, names, f"{side}.{layer}.{part}.output", f"{module}.{attention}.out_proj")
+            _norm(parts, names, f"{side}.{layer}.{part}.norm", f"{module}.{attention}_layer_norm")
+        _linear(parts, names, f"{side}.{layer}.first", f"{module}.fc1")
+        _linear(parts, names, f"{side}.{layer}.second", f"{module}.fc2")
+        _norm(parts, names, f"{side}.{layer}.norm", f"{module}.final_layer_norm")
+        layer += 1
+
+
+def _norm(parts: Parts, names: Names, part: str, module: str) -> None:
+    """A layer normalisation, where there is one."""
+    for which in ("weight", "bias"):
+        if f"{module}.{which}" in names:
+            parts.vectors[f"{part}.{which}"] = [f"{module}.{which}"]
+
+
 def _embeddings(parts: Parts, names: Names) -> None:
+    if any(name.startswith("decoder.adaptive_softmax.") for name in names):
+        raise PruneError("the engine has no adaptive softmax")
     parts.matrices["source"] = "encoder.embed_tokens.weight"
     parts.matrices["target"] = parts.matrices["softmax"] = "decoder.embed_tokens.weight"
     _linear(parts, names, "softmax", "decoder.fc_out")
@@ -108,4 +176,5 @@ def _refuse(options: Options, name: str) -> None:
 _ARCHITECTURES: Dict[str, Callable[[Options, Names], Parts]] = {
     "pruned_lstm_nmt.*|luong_.*": _pruned_lstm,
     "lstm|lstm_.*": _fairseq_lstm,
+    "transformer(?!_lm|_align|_ulm).*": _transformer,
 }

@@ -60,7 +60,9 @@ _ARGUMENTS = {
     "engine_product_bytes": [c_void_p],
     "engine_product": [c_void_p, c_void_p, c_int, c_void_p],
     "engine_product_rows": [c_void_p, c_int, c_int, c_void_p],
-    "engine_translate": [c_void_p, POINTER(Options), c_int, *[c_void_p] * 5, POINTER(POINTER(Result))],
+    "engine_translate": [
+        c_void_p, POINTER(Options), c_int, *[c_void_p] * 5, POINTER(POINTER(Result)),
+    ],
     "engine_free_result": [POINTER(Result)],
 }  # fmt: skip
 _RESULTS = {"engine_free": None, "engine_free_result": None, "engine_threads": None,

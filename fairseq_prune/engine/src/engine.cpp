@@ -4,6 +4,7 @@
 
 #include "lstm.h"
 #include "search.h"
+#include "transformer.h"
 
 namespace {
 thread_local std::string error_text;
@@ -81,6 +82,42 @@ std::unique_ptr<Model> build_lstm(const Engine &parts) {
     }
     model->before_softmax = parts.matrix("before_softmax", false);
     model->before_softmax_bias = parts.vector("before_softmax.bias");
+    return model;
+}
+
+Linear linear(const Engine &parts, const std::string &name, bool needed = true) {
+    return {parts.matrix(name, needed), parts.vector(name + ".bias")};
+}
+LayerNorm layer_norm(const Engine &parts, const std::string &name) {
+    return {parts.vector(name + ".weight"), parts.vector(name + ".bias")};
+}
+MultiHead multi_head(const Engine &parts, const std::string &name) {
+    MultiHead result;
+    if (!parts.matrix(name + ".query", false)) return result;
+    result.query = linear(parts, name + ".query"), result.key = linear(parts, name + ".key");
+    result.value = linear(parts, name + ".value"), result.output = linear(parts, name + ".output");
+    result.norm = layer_norm(parts, name + ".norm");
+    return result;
+}
+void build_side(const Engine &parts, const std::string &name, TransformerModel::Side &side) {
+    side.embedding = parts.matrix(name == "encoder" ? "source" : "target");
+    side.positions = parts.matrix(name + ".positions", false);
+    side.sinusoids = parts.number(name + ".sinusoids") != 0, side.norm_before = parts.number(name + ".norm_before") != 0;
+    side.scale = parts.number(name + ".scale"), side.heads = parts.number(name + ".heads");
+    side.activation = static_cast<Activation>(static_cast<int>(parts.number(name + ".activation")));
+    side.embedding_norm = layer_norm(parts, name + ".embedding_norm"), side.last_norm = layer_norm(parts, name + ".last_norm");
+    side.project_in = linear(parts, name + ".project_in", false), side.project_out = linear(parts, name + ".project_out", false);
+    for (int k = 0; parts.matrix(numbered(name, k) + ".first", false); k++) {
+        const std::string layer = numbered(name, k);
+        side.layers.push_back({multi_head(parts, layer + ".self"), multi_head(parts, layer + ".cross"), linear(parts, layer + ".first"),
+                               linear(parts, layer + ".second"), layer_norm(parts, layer + ".norm")});
+    }
+}
+std::unique_ptr<Model> build_transformer(const Engine &parts) {
+    std::unique_ptr<TransformerModel> model(new TransformerModel);
+    model->padding = parts.number("padding");
+    build_side(parts, "encoder", model->encoder);
+    build_side(parts, "decoder", model->decoder);
     return model;
 }
 }  // namespace
@@ -169,6 +206,7 @@ int engine_build(void *engine, const char *kind) {
     return guarded([&] {
         auto *parts = static_cast<Engine *>(engine);
         if (kind == std::string("lstm")) parts->model = build_lstm(*parts);
+        else if (kind == std::string("transformer")) parts->model = build_transformer(*parts);
         else throw std::runtime_error(std::string("there is no kind of model named ") + kind);
         parts->model->softmax = parts->matrix("softmax");
         parts->model->softmax_bias = parts->vector("softmax.bias");
