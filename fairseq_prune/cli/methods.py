@@ -40,7 +40,7 @@ def parse(words: List[str], more: bool = False):
     from .main import build_parser
 
     said = io.StringIO()
-    parser = build_parser()
+    parser = build_parser(words)
     try:
         with redirect_stdout(said), redirect_stderr(said):
             return parser.parse_known_args(words)[0] if more else parser.parse_args(words)
