@@ -10,11 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...packed.settings import MARK
 from ...pruning import PruneError
 from ..safe_numpy import NUMBERS, array_of, plain_dtype
-
-#: Marks a value that JSON has no notion of: {MARK: kind, "is": ...}.
-MARK = "!"
 
 
 def to_json(value: Any, tensors: List[Tensor]) -> Any:
