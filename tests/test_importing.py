@@ -1,15 +1,19 @@
 """What each import brings: torch alone for the method; everything, as soon as fairseq is there."""
 
 import ast
+import pickle
 import subprocess
 import sys
+from argparse import Namespace
 
 import pytest
 import torch
 from commands import REPO
 
+from fairseq_prune import errors, pruning
 from fairseq_prune.after_import import after_import
 from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
+from fairseq_prune.packed.texts import Text
 
 PACKAGE = REPO / "fairseq_prune"
 #: Without fairseq: they have no ``import plugin``.
@@ -38,6 +42,33 @@ try:
     fairseq_prune.load_packed
 except ImportError as error:
     print(error)
+"""
+
+#: A packed file opened, and text turned into numbers, with numpy alone; also by the command.
+ALONE_WITH_NUMPY = """
+import sys
+blocked = ("torch", "fairseq", "omegaconf", "sacrebleu", "safetensors", "sentencepiece")
+for name in blocked:
+    sys.modules[name] = None
+
+from fairseq_prune.cli import main
+try:
+    main.main(["--help"])
+except SystemExit as end:
+    assert not end.code
+try:
+    main.main(["pack", "a", "b"])
+except SystemExit as end:
+    assert end.code.startswith("fairseq-prune: error: pack needs torch, which is not installed")
+from fairseq_prune.engine.text import Texts
+from fairseq_prune.packed.container import Container
+from fairseq_prune.packed.mask_code import MaskCode
+from fairseq_prune.packed.settings import read_settings
+container = Container(sys.argv[1])
+code = MaskCode(container.read("w:mask"), 900)
+print([positions.tolist() for _, _, positions in code.blocks()], read_settings(container).arch)
+texts = Texts(container)
+print(texts.encode("b a x"), texts.decode([5, 4, 2]))
 """
 
 THEN_FAIRSEQ = """
@@ -96,6 +127,24 @@ def test_where_fairseq_is_not_installed(tmp_path):
     pack_checkpoint(str(tmp_path / "w.pt"), str(tmp_path / "w.packed"))
     decoded, why_not = script(WITHOUT_FAIRSEQ, tmp_path / "w.packed").splitlines()
     assert decoded == str(weight.tolist()) and "fairseq" in why_not
+
+
+def test_where_torch_is_not_installed(tmp_path):
+    """Where fairseq is, too: it is not imported by the way."""
+    args = Namespace(arch="lstm", task="translation")
+    torch.save({"model": {"w": torch.eye(30)}, "args": args}, str(tmp_path / "w.pt"))
+    words = Text("dictionary", b"a 2\nb 1\n")
+    pack_checkpoint(
+        str(tmp_path / "w.pt"), str(tmp_path / "w.packed"), texts={"source": words, "target": words}
+    )
+    said = script(ALONE_WITH_NUMPY, tmp_path / "w.packed").splitlines()
+    assert any(line.split()[:2] == ["compress", "from"] for line in said)
+    assert said[-2:] == [f"[{list(range(0, 900, 31))}] lstm", "[5, 4, 3, 2] b a"]
+
+
+def test_errors_are_those_of_the_method():
+    error = pickle.loads(pickle.dumps(pruning.PruneError("say\nso")))
+    assert type(error) is pruning.PruneError is errors.PruneError and str(error) == "say so"
 
 
 def test_fairseq_imported_later_has_it_all():

@@ -1,28 +1,33 @@
 """Which dictionaries a model belongs to: with others its words are other words."""
 
-import hashlib
 from typing import Any, Dict, Iterable, Mapping, Optional
 
 from fairseq.data import Dictionary
 
 from ..packed.container import is_packed
+from ..packed.dictionary import fingerprint
+from ..packed.texts import SOURCE, TARGET
 from ..pruning import PruneError
 from .packed.packed_model import DICTIONARIES_KEY
 from .weights import find_record
 
 
-def fingerprints(task: Any) -> Dict[str, str]:
-    """ "source" and "target" -> SHA-256 over the symbols of the task's dictionary, in order."""
+def dictionaries_of(task: Any) -> Dict[str, Dictionary]:
+    """Those of a task: "source", "target"."""
     found = {}
-    for side in ("source", "target"):
+    for side in (SOURCE, TARGET):
         try:
             dictionary = getattr(task, f"{side}_dictionary", None)
         except NotImplementedError:  # a task that has none
             continue
         if isinstance(dictionary, Dictionary):
-            text = "\n".join(dictionary.symbols)
-            found[side] = hashlib.sha256(text.encode("utf-8")).hexdigest()
+            found[side] = dictionary
     return found
+
+
+def fingerprints(task: Any) -> Dict[str, str]:
+    """ "source" and "target" -> SHA-256 over the symbols of the task's dictionary, in order."""
+    return {side: fingerprint(found.symbols) for side, found in dictionaries_of(task).items()}
 
 
 def differing_side(task: Any, others: Iterable[Any]) -> Optional[str]:

@@ -6,8 +6,10 @@ from typing import Any, Dict, Iterable, List
 from torch import Tensor
 
 from ..models.weight_classes import fairseq_classes, lstm_subgroups, renamed
+from ..packed.texts import Text
 from ..pruning import masks_of, members, score_in
 from ..pruning.selection import CHUNK
+from .packed.write_texts import texts_of
 from .reading import read_checkpoint
 from .weights import aliases_in, distinct, find_record, prunable_weights
 
@@ -53,7 +55,12 @@ def inspect_checkpoint(
         "target_sparsity": None if record is None else record.get("sparsity"),
         "threshold": None if record is None else renamed(record.get("threshold") or {}, aliases),
         "classes": classes,
+        "texts": {name: _describe_text(text) for name, text in texts_of(path).items()},
     }
+
+
+def _describe_text(text: Text) -> Dict[str, Any]:
+    return {**text.described(), "bytes": len(text.raw or b"")}
 
 
 def _describe_class(name: str, parts) -> Dict[str, Any]:

@@ -40,8 +40,13 @@ def inspection(found) -> List[str]:
         f"{found['weights']:,} prunable, {found['pruned']:,} pruned "
         f"({100 * found['sparsity']:.2f}%)",
         ", ".join(filter(None, how)),
-        "",
     ]
+    texts = [
+        f"{name} ({' '.join(filter(None, (text['kind'], text.get('language'))))})"
+        for name, text in found["texts"].items()
+    ]
+    lines += [f"texts: {', '.join(texts)}"] if texts else []
+    lines.append("")
     rows = [("weight class", "weights", "pruned", "sparsity", "smallest kept", "largest")]
     for c in found["classes"]:
         rows.append(

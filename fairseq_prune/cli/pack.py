@@ -1,14 +1,10 @@
 """``fairseq-prune pack``: small files."""
 
 from dataclasses import asdict
-from typing import Optional
 
-from ..checkpoints.dictionaries import check_dictionaries, find_dictionaries, fingerprints
-from ..checkpoints.in_fairseq import mapped_checkpoints
 from ..checkpoints.packed.pack_file import Packed, pack_checkpoint
 from ..checkpoints.packed.values_code import VALUES
-from ..checkpoints.reading import read_checkpoint
-from ..checkpoints.task_of import config_of, set_up
+from ..checkpoints.texts import ANYTHING, Asked, find_texts
 from ..pruning import PruneError
 from .quiet import quiet_libraries
 from .say import say, say_json
@@ -18,7 +14,8 @@ def add_to(verbs) -> None:
     verb = verbs.add_parser(
         "pack",
         description="Write the model in CKPT to OUT: the mask compressed, the weights that are "
-        "kept, the configuration. No bit is lost unless --values says so. fairseq-generate "
+        "kept, the configuration, the dictionaries and what cuts text into their words. No bit is "
+        "lost unless --values says so. fairseq-generate "
         "--path takes OUT as it is, with --user-dir fairseq_prune.",
     )
     verb.add_argument("source", metavar="CKPT", help="fairseq checkpoint to read")
@@ -32,7 +29,27 @@ def add_to(verbs) -> None:
     verb.add_argument(
         "--data",
         metavar="DIR",
-        help="folder with the dictionaries, to be recognised later (default: the one trained on)",
+        help="folder with the dictionaries (default: the one trained on)",
+    )
+    verb.add_argument(
+        "--bpe",
+        metavar="KIND",
+        help="what cuts text into the dictionary's words: sentencepiece, subword_nmt or none "
+        "(default: what the data folder has)",
+    )
+    verb.add_argument(
+        "--bpe-codes", metavar="FILE", help="the sentencepiece model, or the codes of subword_nmt"
+    )
+    verb.add_argument(
+        "--tokenizer",
+        metavar="KIND",
+        help="what cuts text before that: moses or none (default: what CKPT names)",
+    )
+    verb.add_argument(
+        "--no-texts",
+        action="store_true",
+        help="leave out the dictionaries and what cuts text into their words: smaller, for use "
+        "with fairseq and the data folder alone",
     )
     verb.add_argument("--json", action="store_true", help="print JSON")
     verb.set_defaults(run=run_pack)
@@ -42,41 +59,30 @@ def run_pack(args) -> None:
     if args.values not in VALUES:
         raise PruneError(f"--values {args.values}: choose one of {', '.join(VALUES)}")
     quiet_libraries()
-    dictionaries, problem = _dictionaries(args.source, args.data)
-    packed = pack_checkpoint(args.source, args.target, args.values, dictionaries)
+    asked = Asked(args.bpe, args.bpe_codes, args.tokenizer)
+    if args.no_texts and asked != ANYTHING:
+        raise PruneError("--no-texts leaves out what --bpe, --bpe-codes and --tokenizer ask for")
+    found = find_texts(args.source, args.data, asked)
+    texts, notes = ({}, []) if args.no_texts else (found.texts, found.notes)
+    packed = pack_checkpoint(args.source, args.target, args.values, found.dictionaries, texts)
     if args.json:
-        say_json(asdict(packed))
+        say_json({**asdict(packed), "notes": notes})
         return
     say(_sizes(packed))
     for what in packed.left_out:
         say(f"left out: {what}")
-    if problem is not None:
-        say(f"the dictionaries are not noted: {problem}; give --data")
+    for note in notes:
+        say(note)
     say(f"wrote {args.target}")
-
-
-def _dictionaries(source: str, data: Optional[str]):
-    """Fingerprints, and why there are none."""
-    noted = find_dictionaries(read_checkpoint(source))
-    if noted and data is None:
-        return noted, None
-    try:
-        with mapped_checkpoints():
-            cfg = config_of(source, data)
-        task = set_up(cfg, source)
-    except PruneError as error:
-        if data is not None:
-            raise
-        return noted, str(error)
-    check_dictionaries(source, noted, task)
-    return fingerprints(task), None
 
 
 def _sizes(packed: Packed) -> str:
     share = 100 * packed.file_bytes / packed.dense_bytes
-    over = 100 * (packed.file_bytes / packed.bound_bytes - 1)
+    model_bytes = packed.file_bytes - packed.text_bytes
+    over = 100 * (model_bytes / packed.bound_bytes - 1)
+    texts = f"; {packed.text_bytes:,} of them are texts" if packed.text_bytes else ""
     return (
         f"{packed.file_bytes:,} bytes, {share:.1f}% of the model's {packed.dense_bytes:,}, "
-        f"{8 * packed.file_bytes / packed.parameters:.2f} bits a parameter; "
-        f"{over:.1f}% above the entropy bound"
+        f"{8 * model_bytes / packed.parameters:.2f} bits a parameter; "
+        f"{over:.1f}% above the entropy bound{texts}"
     )

@@ -55,6 +55,18 @@ def test_pack(retrained, packed, data, tmp_path):
     assert f"{tmp_path} has no data" in refused("pack", source, out, "--data", tmp_path)
     assert "is a folder; name the file" in refused("pack", source, tmp_path)
     assert "x does not exist" in refused("pack", source, tmp_path / "x" / "out.packed")
+    bpe = ("--bpe", "sentencepiece", "--bpe-codes")
+    for words, said in (
+        (("--bpe", "gpt2"), "--bpe gpt2: choose one of sentencepiece, subword_nmt, none"),
+        (("--tokenizer", "nltk"), "--tokenizer nltk: choose one of moses, none"),
+        (("--bpe-codes", "x"), "--bpe-codes x: say what it is by --bpe sentencepiece or"),
+        (("--bpe", "subword_nmt"), f"{data} has no bpecodes, code; give --bpe-codes FILE"),
+        ((*bpe, tmp_path / "x"), f"cannot read {tmp_path}/x: No such file"),
+        ((*bpe, __file__), f"{__file__} holds no sentencepiece model"),
+        (("--bpe", "subword_nmt", "--bpe-codes", __file__), f"{__file__} holds no BPE codes"),
+        (("--no-texts", "--tokenizer", "moses"), "--no-texts leaves out what"),
+    ):
+        assert said in refused("pack", source, out, "--data", data, *words)
     assert not list(tmp_path.iterdir())
     foreign = tmp_path / "foreign.pt"
     foreign.write_bytes(b"no checkpoint\n" * 99)

@@ -82,8 +82,11 @@ def test_counts_are_the_models_own(alike, tmp_path):
     assert found["parameters"] == count
     said = json.loads(run("fairseq-prune", "pack", alike, tmp_path / "model.packed", "--json"))
     assert said["parameters"] == count
-    assert inspected(tmp_path / "model.packed") == {
+    packed = inspected(tmp_path / "model.packed")
+    assert set(packed["texts"]) == {"source", "target"}
+    assert packed == {
         **found, "checkpoint": str(tmp_path / "model.packed"), "bytes": said["file_bytes"],
+        "texts": packed["texts"],
     }  # fmt: skip
     rows = {row["name"]: row for row in found["classes"]}
     assert list(rows) == [

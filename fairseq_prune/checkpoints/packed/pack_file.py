@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ...models.ties import Aliases
 from ...packed.limit import check_claim
+from ...packed.texts import Text
 from ...pruning import RECORD_KEY, PruneError
 from ..dictionaries import DICTIONARIES_KEY, find_dictionaries
 from ..reading import read_checkpoint
@@ -17,6 +18,7 @@ from .plain import to_json
 from .values_code import VALUES
 from .write_container import Entry, write_container
 from .write_tensor import describe, write_tensor
+from .write_texts import texts_of, write_texts
 
 #: Not the model's: what training needs to go on, and averages as large as the model.
 OPTIMIZER, AVERAGES = "last_optimizer_state", ("ema", "ema_fp32_params")
@@ -34,6 +36,7 @@ class Packed:
         dense_bytes: of the model's tensors, tied ones once.
         bound_bytes: the sum over tensors of the entropy of the mask and the kept values.
         file_bytes: of the packed file.
+        text_bytes: of them, those of texts: dictionaries and what cuts text into their words.
         left_out: what is in the checkpoint and not in the file.
     """
 
@@ -41,6 +44,7 @@ class Packed:
     dense_bytes: int
     bound_bytes: float
     file_bytes: int
+    text_bytes: int
     left_out: List[str]
 
 
@@ -49,6 +53,7 @@ def pack_checkpoint(
     target: str,
     values: str = "exact",
     dictionaries: Optional[Mapping[str, str]] = None,
+    texts: Optional[Mapping[str, Text]] = None,
 ) -> Packed:
     """Write the model in ``source``, its mask and configuration to ``target``.
 
@@ -58,6 +63,8 @@ def pack_checkpoint(
         values: a key of ``VALUES``; "exact" keeps every bit.
         dictionaries: name -> fingerprint of the dictionaries the model belongs to; by default
             those noted in ``source``.
+        texts: the dictionaries themselves, and what cuts text into their words; by default those
+            in ``source``, if that is a packed file.
     Raises:
         PruneError: ``source`` cannot be read, or holds what cannot be packed; ``target`` cannot
             be written.
@@ -89,12 +96,15 @@ def pack_checkpoint(
         "loose": [describe(tensor) for tensor in loose],
         "dictionaries": dict(find_dictionaries(state) if dictionaries is None else dictionaries),
     }
+    content["texts"], written = write_texts(texts_of(source) if texts is None else texts)
+    entries += written
     kept = [tensor for name, tensor in model.items() if name not in copies]
     dense = sum(tensor.numel() * tensor.element_size() for tensor in kept)
     check_claim(dense, sum(entry.size for entry in entries), target)
     size = write_container(target, content, entries)
     parameters = sum(tensor.numel() for tensor in distinct(model, aliases).values())
-    return Packed(parameters, dense, bound, size, left_out)
+    beside = sum(entry.size for entry in written)
+    return Packed(parameters, dense, bound, size, beside, left_out)
 
 
 def _without_masks(record: Mapping[str, Any]) -> Any:

@@ -8,25 +8,18 @@ from fairseq.tasks import FairseqTask
 from ...analysis.generate_options import generate_config
 from ...analysis.translate import Translations, translate
 from ...checkpoints.writing import write_text
+from ...packed.dictionary import cut_by
 from ...pruning import PruneError
 
 #: Where --generate is not given, with what the dictionary shows.
 USUAL = ("--beam", "5")
-#: Share of a dictionary's words that show how words were cut.
-SHOWS = 0.05
 
 
 def usual_words(task: FairseqTask) -> Tuple[str, ...]:
     """Options of fairseq-generate: a beam of 5, and pieces of words joined, where the target
-    dictionary has any: SentencePiece's begin with ▁, subword-nmt's end with @@."""
-    words = task.target_dictionary.symbols
-    for kind, shown in (
-        ("sentencepiece", sum(word.startswith("▁") for word in words)),
-        ("subword_nmt", sum(word.endswith("@@") for word in words)),
-    ):
-        if shown > SHOWS * len(words):
-            return (*USUAL, "--remove-bpe", kind)
-    return USUAL
+    dictionary has any."""
+    kind = cut_by(task.target_dictionary.symbols)
+    return USUAL if kind is None else (*USUAL, "--remove-bpe", kind)
 
 
 class Decoder:

@@ -2,11 +2,12 @@
 
 import os
 import tempfile
-from typing import Callable
+from typing import Callable, Mapping
 
 from ...analysis.choose import choose_for
 from ...checkpoints.packed.pack_file import pack_checkpoint
 from ...checkpoints.prune_file import prune_checkpoint
+from ...packed.texts import Text
 from ...pruning import PruneError
 from ...tasks.prune_model import Choice
 from .model import write_model
@@ -19,7 +20,13 @@ MARGIN, SHARE = 2048, 0.005
 
 
 def least_sparsity(
-    checkpoint: str, scheme: str, values: str, most: int, before: float, say: Callable[[str], None]
+    checkpoint: str,
+    scheme: str,
+    values: str,
+    most: int,
+    before: float,
+    say: Callable[[str], None],
+    texts: Mapping[str, Text],
 ) -> float:
     """By pruning by magnitude and packing, in files that are gone afterwards.
 
@@ -27,6 +34,7 @@ def least_sparsity(
         values: as of ``pack_checkpoint``.
         most: bytes.
         before: sparsity of the checkpoint.
+        texts: what goes into the packed file, too.
     Raises:
         PruneError: none will do, or none is needed.
     """
@@ -42,7 +50,7 @@ def least_sparsity(
                 prune_checkpoint(checkpoint, pruned, choose, sparsity)
                 write_model(pruned, model, {})
                 source = model
-            found = pack_checkpoint(source, packed, values).file_bytes
+            found = pack_checkpoint(source, packed, values, texts=texts).file_bytes
             say(f"at {100 * sparsity:.4g}% it packs into {found:,} bytes")
             return found
 

@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, Tuple
 from ...checkpoints.dictionaries import fingerprints
 from ...checkpoints.folder_lock import folder_lock
 from ...checkpoints.packed.pack_file import pack_checkpoint
+from ...checkpoints.texts import find_texts
 from ...pruning import PruneError
 from ..rounds import Rounds
 from ..versions import versions
@@ -131,7 +132,7 @@ def _lengths(plan: Plan, say: Say, lock: int) -> Dict[str, Any]:
     def target() -> float:
         return least_sparsity(
             asked.checkpoint, plan.recipe.scheme, PACKED_VALUES[asked.values],
-            asked.goal.max_bytes, plan.before, say,
+            asked.goal.max_bytes, plan.before, say, find_texts(asked.checkpoint, asked.data).texts,
         )  # fmt: skip
 
     return lengths(plan, target, lambda sparsity: seconds_an_update(plan, sparsity, lock))
@@ -163,7 +164,8 @@ def _choose(plan: Plan, rounds: Rounds, kept: Dict[str, Any], scores: Scores, sa
 def _pack(
     plan: Plan, model: str, packed: str, values: str, dictionaries: Dictionaries, say: Say
 ) -> Dict[str, int]:
-    made = pack_checkpoint(model, packed, values, dictionaries)
+    found = find_texts(plan.asked.checkpoint, plan.asked.data)
+    made = pack_checkpoint(model, packed, values, dictionaries, found.texts)
     sizes = {
         "dense": made.dense_bytes,
         "checkpoint": os.path.getsize(plan.asked.checkpoint),

@@ -35,7 +35,7 @@ def steps(plan: Plan, method: Method, out: str) -> List[Step]:
         model = _best(folder)
     elif method.prune is not None:
         model = add("prune", "pruned.pt", *method.prune, *_data(plan, method.prune))
-    add("pack", "model.packed", "--values", method.values, "--data", plan.data)
+    add("pack", "model.packed", "--values", method.values, "--data", plan.data, "--no-texts")
     return found
 
 

@@ -1,0 +1,185 @@
+"""What a packed file needs besides its model to translate text: where it is found.
+
+Dictionaries are those of the data. What cuts text into their words is what is asked for, by
+fairseq's names, or what the data folder has under a usual name. A checkpoint says of what kind
+that was; where it names files elsewhere, they are not looked for: it may be anyone's.
+"""
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional
+
+from fairseq.tasks import FairseqTask
+from omegaconf import OmegaConf
+
+from ..packed.dictionary import Dictionary, cut_by, dictionary_text
+from ..packed.texts import (
+    DICTIONARY,
+    SOURCE,
+    SUBWORD,
+    SUBWORDS,
+    TARGET,
+    TOKENIZER,
+    TOKENIZERS,
+    Text,
+)
+from ..pruning import PruneError
+from .configuration import is_section, settings_of
+from .dictionaries import check_dictionaries, dictionaries_of, find_dictionaries, fingerprints
+from .in_fairseq import mapped_checkpoints
+from .packed.write_texts import texts_of
+from .reading import read_checkpoint
+from .subwords import fitting_subword, read_subword, subword_in
+from .task_of import config_of, options_of, set_up
+
+NONE = "none"
+
+MISSING = "the dictionaries are not stored: {}, for fairseq-prune translate needs them"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Options as ``fairseq-interactive`` has them; None: what is found."""
+
+    bpe: Optional[str] = None
+    codes: Optional[str] = None
+    tokenizer: Optional[str] = None
+
+    def __post_init__(self):
+        for option, value, known in (
+            ("bpe", self.bpe, SUBWORDS), ("tokenizer", self.tokenizer, TOKENIZERS),
+        ):  # fmt: skip
+            if value not in (None, NONE, *known):
+                raise PruneError(f"--{option} {value}: choose one of {', '.join((*known, NONE))}")
+        if self.codes is not None and self.bpe in (None, NONE):
+            raise PruneError(
+                f"--bpe-codes {self.codes}: say what it is by --bpe {' or --bpe '.join(SUBWORDS)}"
+            )
+
+
+@dataclass(frozen=True)
+class Found:
+    """
+    Attributes:
+        dictionaries: fingerprints of the dictionaries.
+        texts: by name; none where the data are not there.
+        notes: what was taken without being asked for, and what is missing.
+    """
+
+    dictionaries: Dict[str, str]
+    texts: Dict[str, Text] = field(default_factory=dict)
+    notes: List[str] = field(default_factory=list)
+
+
+#: Whatever is found.
+ANYTHING = Asked()
+
+
+def find_texts(checkpoint: str, data: Optional[str] = None, asked: Asked = ANYTHING) -> Found:
+    """Those for the model in ``checkpoint``.
+
+    Args:
+        data: folder with the dictionaries; by default they are taken from ``checkpoint``, if it is
+            a packed file that has them, or else from the data that it was trained on.
+    Raises:
+        PruneError: ``data`` has no dictionaries, or others; what is asked for is not there.
+    """
+    noted = find_dictionaries(read_checkpoint(checkpoint))
+    texts = texts_of(checkpoint) if data is None else {}
+    if SOURCE in texts and asked == ANYTHING:
+        return Found(noted, texts)
+    try:
+        with mapped_checkpoints():
+            cfg = config_of(checkpoint, data)
+        if SOURCE not in texts:
+            task = set_up(cfg, checkpoint)
+            check_dictionaries(checkpoint, noted, task)
+            noted = fingerprints(task)
+    except PruneError as error:
+        if data is not None or asked != ANYTHING:
+            raise
+        return Found(noted, {}, [MISSING.format(f"{error}; give --data")])
+    try:
+        texts = texts or _dictionaries(task)
+    except PruneError as error:
+        return Found(noted, {}, [MISSING.format(error)])
+    if SOURCE not in texts:
+        return Found(noted)
+    notes: List[str] = []
+    options = options_of(cfg)
+    folder = str(options["data"] if "data" in options else "").split(os.pathsep)[0]
+    found = {
+        **texts,
+        SUBWORD: _subword(asked, texts, _named(cfg, "bpe")["_name"], folder, notes),
+        TOKENIZER: _tokenizer(asked, texts, _named(cfg, "tokenizer"), notes),
+    }
+    return Found(noted, {name: text for name, text in found.items() if text is not None}, notes)
+
+
+def _dictionaries(task: FairseqTask) -> Dict[str, Text]:
+    options = getattr(task, "cfg", None) or getattr(task, "args", None)  # languages inferred
+    return {
+        side: Text(
+            DICTIONARY,
+            dictionary_text(dictionary.symbols, dictionary.count),
+            getattr(options, f"{side}_lang", None),
+        )
+        for side, dictionary in dictionaries_of(task).items()
+    }
+
+
+def _named(cfg: Any, kind: str) -> Dict[str, Any]:
+    """Options of the encoder that the training was given, its name among them."""
+    section = cfg[kind] if kind in cfg else None
+    if OmegaConf.is_config(section):
+        section = OmegaConf.to_container(section, resolve=False)
+    options = settings_of(section) if is_section(section) else {"_name": section}
+    name = options.get("_name")
+    return {**options, "_name": name if isinstance(name, str) else None}
+
+
+def _subword(
+    asked: Asked, texts: Mapping[str, Text], named: Optional[str], folder: str, notes: List[str]
+) -> Optional[Text]:
+    if asked.bpe == NONE:
+        return None
+    if asked.bpe is None and SUBWORD in texts:
+        return texts[SUBWORD]
+    language = texts[SOURCE].language
+    if asked.bpe is not None and asked.codes is not None:
+        return read_subword(asked.bpe, asked.codes, language)
+    if asked.bpe is not None:
+        return subword_in(folder, asked.bpe, language)
+    words = Dictionary(texts[SOURCE].raw or b"").symbols
+    found = fitting_subword(folder, SUBWORDS if named is None else [named], language, words)
+    if found is not None:
+        notes.append(f"text will be cut by {found[0]}; --bpe none leaves it out")
+        return found[1]
+    if named is not None or cut_by(words) is not None:
+        notes.append(
+            f"what cuts text into the dictionary's words ({named or cut_by(words)}) is not stored, "
+            f"so that it translates text that is cut already; give --bpe and --bpe-codes"
+        )
+    return None
+
+
+def _tokenizer(
+    asked: Asked, texts: Mapping[str, Text], named: Mapping[str, Any], notes: List[str]
+) -> Optional[Text]:
+    if asked.tokenizer == NONE:
+        return None
+    if asked.tokenizer is None and TOKENIZER in texts:
+        return texts[TOKENIZER]
+    name = named["_name"]
+    kind = asked.tokenizer or name
+    if kind is None:
+        return None
+    if kind not in TOKENIZERS:
+        notes.append(f"its tokenizer, {kind}, is not stored: give translate what it makes of text")
+        return None
+    if asked.tokenizer is None:
+        notes.append(f"text will be cut into words by {kind}; --tokenizer none leaves it out")
+    options = {"target_language": texts[TARGET].language if TARGET in texts else None}
+    if name == kind:
+        options.update({k: bool(named.get(f"moses_{k}")) for k in ("no_dash_splits", "no_escape")})
+    return Text(kind, None, texts[SOURCE].language, options)
