@@ -71,6 +71,9 @@ setup(
             "zstandard>=0.18",
             "scikit-learn>=1.0",
         ],
+        # all that reading packed files needs; an extra cannot take away what install_requires
+        # brings, so without fairseq and torch: pip install these, then with --no-deps
+        "engine": ["numpy>=1.17", "sentencepiece>=0.1.97"],
         "tensor-train": ["tensorly>=0.8"],  # factorize --factorization tensor-train
         "plots": ["matplotlib>=3.5"],  # report and grid
         "examples": ["scikit-learn>=1.0", "matplotlib>=3.5"],

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import sys
 from importlib import import_module
+from types import ModuleType
 from typing import List, Optional
 
 from ..errors import PruneError
@@ -62,7 +63,7 @@ def build_parser(words: List[str]) -> argparse.ArgumentParser:
         if name != used:
             verbs.add_parser(name, help=does)
             continue
-        import_module(f".{name}", __package__).add_to(verbs)
+        _module(name).add_to(verbs)
         verbs.choices[name].add_argument(
             "--user-dir",
             metavar="DIR",
@@ -70,6 +71,18 @@ def build_parser(words: List[str]) -> argparse.ArgumentParser:
             "scores, tasks or architectures",
         )
     return parser
+
+
+def _module(verb: str) -> ModuleType:
+    try:
+        return import_module(f".{verb}", __package__)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith(__package__.split(".")[0]):
+            raise
+        sys.exit(
+            f"fairseq-prune: error: {verb} needs {error.name}, which is not installed: install "
+            f"fairseq-prune with all that it requires"
+        )
 
 
 def main(argv: Optional[List[str]] = None) -> None:
