@@ -31,7 +31,7 @@ ARCHITECTURES = {
     "transformer, normed before": f"{TRANSFORMER} --encoder-normalize-before "
     "--decoder-normalize-before --activation-fn gelu --share-all-embeddings",
     "transformer, learned positions": f"{TRANSFORMER} --encoder-learned-pos --decoder-learned-pos "
-    "--layernorm-embedding --no-scale-embedding --decoder-output-dim 12 --decoder-input-dim 16",
+    "--layernorm-embedding --no-scale-embedding --decoder-output-dim 12",
     "transformer, no positions": f"{TRANSFORMER} --no-token-positional-embeddings "
     "--activation-fn tanh",
 }
@@ -88,9 +88,7 @@ def test_batches(both, size):
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory):
     model, cfg = random_model(OURS)
-    return model, in_engine(
-        pack(model, cfg, str(tmp_path_factory.mktemp("model") / "model")), cfg
-    )
+    return model, in_engine(pack(model, cfg, str(tmp_path_factory.mktemp("model") / "model")), cfg)
 
 
 SEARCHES = {
@@ -120,7 +118,9 @@ def test_no_words_at_all(ours):
     model, engine = ours
     batch = sentences(3, seed=3)
     theirs = fairseq_search(model, batch, beam_size=3, max_len_b=0, min_len=0)
-    check_same(theirs, engine.generate([s.numpy() for s in batch], options(beam=3), [0] * 3))
+    check_same(
+        theirs, engine.generate([s.numpy() for s in batch], options(beam=3, min_len=0), [0] * 3)
+    )
 
 
 def test_prefixes(ours):

@@ -1,0 +1,152 @@
+"""``Translator``: a packed file that translates lines of text, without fairseq and torch."""
+
+from dataclasses import dataclass, field
+from typing import Iterable, Iterator, List, Optional, Sequence
+
+from ..errors import PruneError
+from ..packed.container import Container
+from ..packed.dictionary import EOS, PAD, UNK
+from ..packed.settings import read_settings
+from .library import Options, library
+from .model import EngineModel, Hypothesis
+from .text import Texts
+
+#: fairseq's, where a model does not say.
+MAX_POSITIONS = 1024
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """What to search for; names, meaning and defaults are fairseq-generate's."""
+
+    beam: int = field(default=5, metadata={"help": "hypotheses to follow at once"})
+    nbest: int = field(default=1, metadata={"help": "translations of each line"})
+    max_len_a: float = field(
+        default=0.0,
+        metadata={"help": "translations have at most A x + B words, x words in their source"},
+    )
+    max_len_b: int = field(default=200, metadata={"help": "B of --max-len-a"})
+    min_len: int = field(default=1, metadata={"help": "words a translation has at least"})
+    lenpen: float = field(
+        default=1.0, metadata={"help": "length penalty: below 1 favours shorter translations"}
+    )
+    unkpen: float = field(
+        default=0.0, metadata={"help": "penalty for unknown words; below 0 favours them"}
+    )
+    unnormalized: bool = field(
+        default=False, metadata={"help": "compare sums of scores, whatever the length"}
+    )
+    temperature: float = field(default=1.0, metadata={"help": "divides the scores of words"})
+
+    def __post_init__(self):
+        for name in ("beam", "nbest"):
+            if getattr(self, name) < 1:
+                raise PruneError(f"--{name} {getattr(self, name)}: give 1 or more")
+        if self.nbest > self.beam:
+            raise PruneError(f"--nbest {self.nbest} is more than --beam {self.beam} finds")
+        if not self.temperature > 0:
+            raise PruneError(f"--temperature {self.temperature:g}: give a number above 0")
+        if self.min_len < 0 or self.max_len_a < 0 or self.max_len_b < 0:
+            raise PruneError("--min-len, --max-len-a and --max-len-b: give 0 or more")
+
+
+class Translator:
+    """
+    >>> translator = Translator("model.packed")
+    >>> translator.translate(["ein Hund"], beam=5)
+    ['a dog']
+    """
+
+    def __init__(self, path: str, threads: Optional[int] = None):
+        """
+        Args:
+            threads: to use (default: ``OMP_NUM_THREADS``, or as many as there are processors).
+        Raises:
+            PruneError: there is no such file, it is damaged, it was packed without its
+                dictionaries, or the engine cannot do such a model or is not compiled here.
+        """
+        if threads is not None and threads < 1:
+            raise PruneError(f"--threads {threads}: give 1 or more")
+        if threads is not None:
+            library().engine_threads(threads)
+        container = Container(path)
+        self._path, self.texts = path, Texts(container)
+        settings = read_settings(container)
+        self._model = EngineModel(container, settings.arch, settings.model)
+
+        def positions(side: str) -> int:
+            name = f"max_{side}_positions"
+            found = settings.model.get(name) or settings.task.get(name)
+            return found if isinstance(found, int) else MAX_POSITIONS
+
+        self._most_source, self._most_target = positions("source"), positions("target")
+
+    def translate(self, lines: Sequence[str], replace_unk: bool = False, **options) -> List[str]:
+        """A translation of each line, all lines in one batch.
+
+        Args:
+            options: of ``SearchOptions``.
+        """
+        return [found[0] for found in self.nbest(lines, replace_unk, SearchOptions(**options))]
+
+    def nbest(
+        self, lines: Sequence[str], replace_unk: bool, options: SearchOptions
+    ) -> List[List[str]]:
+        """The best ``options.nbest`` translations of each line, best first.
+
+        Args:
+            replace_unk: put the source's word that was most looked at in the place of ``<unk>``.
+        """
+        words = [self.texts.split(line) for line in lines]
+        found = self.hypotheses(words, replace_unk, options)
+        return [
+            [self._text(source, h, replace_unk) for h in hypotheses[: options.nbest]]
+            for source, hypotheses in zip(words, found)
+        ]
+
+    def hypotheses(
+        self, words: Sequence[Sequence[str]], attention: bool, options: SearchOptions
+    ) -> List[List[Hypothesis]]:
+        """What the search finds for sentences that are cut into the dictionary's words."""
+        index = self.texts.source.index
+        sentences = [[*map(index, sentence), EOS] for sentence in words]
+        for sentence in sentences:
+            if len(sentence) > self._most_source:
+                raise PruneError(
+                    f"a line has {len(sentence) - 1:,} words or pieces of words and the model "
+                    f"takes {self._most_source - 1:,}; cut it into shorter ones"
+                )
+        longest = [
+            min(int(options.max_len_a * len(s) + options.max_len_b), self._most_target - 1)
+            for s in sentences
+        ]
+        if min(longest, default=options.min_len) < options.min_len:
+            raise PruneError("--min-len is more than --max-len-a and --max-len-b allow")
+        search = Options(
+            options.beam, options.min_len, int(not options.unnormalized), int(attention),
+            PAD, EOS, UNK, EOS, options.lenpen, options.unkpen, options.temperature,
+        )  # fmt: skip
+        return self._model.generate(sentences, search, longest)
+
+    def _text(self, source: Sequence[str], hypothesis: Hypothesis, replace_unk: bool) -> str:
+        numbers = [n for n in hypothesis.tokens.tolist() if n != EOS]
+        words = self.texts.words(numbers)
+        if replace_unk and source:
+            looked_at = hypothesis.attention[:, : len(source)].argmax(axis=1)
+            words = [
+                source[at] if number == UNK else word
+                for number, word, at in zip(numbers, words, looked_at)
+            ]
+        return self.texts.join(words)
+
+
+def batches(lines: Iterable[str], size: int) -> Iterator[List[str]]:
+    """Lines without their ends, ``size`` at a time."""
+    batch: List[str] = []
+    for line in lines:
+        batch.append(line.rstrip("\r\n"))
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
