@@ -11,7 +11,17 @@ import fairseq
 import numpy
 import torch
 
-from . import decoding, distillation, masked_step, packing, products, pruning, scores, training
+from . import (
+    decoding,
+    distillation,
+    engine,
+    masked_step,
+    packing,
+    products,
+    pruning,
+    scores,
+    training,
+)
 
 BENCHMARKS = {
     "pruning": pruning.rows,
@@ -22,6 +32,7 @@ BENCHMARKS = {
     "packing": packing.rows,
     "products": products.rows,
     "decoding": decoding.rows,
+    "engine": engine.rows,
 }
 
 

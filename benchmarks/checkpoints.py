@@ -19,8 +19,14 @@ from fairseq_prune.pruning import RECORD_KEY, apply_, make_record, prune
 
 from .process import call
 
-#: Millions of weights -> hidden size, layers, vocabulary; 216 is the paper's model.
-SIZES = {10: (256, 2, 10_000), 50: (500, 4, 22_300), 216: (1000, 4, 50_000)}
+_OURS = "pruned_lstm_nmt --hidden-size {} --num-layers {}"
+#: Millions of weights -> architecture, vocabulary; 216 is the paper's model.
+SIZES = {
+    10: (_OURS.format(256, 2), 10_000),
+    50: (_OURS.format(500, 4), 22_300),
+    216: (_OURS.format(1000, 4), 50_000),
+    "iwslt": ("transformer_iwslt_de_en", 10_000),
+}
 
 #: Sentences to decode, of LENGTHS words: one at a time, in a batch, in two.
 SUBSETS = {"few": 5, "many": 32, "twice": 64}
@@ -46,7 +52,7 @@ def make_data(folder: str, million: int) -> None:
     """Dictionaries and subsets, as raw text."""
     generator = torch.Generator().manual_seed(1)
     dictionary = Dictionary()
-    for k in range(SIZES[million][2] - len(dictionary)):
+    for k in range(SIZES[million][1] - len(dictionary)):
         dictionary.add_symbol(f"w{k}")
     os.makedirs(folder, exist_ok=True)
     for side in ("src", "tgt"):
@@ -61,10 +67,9 @@ def make_data(folder: str, million: int) -> None:
 
 def build(folder: str, million: int):
     """The configuration, the task on the data in ``folder`` and a model as initialised."""
-    size, layers, _ = SIZES[million]
     words = (
         f"{folder} --task translation --source-lang src --target-lang tgt --dataset-impl raw "
-        f"--arch pruned_lstm_nmt --hidden-size {size} --num-layers {layers} --cpu --max-tokens 1000"
+        f"--arch {SIZES[million][0]} --cpu --max-tokens 1000"
     )
     args: Namespace = options.parse_args_and_arch(options.get_training_parser(), words.split())
     cfg = convert_namespace_to_omegaconf(args)

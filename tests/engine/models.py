@@ -51,9 +51,7 @@ def pack(model, cfg, path: str, values: str = "exact") -> str:
 
 def in_engine(path: str, cfg) -> EngineModel:
     named = (
-        cfg.model
-        if isinstance(cfg.model, dict) or OmegaConf.is_config(cfg.model)
-        else vars(cfg.model)
+        OmegaConf.to_container(cfg)["model"] if OmegaConf.is_config(cfg.model) else vars(cfg.model)
     )
     return EngineModel(Container(path), named.get("arch") or named["_name"], named)
 

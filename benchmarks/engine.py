@@ -1,0 +1,184 @@
+"""The engine on packed files, against fairseq on the dense model, and CTranslate2 where it is.
+
+Random models, beam 5, two threads or as many as there are, translations as long as their sources.
+A process each: after a first sentence (or batch), the median of the others counts.
+"""
+
+import importlib.util
+import statistics
+import subprocess
+import sys
+import time
+
+from .checkpoints import SUBSETS, folder_of, stored
+from .process import call
+
+LSTM_GOALS = {
+    (216, 0.8, 1): 7,
+    (216, 0.9, 1): 12,
+    (216, 0.95, 1): 18,
+    (216, 0.9, 32): 5,
+    (10, 0.9, 1): 10,
+}
+TRANSFORMER_GOALS = {("float32", 1): 2, ("int8", 1): 1.5, ("float32", 32): 1.2, ("int8", 32): 1}
+
+
+def rows(args):
+    for million, sparsities in {216: (0.8, 0.9, 0.95), 10: (0.9,)}.items():
+        dense = call("decoding:decode", folder_of(million), stored(million, 0), "dense", (1, 32))
+        for sparsity in sparsities:
+            for values in ("exact", "int8") if (million, sparsity) == (216, 0.9) else ("exact",):
+                yield from lstm(million, sparsity, values, dense)
+    yield from transformer()
+
+
+def lstm(million, sparsity, values, dense):
+    file = packed(million, sparsity, values)
+    found = call("engine:decode", folder_of(million), file, (1, 32))
+    what = f"{million} M, {100 * sparsity:g}%, {values}"
+    for batch in (1, 32):
+        mine, peer = found[str(batch)], dense[str(batch)]
+        goal = LSTM_GOALS.get((million, sparsity, batch), "") if values == "exact" else ""
+        yield (
+            f"engine, {what}, batch {batch}: fairseq, dense",
+            f"{mine:.2f} sent/s",
+            f"{peer:.2f} sent/s",
+            f"{mine / peer:.2f}",
+            goal and f"at least {goal}",
+        )
+    seconds, peak = translate(file)
+    goal = (million, sparsity, values) == (216, 0.9, "exact")
+    yield (
+        f"translate, {what}: peak memory",
+        f"{peak:.0f} MB",
+        f"{dense['peak_mb']:.0f} MB",
+        f"{peak / dense['peak_mb']:.3f}",
+        "at most 150 MB" if goal else "",
+    )
+    yield (
+        f"translate, {what}: start to first translation",
+        f"{seconds:.2f} s",
+        "",
+        "",
+        "at most 1.5 s" if goal else "",
+    )
+
+
+def transformer():
+    file = packed("iwslt", 0.9, "exact")
+    found = call("engine:decode", folder_of("iwslt"), file, (1, 32))
+    dense = call("decoding:decode", folder_of("iwslt"), stored("iwslt", 0), "dense", (1, 32))
+    for batch in (1, 32):
+        mine, peer = found[str(batch)], dense[str(batch)]
+        yield (
+            f"engine, transformer_iwslt_de_en, 90%, batch {batch}: fairseq, dense",
+            f"{mine:.2f} sent/s",
+            f"{peer:.2f} sent/s",
+            f"{mine / peer:.2f}",
+            "",
+        )
+    if importlib.util.find_spec("ctranslate2") is None:
+        print("CTranslate2 is not installed: pip install ctranslate2", file=sys.stderr)
+        return
+    for kind in ("float32", "int8"):
+        peers = call(
+            "engine:decode_ctranslate2", folder_of("iwslt"), stored("iwslt", 0), kind, (1, 32)
+        )
+        for batch in (1, 32):
+            mine, peer = found[str(batch)], peers[str(batch)]
+            what, goal = (
+                f"engine, transformer_iwslt_de_en, 90%, batch {batch}",
+                TRANSFORMER_GOALS[kind, batch],
+            )
+            yield (
+                f"{what}: CTranslate2, dense, {kind}",
+                f"{mine:.2f} sent/s",
+                f"{peer:.2f} sent/s",
+                f"{mine / peer:.2f}",
+                f"at least {goal}",
+            )
+
+
+def packed(million, sparsity, values) -> str:
+    return call("engine:pack", stored(million, sparsity), folder_of(million), values)
+
+
+def pack(checkpoint: str, folder: str, values: str) -> str:
+    from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
+    from fairseq_prune.checkpoints.texts import Asked, find_texts
+
+    target = f"{checkpoint[: -len('.pt')]}.{values}.packed"
+    found = find_texts(checkpoint, folder, Asked(bpe="none"))
+    pack_checkpoint(checkpoint, target, values, found.dictionaries, found.texts)
+    return target
+
+
+def sentences(folder: str, batch: int):
+    """Batches of lists of words, the first one to warm up."""
+    subset = "few" if batch == 1 else "twice"
+    with open(f"{folder}/{subset}.src-tgt.src") as f:
+        lines = [line.split() for line in f]
+    assert len(lines) == SUBSETS[subset]
+    return [lines[k : k + batch] for k in range(0, len(lines), batch)]
+
+
+def rate(translate_batch, batches) -> float:
+    seconds = []
+    for batch in batches:
+        started = time.perf_counter()
+        translate_batch(batch)
+        seconds.append((time.perf_counter() - started) / len(batch))
+    return 1 / statistics.median(seconds[1:])
+
+
+def decode(folder: str, file: str, batch_sizes) -> dict:
+    from fairseq_prune.engine.translator import SearchOptions, Translator
+
+    translator = Translator(file)
+    options = SearchOptions(max_len_a=1, max_len_b=0)
+
+    def translate_batch(batch):
+        found = translator.hypotheses(batch, False, options)
+        assert all(len(h[0].tokens) == len(s) + 2 for h, s in zip(found, batch))
+
+    return {size: rate(translate_batch, sentences(folder, size)) for size in batch_sizes}
+
+
+def decode_ctranslate2(folder: str, checkpoint: str, kind: str, batch_sizes) -> dict:
+    import torch
+    from ctranslate2 import Translator
+    from ctranslate2.converters import FairseqConverter
+
+    model = f"{checkpoint}.{kind}"
+    quantization = None if kind == "float32" else kind
+    FairseqConverter(checkpoint, folder, source_lang="src", target_lang="tgt").convert(
+        model, quantization=quantization, force=True
+    )
+    threads = torch.get_num_threads()
+    translator = Translator(model, compute_type=kind, inter_threads=1, intra_threads=threads)
+
+    def translate_batch(batch):
+        # as many words as ours make: with eos
+        longest = max(map(len, batch)) + 1
+        found = translator.translate_batch(
+            batch, beam_size=5, min_decoding_length=longest, max_decoding_length=longest
+        )
+        assert all(len(f.hypotheses[0]) == longest for f in found)
+
+    return {size: rate(translate_batch, sentences(folder, size)) for size in batch_sizes}
+
+
+def translate(file: str):
+    """Seconds from the start of the command to the first translation, and its peak memory, MB."""
+    code = (
+        "import sys; sys.argv[1:] = ['translate', sys.argv[1], '--max-len-b', '20']; "
+        "from fairseq_prune.cli.main import main; main(); "
+        "from benchmarks.process import held_kib; print(held_kib('VmHWM'))"
+    )
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", code, file], input=b"w1 w2 w3 w4 w5 w6\n", stdout=subprocess.PIPE
+    )
+    seconds = time.perf_counter() - started
+    done.check_returncode()
+    return seconds, int(done.stdout.split()[-1]) / 1e3
