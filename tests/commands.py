@@ -15,12 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fork_server import MODULES, ask
+from fork_server import MODULES, PLUGIN, ask
 
 from fairseq_prune.checkpoints.reading import read_checkpoint
 
 REPO = Path(__file__).resolve().parents[1]
-PLUGIN = str(REPO / "fairseq_prune")
 BIN = Path(sys.executable).parent
 
 SMALL = """

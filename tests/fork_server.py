@@ -4,11 +4,15 @@
     FORK_SERVER=SOCKET python fork_server.py COMMAND ...  # runs COMMAND there, as if here
 
 A command so run starts in the state of a new interpreter with those modules imported, in a
-process of its own, seconds sooner. The plugin itself is not imported beforehand.
+process of its own, seconds sooner. Commands that import this plugin in any case start in one that
+has it (at another socket); all others, and those that look at what is imported or opened, in one
+that has not.
 """
 
 import atexit
 import contextlib
+import ctypes
+import gc
 import importlib
 import json
 import os
@@ -16,8 +20,13 @@ import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 
+REPO = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+PLUGIN = os.path.join(REPO, "fairseq_prune")
+#: What the name of the socket ends with, of the server that has the plugin.
+WITH_PLUGIN = ".plugin"
 MODULES = {
     "fairseq-train": "fairseq_cli.train",
     "fairseq-hydra-train": "fairseq_cli.hydra_train",
@@ -32,9 +41,6 @@ MODULES = {
 
 
 def serve(path):
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path + ".starting")
-    listener.listen(16)
     for module in MODULES.values():
         if module.startswith("fairseq_cli"):
             importlib.import_module(module)
@@ -42,7 +48,26 @@ def serve(path):
     for module in ("sacrebleu", "matplotlib.pyplot", "torch._dynamo"):
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
+    gc.freeze()  # what is there is not gone through in each fork
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    child = os.fork()
+    if child == 0:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: ends with its parent
+        sys.path.insert(0, REPO)  # as fairseq does for --user-dir
+        importlib.import_module("fairseq_prune.cli.main")
+        del sys.path[0]
+        gc.freeze()
+        answer_all(path + WITH_PLUGIN)
+    while not os.path.exists(path + WITH_PLUGIN):
+        os.kill(child, 0)  # fails where it has ended
+        time.sleep(0.05)
+    answer_all(path)
+
+
+def answer_all(path):
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path + ".starting")
+    listener.listen(16)
     os.rename(path + ".starting", path)
     while True:
         connection, _ = listener.accept()
@@ -105,6 +130,10 @@ def run(request):
     return code
 
 
+def imports_plugin(command, args):
+    return not MODULES[command].startswith("fairseq_cli") or PLUGIN in args
+
+
 def ask(path, command, args, env=(), prepare=None, fds=(0, 1, 2)):
     """Run ``command`` at the server of ``path``; return its exit status, -N for signal N."""
     request = {
@@ -114,6 +143,8 @@ def ask(path, command, args, env=(), prepare=None, fds=(0, 1, 2)):
         "cwd": os.getcwd(),
         "prepare": prepare,
     }
+    if imports_plugin(command, args) and (not prepare or prepare[0] in ("kill", "undrawn")):
+        path += WITH_PLUGIN
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         socket.send_fds(connection, [json.dumps(request).encode()], list(fds))

@@ -4,6 +4,7 @@ import json
 
 import yaml
 from commands import FORKED, PLUGIN, run, server
+from undrawn import UNDRAWN
 
 ALL = f"""
     --user-dir {PLUGIN} --arch pruned_lstm_nmt_tiny --init-range 0.5 --max-tokens 400 --cpu
@@ -23,9 +24,9 @@ def config(data, **changes):
         "train": {
             "command": " ".join([*FORKED, "fairseq-train"]),
             "all": ALL,
-            "dense": "--task translation --optimizer adam --max-epoch 8",
+            "dense": "--task translation --optimizer adam --max-epoch 5",
             "retrained": f"{PRUNED} --max-epoch 2",
-            "from-start": f"{PRUNED} --max-epoch 8",
+            "from-start": f"{PRUNED} --max-epoch 5",
             "iterative": f"{PRUNED} --max-epoch 1",
         },
         "iterate": "--rounds 2",
@@ -42,11 +43,14 @@ def config(data, **changes):
     }
 
 
-def grid(folder, content, *options, name="out", command=("fairseq-prune",), **kwargs):
+def grid(
+    folder, content, *options, name="out", command=("fairseq-prune",), prepare=UNDRAWN, **kwargs
+):
     path = folder / "grid.yaml"
     path.write_text(yaml.safe_dump(content))
     env = {"FORK_SERVER": server(), **kwargs.pop("env", {})}
-    return run(*command, "grid", path, "--out", folder / name, *options, env=env, **kwargs)
+    words = (*command, "grid", path, "--out", folder / name, *options)
+    return run(*words, env=env, prepare=prepare, **kwargs)
 
 
 def records(folder, name="out"):

@@ -178,7 +178,9 @@ def test_compare(data, packed, expected, tmp_path):
         same = sum(said[k] == expected[k] for k in range(30))
         if runtime != "auto":  # which may choose otherwise in another process
             assert row["identical"] == same, runtime
-    shown = run("fairseq-prune", "compare", packed, data, "--runtimes", "sparse,int8")
+    shown = run(
+        "fairseq-prune", "compare", packed, data, "--runtimes", "sparse,int8", "--generate", options
+    )
     assert re.search(r"^sparse +[\d.]+ +1\.00 +[\d.]+ +\+0\.00 +30 +0 +0$", shown, re.MULTILINE)
 
 
