@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# two processes, a file's tests in the same one: most time goes into short trainings
-PYTEST_OPTIONS ?= -n 2 --dist loadfile
+# two processes, a file's tests in the same one: most time goes into short trainings. Files come in
+# the order of tests/conftest.py, the longest first, not by how many tests are in them
+PYTEST_OPTIONS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test bench report grid methods digits lint setup clean
 
