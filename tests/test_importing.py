@@ -2,9 +2,11 @@
 
 import ast
 import pickle
+import re
 import subprocess
 import sys
 from argparse import Namespace
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,10 +23,13 @@ ALONE = {"pruning", "factorization", "packed", "engine"}
 #: Nor has this one, which the plugin never imports: its verbs bring what they need.
 FIRST = "cli"
 
+#: What is not there where fairseq is not.
+GONE = re.compile("fairseq|omegaconf|hydra|wandb|sacrebleu|__editable__", re.IGNORECASE)
 WITHOUT_FAIRSEQ = """
 import sys
-for name in ("fairseq", "omegaconf", "hydra", "wandb", "sacrebleu"):
-    sys.modules[name] = None  # whoever imports it fails
+from importlib.util import find_spec
+sys.path += sys.argv[2:]  # without site: no other packages
+assert not any(map(find_spec, ("fairseq", "fairseq_cli", "omegaconf", "hydra", "wandb")))
 
 import torch
 from fairseq_prune import pruning
@@ -113,10 +118,9 @@ for first in sys.argv[1:]:
 """
 
 
-def script(text, *args):
-    done = subprocess.run(
-        [sys.executable, "-c", text, *map(str, args)], stdout=subprocess.PIPE, cwd=str(REPO)
-    )
+def script(text, *args, flags=()):
+    command = [sys.executable, *flags, "-c", text, *map(str, args)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, cwd=str(REPO))
     assert done.returncode == 0
     return done.stdout.decode()
 
@@ -125,8 +129,14 @@ def test_where_fairseq_is_not_installed(tmp_path):
     weight = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
     torch.save({"model": {"w": weight}, "cfg": {}, "extra_state": {}}, str(tmp_path / "w.pt"))
     pack_checkpoint(str(tmp_path / "w.pt"), str(tmp_path / "w.packed"))
-    decoded, why_not = script(WITHOUT_FAIRSEQ, tmp_path / "w.packed").splitlines()
-    assert decoded == str(weight.tolist()) and "fairseq" in why_not
+    others = tmp_path / "packages"
+    others.mkdir()
+    for path in Path(torch.__file__).parents[1].iterdir():
+        if not GONE.match(path.name):
+            (others / path.name).symlink_to(path)
+    said = script(WITHOUT_FAIRSEQ, tmp_path / "w.packed", others, REPO, flags=("-I", "-S"))
+    decoded, why_not = said.splitlines()
+    assert decoded == str(weight.tolist()) and why_not == "No module named 'fairseq'"
 
 
 def test_where_torch_is_not_installed(tmp_path):
