@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from typing import List
+from typing import List, Optional, Sequence
 
 from ..tasks.calibration_data import Calibration
 from ..user_dir import is_this_package, user_dir_in
@@ -50,6 +50,16 @@ def _data(grid: Grid, point: Point) -> List[str]:
     return ["--data", grid.data]
 
 
+def _value(words: Sequence[str], option: str) -> Optional[str]:
+    """What ``option`` is given as among ``words``, the last time; None if it is not."""
+    found = None
+    for word, following in zip(words, [*words[1:], None]):
+        name, equals, value = word.partition("=")
+        if name == option:
+            found = value if equals else following
+    return found
+
+
 def _plugin(grid: Grid) -> List[str]:
     """The trainings' plugin of the user's own, where scheme and score may be from."""
     folder = user_dir_in(grid.train["all"])
@@ -79,9 +89,11 @@ def training_command(grid: Grid, point: Point, out: str) -> List[str]:
     train = [*grid.command, grid.data, *options, "--seed", str(seed)]
     dense = dense_checkpoint(grid, point, out)
     if point.kind == "iterative":
+        # else each round's training looks at its own
+        data = _data(grid, point) if _value(grid.iterate, "--rewind") == "weights" else []
         return [
             "fairseq-prune", "iterate", "--from", dense, "--out", folder,
-            *request(grid, point, "--"), *grid.iterate, "--", *train,
+            *request(grid, point, "--"), *data, *grid.iterate, "--", *train,
         ]  # fmt: skip
     train += ["--save-dir", folder]
     if point.kind == "retrained":

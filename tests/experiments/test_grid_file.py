@@ -5,6 +5,8 @@ import re
 import pytest
 import yaml
 
+from fairseq_prune.cli.main import build_parser
+from fairseq_prune.experiments.commands import training_command
 from fairseq_prune.experiments.grid import read_grid
 from fairseq_prune.experiments.points import Point
 from fairseq_prune.pruning import PruneError
@@ -147,3 +149,27 @@ def test_a_dense_checkpoint_that_is_given_needs_no_training(tmp_path):
     content = {**GOOD, "dense": "runs/{seed}/best.pt"}
     content["train"] = {k: v for k, v in GOOD["train"].items() if k != "dense"}
     assert read_grid(write(tmp_path, content)).dense == "runs/{seed}/best.pt"
+
+
+@pytest.mark.parametrize(
+    "iterate, score, data",
+    [
+        ("--rewind weights --rewind-to early.pt", "fisher", "data-bin"),
+        ("--rewind none --rewind=weights --rewind-to early.pt", "kron", "data-bin"),
+        ("--rewind weights --rewind-to early.pt", "lamp", None),
+        ("--rewind learning-rate", "fisher", None),
+        ("", "fisher", None),
+    ],
+)
+def test_rounds_are_given_data_where_no_training_of_theirs_looks(tmp_path, iterate, score, data):
+    """Of weights that are rewound, the mask is made between the trainings."""
+    points = [
+        {"kinds": ["iterative"], "schemes": ["class-blind"], "sparsities": [0.5], "scores": [score]}
+    ]
+    content = {**GOOD, "seeds": [1], "points": points, "iterate": f"--rounds 2 {iterate}"}
+    content["train"] = {**GOOD["train"], "iterative": "--lr 4"}
+    grid = read_grid(write(tmp_path, content))
+    words = training_command(grid, grid.points[-1], "out")[1:]
+    args = build_parser(words).parse_args(words)
+    assert (args.score, args.data) == (score, data)
+    assert args.command[1:3] == ["fairseq-train", "data-bin"]
