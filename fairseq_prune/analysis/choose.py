@@ -1,6 +1,8 @@
 """What ``prune_checkpoint`` chooses weights by: any score, with the data that it looks at."""
 
-from typing import Callable, Optional
+from typing import Callable, Dict, Optional
+
+from torch import Tensor
 
 from ..checkpoints.optimizer_state import state_of_weights
 from ..checkpoints.prune_file import Choose
@@ -35,9 +37,7 @@ def choose_for(
         options = {"score": choice.score, "floors": choice.floors}
         entry = find_score(score_name(choice.scheme, choice.score)).state
         if entry is not None:
-            state = read_checkpoint(source)
-            found = state_of_weights(state, aliases_in(state, source), entry, source)
-            options["statistics"] = found
+            options["statistics"] = of_optimizer(source, entry)
         return prune(weights, classes, choice.scheme, target, previous, **options)
 
     def by_data(weights, classes, previous):
@@ -53,3 +53,9 @@ def choose_for(
         return prune_model(model, task, criterion, weights, choice, target, previous, progress)
 
     return by_data if choice.needs_data else by_weights
+
+
+def of_optimizer(source: str, entry: str) -> Dict[str, Tensor]:
+    """``state_of_weights`` of checkpoint ``source``."""
+    state = read_checkpoint(source)
+    return state_of_weights(state, aliases_in(state, source), entry, source)

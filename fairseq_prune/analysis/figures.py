@@ -46,7 +46,7 @@ def frequency(words: List[Dict[str, Any]]):
 
 
 def distributions(found: Dict[str, Any], sparsity: Optional[float]):
-    """Magnitudes by class, and the thresholds of the schemes in each."""
+    """Scores by class, and the thresholds of the schemes in each."""
     classes = found["classes"]
     columns = min(3, len(classes))
     lines = -(-len(classes) // columns)
@@ -68,7 +68,9 @@ def distributions(found: Dict[str, Any], sparsity: Optional[float]):
     for k in range(len(classes), lines * columns):
         axes[k // columns][k % columns].set_visible(False)
         axes[k // columns - 1][k % columns].tick_params(labelbottom=True)
-    figure.supxlabel("magnitude of a weight", fontsize=9)
+    of_size = found["score"] == "magnitude"
+    label = "magnitude of a weight" if of_size else f"score of a weight by {found['score']}"
+    figure.supxlabel(label, fontsize=9)
     figure.supylabel("weights (%)", fontsize=9)
     if sparsity is not None:
         handles, labels = axes[0][0].get_legend_handles_labels()

@@ -15,7 +15,7 @@ CAPTIONS = {
     "densities": "What is left, by {parts} (section 4.5).",
     "frequency": "What is left of words' rows, from the most frequent tenth of the dictionary to "
     "the rarest (section 4.5).",
-    "distributions": "Magnitudes by weight class, and where each scheme cuts (section 3.3).",
+    "distributions": "Weights of each class by {score}, and where each scheme cuts (section 3.3).",
     "breakdown": "Perplexity increase when each class is pruned alone, of what each scheme would "
     "take from it (Figure 4).",
     "largest_deleted": "Largest deleted weight against perplexity increase, class-uniform "
@@ -37,8 +37,9 @@ def page(content: Dict[str, Any], out: str, figures: List[str]) -> str:
     how = f"{seen}pruned {content['scheme']} to {100 * content['sparsity']:g}%"
     parts = [element("p", f"{content['checkpoint']}: {how}.")]
     split = "weight class, LSTM gate and LSTM input" if tables["gates"] else "weight class"
+    score = (content.get("scores") or content["magnitudes"])["score"]
     parts += [
-        picture(os.path.join(out, f"{name}.png"), CAPTIONS[name].format(parts=split))
+        picture(os.path.join(out, f"{name}.png"), CAPTIONS[name].format(parts=split, score=score))
         for name in figures
     ]
     for title, key, columns in (
@@ -84,7 +85,9 @@ def _sensitivity(found: Dict[str, Any]) -> List[Html]:
         else:
             body.append([*cells, f"{row['perplexity']:.2f}", f"{row['increase']:+.2f}"])
     return [
-        element("h2", f"Each class pruned alone, as at {100 * found['sparsity']:g}%"),
+        element(
+            "h2", f"Each class pruned alone, as at {100 * found['sparsity']:g}% by {found['score']}"
+        ),
         element("p", f"Perplexity on {found['subset']}, unpruned: {found['perplexity']:.2f}."),
         table(head, body),
     ]

@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 from ..checkpoints.prune_file import Choose
 from ..checkpoints.reading import read_checkpoint
@@ -11,11 +11,12 @@ from ..checkpoints.writing import write_text
 from ..models.weight_classes import fairseq_classes
 from ..pruning import PruneError, check_request, method_in
 from .diagonal import diagonals
+from .distributions import distributions
 from .loading import batches_of, load_model
-from .magnitudes import magnitudes
 from .matrices import matrices
 from .page import page
 from .perplexity import perplexity
+from .ranking import BY_MAGNITUDE, Ranking
 from .redundancy import redundancy
 from .sensitivity import sensitivity
 from .vocabulary import read_words
@@ -30,6 +31,7 @@ def report(
     breakdown_sparsity: float = 0.9,
     choose: Optional[Choose] = None,
     method: str = "class-blind",
+    rank: Callable[[], Ranking] = lambda: BY_MAGNITUDE,
 ) -> Dict[str, Any]:
     """Analyse ``checkpoint`` and write report.html, report.json and figures into ``out``.
 
@@ -41,6 +43,7 @@ def report(
             is judged by.
         choose: what a dense checkpoint is looked at as pruned by, and ``method`` what that is
             called; None: class-blind magnitude.
+        rank: gives what all schemes are compared by, where they are.
     Returns:
         What report.json holds.
     Raises:
@@ -69,16 +72,21 @@ def report(
         "scheme": method_in(record) if pruned else method,
         "redundancy": tables,
         "diagonals": diagonals(found),
-        "magnitudes": magnitudes(
-            weights, fairseq_classes(weights, aliases), None if pruned else sparsity
-        ),
     }
+    shares = distributions(
+        weights, fairseq_classes(weights, aliases), *((None,) if pruned else (sparsity, rank()))
+    )
+    content["magnitudes" if shares["score"] == "magnitude" else "scores"] = shares
     if data is not None:
         model, task = load_model(checkpoint, data, [subset])
         batches = batches_of(model, task, subset)
-        before, rows = sensitivity(model, lambda: perplexity(model, batches), breakdown_sparsity)
+        ranking = rank()
+        before, rows = sensitivity(
+            model, lambda: perplexity(model, batches), breakdown_sparsity, ranking
+        )
         content["sensitivity"] = {
             "subset": subset,
+            "score": ranking.name,
             "sparsity": breakdown_sparsity,
             "perplexity": before,
             "rows": rows,
@@ -92,7 +100,7 @@ def report(
                 "remaining": remaining(found),
                 "densities": figures.densities(tables),
                 "distributions": figures.distributions(
-                    shown["magnitudes"], None if pruned else sparsity
+                    shown.get("scores") or shown["magnitudes"], None if pruned else sparsity
                 ),
             }
             if tables["words"]:

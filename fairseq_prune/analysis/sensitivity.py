@@ -6,12 +6,16 @@ from torch import Tensor, nn
 
 from ..models.ties import aliases_of
 from ..models.weight_classes import fairseq_classes, fairseq_prunable
-from ..pruning import SCHEMES, PruneError, members, prune
+from ..pruning import SCHEMES, Pruned, PruneError, members
 from .pruned_for_a_while import pruned_for_a_while
+from .ranking import BY_MAGNITUDE, Ranking
 
 
 def sensitivity(
-    model: nn.Module, evaluate: Callable[[], float], sparsity: float
+    model: nn.Module,
+    evaluate: Callable[[], float],
+    sparsity: float,
+    ranking: Ranking = BY_MAGNITUDE,
 ) -> Tuple[float, List[Dict[str, Any]]]:
     """The perplexity of the model, and its increase when each class is pruned alone.
 
@@ -20,6 +24,7 @@ def sensitivity(
 
     Args:
         evaluate: gives the perplexity of ``model`` as it is.
+        ranking: what the schemes rank by.
     Returns:
         the perplexity unpruned, and rows of "scheme", "class", "weights", "pruned",
         "largest_pruned" (magnitude; None where nothing is), "perplexity", "increase" (both
@@ -33,10 +38,9 @@ def sensitivity(
     before = evaluate()
     rows = []
     for scheme in SCHEMES:
-        result = prune(weights, classes, scheme, sparsity)
+        result = ranking.prune(weights, classes, scheme, sparsity)
         for summary in result.classes:
-            masks = {name: result.masks[name] for name in of_class[summary.name]}
-            after = _evaluate_pruned(named, masks, evaluate)
+            after = _evaluate_pruned(named, result, of_class[summary.name], evaluate)
             rows.append(
                 {
                     "scheme": scheme,
@@ -52,10 +56,11 @@ def sensitivity(
 
 
 def _evaluate_pruned(
-    named: Dict[str, Tensor], masks: Dict[str, Tensor], evaluate: Callable[[], float]
+    named: Dict[str, Tensor], result: Pruned, names: List[str], evaluate: Callable[[], float]
 ) -> Optional[float]:
+    masks = {name: result.masks[name] for name in names}
     try:
-        with pruned_for_a_while(named, masks, "--breakdown-"):
+        with pruned_for_a_while(named, masks, result.updated, "--breakdown-"):
             return evaluate()
     except PruneError:
         return None

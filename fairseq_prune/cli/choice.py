@@ -1,9 +1,11 @@
 """``--scheme``, ``--score`` and what belongs to them, for the verbs that prune."""
 
 import time
+from functools import lru_cache
 from typing import Callable, Optional
 
 from ..analysis.choose import choose_for
+from ..analysis.ranking import Ranking, ranking_of
 from ..checkpoints.prune_file import Choose
 from ..pruning import (
     SCHEMES,
@@ -129,6 +131,13 @@ def chooser(args, choice: Choice, source: str, target: float) -> Choose:
         PruneError: the score needs data that were not given.
     """
     return choose_for(source, choice, target, args.data, _progress(choice))
+
+
+def ranker(args, choice: Choice, source: str) -> Callable[[], Ranking]:
+    """What gives the ranking of ``source`` by the score of ``choice``, found once, and says how
+    far it is."""
+    once = choice._replace(steps=1)
+    return lru_cache(maxsize=None)(lambda: ranking_of(source, once, args.data, _progress(once)))
 
 
 def _progress(choice: Choice) -> Callable[[int, int, float], None]:

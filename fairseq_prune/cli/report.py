@@ -4,7 +4,7 @@ import argparse
 
 from ..analysis.report import report
 from ..pruning import PruneError, check_request
-from .choice import add_choice, add_samples, choice_of, chooser
+from .choice import add_choice, add_samples, choice_of, chooser, ranker
 from .quiet import quiet_libraries
 from .say import say
 
@@ -49,7 +49,13 @@ def run_report(args) -> None:
             f"--score {choice.score} looks at data; give DATA, a folder of binarised data, after "
             f"{args.source}"
         )
-    choose = chooser(args, choice, args.source, args.sparsity)
+    rank = ranker(args, choice, args.source)
+
+    def at_once(weights, classes, previous):
+        return rank().prune(weights, classes, choice.scheme, args.sparsity)
+
+    in_steps = choice.steps > 1
+    choose = chooser(args, choice, args.source, args.sparsity) if in_steps else at_once
     quiet_libraries()
     found = report(
         args.source,
@@ -60,6 +66,7 @@ def run_report(args) -> None:
         args.breakdown_sparsity,
         choose,
         choice.method,
+        rank,
     )
     for row in found["redundancy"]["words"]:
         say(f"{row['class']}: {len(row['pruned_rows'])} of {row['words']} words pruned whole")

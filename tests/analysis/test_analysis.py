@@ -5,7 +5,7 @@ import torch
 
 from fairseq_prune.analysis.density_map import density_map
 from fairseq_prune.analysis.diagonal import diagonals
-from fairseq_prune.analysis.magnitudes import magnitudes
+from fairseq_prune.analysis.distributions import distributions
 from fairseq_prune.analysis.matrices import matrices
 from fairseq_prune.analysis.redundancy import redundancy
 from fairseq_prune.cli.main import main
@@ -117,7 +117,7 @@ def test_magnitudes(state):
     weights = state["model"]
     classes = {name: name.split(".")[1] for name in weights}
     weights["decoder.fc_out.weight"][0] = 0.0
-    found = magnitudes(weights, classes, 0.6)
+    found = distributions(weights, classes, 0.6)
     assert len(found["edges"]) == len(found["classes"][0]["counts"]) + 1
     for row in found["classes"]:
         flat = torch.cat([w.flatten() for n, w in weights.items() if classes[n] == row["class"]])

@@ -7,6 +7,7 @@ import pytest
 import torch
 from commands import PLUGIN, run, state_of
 
+from fairseq_prune.models.weight_classes import fairseq_classes
 from fairseq_prune.pruning import unpack
 
 pytest.importorskip("matplotlib")
@@ -72,6 +73,38 @@ def test_a_class_pruned_alone_costs_what_fairseq_validate_says(data, dense, tmp_
         assert row["increase"] == pytest.approx(row["perplexity"] - found["perplexity"])
     # 8 classes under 3 schemes, each put back: the last evaluation is not of a ruin
     assert len(found["rows"]) == 24
+
+
+def test_another_score_is_what_all_of_it_is_by(data, dense, tmp_path):
+    """As ``prune`` has it, which says where it cut and how much it took of each class."""
+    score = ("--score", "fisher:damping=0.2", "--samples", "64")
+    report(dense, data, "--out", tmp_path / "out", *score, "--sparsity", "0.7",
+           "--breakdown-sparsity", "0.7")  # fmt: skip
+    found = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert "magnitudes" not in found and found["scores"]["score"] == score[1]
+    kept = {row["class"]: row["kept"] for row in found["redundancy"]["classes"]}
+    for scheme in ("class-blind", "class-uniform"):
+        path = tmp_path / f"{scheme}.pt"
+        run("fairseq-prune", "prune", dense, path, "--scheme", scheme, "--sparsity", "0.7", *score,
+            "--data", data)  # fmt: skip
+        record = state_of(path)["prune"]
+        cuts, of = record["threshold"], found["scores"]["thresholds"][scheme]
+        assert of == {name: cuts[name if scheme == "class-uniform" else ""] for name in of}
+        masks = {n: unpack(m, record["shapes"][n]) for n, m in record["masks"].items()}
+        gone = {}
+        for name, weight_class in fairseq_classes(masks).items():
+            gone[weight_class] = gone.get(weight_class, 0) + int((~masks[name]).sum())
+        rows = [row for row in found["sensitivity"]["rows"] if row["scheme"] == scheme]
+        assert {row["class"]: row["pruned"] for row in rows} == gone
+        if scheme == "class-blind":
+            assert kept == {row["class"]: row["weights"] - row["pruned"] for row in rows}
+    for row in found["scores"]["classes"]:  # the histogram and the cut are of one scale
+        edges, cut = found["scores"]["edges"], found["scores"]["thresholds"]["class-uniform"]
+        below = sum(c for c, edge in zip(row["counts"], edges[1:]) if edge <= cut[row["class"]])
+        assert 0.6 < (below + row["zeros"]) / row["weights"] <= 0.7
+    assert "class-distribution" not in found["scores"]["thresholds"]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f"by {score[1]}, and where" in page and f"as at 70% by {score[1]}" in page
 
 
 def test_a_pruned_model_is_shown_as_it_is(retrained, tmp_path):
