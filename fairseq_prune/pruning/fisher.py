@@ -80,7 +80,10 @@ def _fisher_of(
             start = position % length
             of_each = of_rows.repeat_interleave(length)[start : start + piece.numel()]
             importance = torch.where(of_each > 0, importance * of_each, mean)
-        return sizes(piece) * _power(importance + damping, exponent)
+        factor = _power(importance + damping, exponent)
+        if factor.dtype != torch.float32 or piece.dtype == torch.float64:
+            return sizes(piece) * factor
+        return factor.mul_(piece).abs_()  # the same numbers, and nothing more to make room for
 
     return scorer
 
