@@ -51,6 +51,10 @@ def calibrate(
     of model and criterion. In a distributed run each process takes its share of the batches and
     all get the same sums.
 
+    Memory: the gradients of a batch beside the statistic. They are not used up one by one while
+    they come: some tasks go backward several times in a step and sum up, float16 gradients may
+    overflow in the last, and by how many tokens they are divided is known when the step is over.
+
     Args:
         train_step: the task's, without pruning: tasks have their own ways to a loss.
         model: not wrapped, on its device.
