@@ -14,7 +14,8 @@ from .magnitude import magnitude
 from .mask import apply_, keep_bits, pack, sparsity, unpack, zero_pruned_
 from .patterns import any_of, check_pattern
 from .prunable import find_prunable
-from .prune import ClassSummary, Pruned, check_not_below, check_reachable, prune
+from .prune import check_not_below, check_reachable, prune
+from .pruned import ClassSummary, Pruned
 from .record import (
     RECORD_KEY,
     check_record,

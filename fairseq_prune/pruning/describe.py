@@ -3,7 +3,7 @@
 from typing import Iterable, List, Mapping
 
 from ..printable import printable
-from .prune import Pruned
+from .pruned import Pruned
 from .schemes import score_name
 
 

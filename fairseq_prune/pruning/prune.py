@@ -1,63 +1,21 @@
 """Pruning to a sparsity: from weights and their classes to masks."""
 
-from dataclasses import dataclass, field
-from typing import Dict, Mapping, Optional, Tuple
+from typing import Dict, Mapping, Optional
 
 import torch
 from torch import Tensor
 
 from ..errors import PruneError
 from .floors import NO_FLOORS, USUAL_FLOORS, Floors, check_floors, select_above_floors
-from .mask import zero_pruned_
+from .pruned import Pruned, summarize
 from .schemes import Scheme, check_request, find_scheme, score_name
 from .score import Inputs, Score, check_statistics
 from .scores import find_score
-from .selection import CHUNK, select_lowest
+from .selection import select_lowest
 from .weight_classes import members
 
 #: What weights may be.
 RANKED = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
-
-
-@dataclass(frozen=True)
-class ClassSummary:
-    """What pruning did to one weight class. Magnitudes are of the weights before it."""
-
-    name: str
-    weights: int
-    pruned: int
-    mean_magnitude: float
-    largest_pruned: Optional[float]  # None where nothing was pruned
-    largest: float
-
-    @property
-    def sparsity(self) -> float:
-        return self.pruned / self.weights if self.weights else 0.0
-
-
-@dataclass(frozen=True)
-class Pruned:
-    """Masks, and what they were chosen by."""
-
-    scheme: str
-    score: str
-    masks: Dict[str, Tensor]
-    threshold: Dict[str, float]  # largest pruned score of each ranking ("" = the only one)
-    classes: Tuple[ClassSummary, ...]
-    #: new values of weights whose survivors make up for what is pruned; else empty
-    updated: Dict[str, Tensor] = field(default_factory=dict)
-
-    @property
-    def weights(self) -> int:
-        return sum(c.weights for c in self.classes)
-
-    @property
-    def pruned(self) -> int:
-        return sum(c.pruned for c in self.classes)
-
-    @property
-    def sparsity(self) -> float:
-        return self.pruned / self.weights if self.weights else 0.0
 
 
 def prune(
@@ -114,7 +72,7 @@ def prune(
         masks.update(chosen)
     masks = {name: masks[name] for name in weights}
     summaries = (
-        _summarize(weight_class, [(weights[name], masks[name]) for name in names])
+        summarize(weight_class, [(weights[name], masks[name]) for name in names])
         for weight_class, names in inputs.by_class().items()
     )
     updated = ranked_by.update(inputs._replace(masks=masks)) if ranked_by.update else {}
@@ -230,30 +188,3 @@ def _check_previous(previous, weights) -> None:
             f"{odd[0]} is pruned by the earlier mask or by this one, not by both; include and "
             f"exclude what the earlier pruning did"
         )
-
-
-def _summarize(name: str, pairs) -> ClassSummary:
-    count = pruned = 0
-    total = largest = 0.0
-    largest_pruned = 0.0
-    for weight, mask in pairs:
-        if weight.numel() == 0:
-            continue
-        flat, kept = weight.detach().reshape(-1), mask.reshape(-1)
-        for piece, keep in zip(flat.split(CHUNK), kept.split(CHUNK)):
-            size = piece.abs().to(torch.promote_types(piece.dtype, torch.float32))
-            count += size.numel()
-            pruned += size.numel() - int(torch.count_nonzero(keep))
-            total += float(size.sum())
-            largest = max(largest, float(size.max()))
-            # 0 in place of the kept: below no magnitude that could be the largest
-            zero_pruned_(size, keep.to(torch.int8).sub_(1))
-            largest_pruned = max(largest_pruned, float(size.max()))
-    return ClassSummary(
-        name=name,
-        weights=count,
-        pruned=pruned,
-        mean_magnitude=total / count if count else 0.0,
-        largest_pruned=largest_pruned if pruned else None,
-        largest=largest,
-    )

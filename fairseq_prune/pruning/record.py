@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import PruneError
 from .mask import check_packed, pack, unpack
-from .prune import Pruned
+from .pruned import Pruned
 from .schemes import DEFAULT_SCORE, score_name
 
 #: Where a record stands in a checkpoint, or in an optimizer's state.
