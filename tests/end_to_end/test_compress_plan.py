@@ -1,0 +1,166 @@
+"""What ``fairseq-prune compress`` says before it trains: its plan, and mistakes."""
+
+import os
+import re
+import shlex
+
+import pytest
+import torch
+from commands import run, state_of
+from compressing import GENERATE, compress, digest, translated
+
+from fairseq_prune.experiments.training_options import parse_training
+
+
+def test_hours(data, dense, tmp_path):
+    """By the speed of a few updates, of which nothing is left."""
+    said = translated(
+        dense, data, tmp_path / "out", "--hours", "0.00001", "--recipe", "magnitude", ok=False
+    )
+    assert "--hours 1e-05 is less than an epoch, which takes about" in said
+    said = translated(
+        dense, data, tmp_path / "out", "--hours", "0.5", "--recipe", "magnitude", "--dry-run"
+    )
+    assert re.search(r"\d+ epochs, which 0.5 hours are enough for; about \d+ min", said)
+
+
+def test_a_dry_run_writes_nothing(data, dense, tmp_path):
+    before = {path: path.stat().st_mtime_ns for path in dense.parent.iterdir()}
+    said = translated(
+        dense, data, tmp_path / "out", "--sparsity", "0.85", "--dry-run",
+        after=("--lr", "0.25", "--update-freq", "2"),
+    )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+    assert before == {path: path.stat().st_mtime_ns for path in dense.parent.iterdir()}
+    assert (
+        "round 3 of 3: 85%, 4 epochs" in said
+        and "8 epochs, 2 times as many as the checkpoint was trained for" in said
+    )
+    commands = [line for line in said.splitlines() if " --save-dir " in line]
+    assert len(commands) == 3
+    # 4 epochs of 3 updates
+    assert "--lr 0.25 --warmup-updates 1 --total-num-update 13" in commands[2]
+    assert commands[2].endswith(
+        f"--finetune-from-model {tmp_path}/out/rounds/round2/checkpoint_best.pt"
+    )
+
+
+def test_trainings_are_given_whole_paths(data, dense, tmp_path):
+    """A command that is spelled otherwise goes on with them."""
+    near = [os.path.relpath(path) for path in (dense, data, tmp_path / "out")]
+    far = (dense, data, tmp_path / "out")
+    one, other = (translated(*paths, "--epochs", "2", "--dry-run") for paths in (near, far))
+    commands = [[x for x in said.splitlines() if " --save-dir " in x] for said in (one, other)]
+    assert len(commands[0]) == 2 and commands[0] == commands[1]
+
+
+def test_a_schedule_of_ones_own_has_the_learning_rate(data, dense, tmp_path):
+    """The recipe's, one and a half times the checkpoint's, unless it is given."""
+    after = ("--lr-scheduler", "inverse_sqrt", "--warmup-updates", "5")
+    for more, lr in (((), "0.75"), (("--lr", "0.1"), "0.1")):
+        said = translated(
+            dense, data, tmp_path / "out", "--epochs", "1", "--dry-run", after=(*after, *more)
+        )
+        (command,) = [shlex.split(line) for line in said.splitlines() if " --save-dir " in line]
+        _, args = parse_training(command[command.index("fairseq-train") + 1 :])
+        assert args.lr == [float(lr)] and args.lr_scheduler == "inverse_sqrt"
+
+
+def test_the_estimate_has_the_teacher_in_it(data, dense, tmp_path):
+    state = state_of(dense)
+    state["extra_state"]["previous_training_time"] = 3600 * 20 * 10.0
+    updates = state["optimizer_history"][-1]["num_updates"]  # 10 hours each: 20
+    torch.save(state, tmp_path / "slow.pt")
+    found = []
+    for recipe in ("rounds", "magnitude"):
+        said = translated(
+            tmp_path / "slow.pt", data, tmp_path / "out", "--epochs", "10", "--recipe", recipe,
+            "--dry-run",
+        )  # fmt: skip
+        hours = re.search(r"10 epochs as asked for; about (\d+) h", said)
+        found.append(int(hours[1]))
+    assert updates == 20
+    assert found[1] == pytest.approx(10 * 6 * 10 * 1.1, rel=0.01)  # 6 updates an epoch
+    assert found[0] == pytest.approx(1.35 * found[1], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "options, after, said",
+    [
+        (("--sparsity", "0.5", "--max-loss", "1"), (), "two goals; give one"),
+        (("--sparsity", "1.5"), (), "--sparsity 1.5 is out of range"),
+        (("--max-loss", "-1"), (), "--max-loss -1 is out of range"),
+        (("--epochs", "0"), (), "--epochs 0 is out of range"),
+        (("--epochs", "2", "--hours", "1"), (), "two budgets; give one"),
+        (("--values", "int4"), (), "--values int4: choose one of fp32, fp16, int8"),
+        (("--metric", "ter"), (), "--metric ter: choose one of bleu, chrf"),
+        (("--recipe", "cake"), (), "--recipe cake is unknown; choose from rounds"),
+        (("--test", "tset"), (), "tset"),
+        (("--generate", "--beem 5"), (), "--beem"),
+        ((), ("--max-epoch", "3"), "--max-epoch is not for this: give --epochs"),
+        ((), ("--valid-subset", "test"), "--valid-subset is not for this: give --valid before --"),
+        ((), ("--prune-score", "obs"), "--prune-score is not for this"),
+        ((), ("--optimizer", "composite"), "--optimizer composite has no pruned_composite"),
+        ((), ("--drpout", "0.1"), "unrecognized arguments: --drpout 0.1"),
+    ],
+)
+def test_mistakes(data, dense, tmp_path, options, after, said):
+    generate = () if "--generate" in options else ("--generate", GENERATE)
+    output = compress(dense, data, tmp_path / "out", *generate, *options, after=after, ok=False)
+    assert said in output and "Traceback" not in output
+    assert not (tmp_path / "out").exists()
+
+
+def test_it_says_why_there_is_no_teacher(data, dense, tmp_path):
+    options = (dense, data, tmp_path / "out", "--epochs", "1", "--dry-run")
+    said = translated(*options, after=("--criterion", "cross_entropy"))
+    assert f"no round has {dense} as teacher: --criterion is given after --" in said
+    assert "--teacher" not in said and "no round has" not in translated(*options)
+
+
+def test_a_plugin_that_cannot_prune(data, dense, tmp_path):
+    folder = tmp_path / "plain_plugin"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    options = ("--user-dir", folder, "--epochs", "1", "--dry-run")
+    said = translated(dense, data, tmp_path / "out", *options, ok=False)
+    assert "plain_plugin does not import fairseq_prune" in said and "Traceback" not in said
+    (folder / "__init__.py").write_text("import fairseq_prune")
+    assert f"--user-dir {folder}" in translated(dense, data, tmp_path / "out", *options)
+
+
+def test_wrong_files(data, text, dense, retrained, tmp_path):
+    out = tmp_path / "out"
+    (tmp_path / "none.pt").write_bytes(b"no checkpoint")
+    other = tmp_path / "other"
+    folder = data.parent
+    run(
+        "fairseq-preprocess", "--source-lang", "en", "--target-lang", "de", "--trainpref",
+        folder / "valid", "--validpref", folder / "test", "--destdir", other,
+        "--thresholdsrc", "12",
+    )  # fmt: skip
+    pruned = retrained[0] / "checkpoint_best.pt"
+    for checkpoint, where, words in (
+        (tmp_path / "missing.pt", data, "missing.pt does not exist"),
+        (tmp_path / "none.pt", data, "none.pt cannot be read as a checkpoint"),
+        (dense, tmp_path / "nowhere", "nowhere: there is no such folder"),
+        (dense, tmp_path, "has no data for"),
+        (dense, other, "cannot be used with"),
+        (pruned, data, "is pruned to already (0.8)"),
+    ):
+        said = translated(checkpoint, where, out, "--sparsity", "0.7", ok=False)
+        assert words in said and "Traceback" not in said, said
+        assert not out.exists()
+
+
+def test_the_folder_of_the_checkpoint_itself(data, dense):
+    before = digest(dense)
+    said = translated(dense, data, dense.parent, ok=False)
+    assert "has a checkpoint_best.pt that is not of this command" in said
+    assert digest(dense) == before
+
+
+def test_options_before_and_after(dense, data, tmp_path):
+    said = run("fairseq-prune", "compress", dense, data, "--out", tmp_path / "o", "--lr", "1",
+               ok=False)  # fmt: skip
+    assert "--lr is no option of compress; options of fairseq-train go after --" in said
