@@ -74,7 +74,9 @@ def _add_budget(verb) -> None:
         "--epochs",
         type=int,
         help="epochs of retraining, all rounds together (default: by the recipe, twice as many as "
-        "CKPT was trained for with rounds; and twice that with --max-loss)",
+        "CKPT was trained for with rounds, and twice that with --max-loss. Of a best checkpoint, "
+        "the training's --max-epoch, --max-update or --patience says how many these were, if it "
+        "ended it soon; else they are counted to the epoch that CKPT is of)",
     )
     verb.add_argument(
         "--hours", type=float, help="in place of epochs: as many as fit, by a speed measured first"
@@ -84,6 +86,12 @@ def _add_budget(verb) -> None:
         default="rounds",
         help="how it is pruned and retrained: rounds (default), the best that is known here; "
         "magnitude, as See et al. 2016 did",
+    )
+    verb.add_argument(
+        "--score",
+        metavar="NAME",
+        help="what is compared to choose which weights go, as of fairseq-prune prune: magnitude, "
+        "fisher, kron, ... (default: the recipe's, kron of rounds)",
     )
 
 
@@ -122,6 +130,7 @@ def run_compress(args) -> None:
         out=args.out,
         goal=goal_of(args.sparsity, args.max_loss, args.max_bytes),
         recipe=args.recipe,
+        score=args.score,
         epochs=args.epochs,
         hours=args.hours,
         values=args.values,

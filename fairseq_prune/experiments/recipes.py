@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from ..pruning import PruneError
 
@@ -41,7 +41,7 @@ class Recipe:
     """How a checkpoint is pruned and retrained, in rounds.
 
     Attributes:
-        about: what it is, in a sentence, but for the teacher.
+        about: what it is, in a sentence with a place for the score, but for the teacher.
         scheme, score, steps: of each round's pruning, as of ``fairseq-prune prune``.
         on_the_way: sparsities of the rounds before the last, as far as they are below the target.
         epochs_of: epochs of all rounds together, in units of the checkpoint's own training.
@@ -68,13 +68,14 @@ class Recipe:
     average: int = 3
     targets: Tuple[float, ...] = (0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98)
 
-    def said(self, taught: bool) -> str:
+    def said(self, teacher: Optional[str]) -> str:
         """What was done by it.
 
         Args:
-            taught: whether with a teacher, which not every model can have.
+            teacher: in words; None: there was none, as not every model can have one.
         """
-        return f"{self.about} with{'' if taught else 'out'} the dense model as teacher"
+        about = self.about.format(score=self.score)
+        return f"{about} with {teacher} as teacher" if teacher else f"{about} without a teacher"
 
     def sparsities(self, target: float, before: float = 0.0) -> List[float]:
         """After each round.
@@ -105,11 +106,11 @@ class Recipe:
 
 RECIPES: Dict[str, Recipe] = {
     "rounds": Recipe(
-        "prunes by the Kronecker-factored Fisher matrix, all classes together, in rounds to 65%, "
-        "80%, 90% and the target, each retrained"
+        "prunes by the score {score}, all classes together, in rounds to 65%, 80%, 90% and the "
+        "target, each retrained"
     ),
     "magnitude": Recipe(
-        "prunes by magnitude in one round, as See et al. 2016, and retrains",
+        "prunes by the score {score}, within each class, in one round, and retrains",
         scheme="class-uniform",
         score="magnitude",
         on_the_way=(),

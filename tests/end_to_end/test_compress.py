@@ -23,7 +23,9 @@ def test_all_of_it(data, dense, done):
     out, said, before = done
     card = card_of(out)
     assert digest(dense) == before
-    record = state_of(out / "checkpoint_best.pt")["prune"]
+    state = state_of(out / "checkpoint_best.pt")
+    assert state["compressed"]["lr"] == [0.5] and state["compressed"]["checkpoint"] == str(dense)
+    record = state["prune"]
     masks = [unpack(m, record["shapes"][n]) for n, m in record["masks"].items()]
     assert sum(int((~m).sum()) for m in masks) == pytest.approx(
         0.8 * sum(m.numel() for m in masks), abs=len(masks)

@@ -17,7 +17,7 @@ def test_no_more_than_so_many_bytes(data, dense, tmp_path):
     said = translated(dense, data, out, "--max-bytes", "60kB", *options)
     size = (out / "model.packed").stat().st_size
     # the configuration, a third of so small a file, is somewhat smaller than was allowed for
-    assert card_of(out)["about"].endswith("retrains without the dense model as teacher")
+    assert card_of(out)["about"].endswith("retrains without a teacher")
     assert 50_000 < size <= 60_000 and f"{size:,}" in said
     for given, words in (
         ("1kB", "no sparsity up to 99% packs"), ("10MB", "as it is; fairseq-prune pack does it"),

@@ -9,6 +9,8 @@ import torch
 from commands import run, state_of
 from compressing import GENERATE, compress, digest, translated
 
+from fairseq_prune.experiments.compress.own_training import own_training
+from fairseq_prune.experiments.settings import Settings
 from fairseq_prune.experiments.training_options import parse_training
 
 
@@ -95,11 +97,14 @@ def test_the_estimate_has_the_teacher_in_it(data, dense, tmp_path):
         (("--values", "int4"), (), "--values int4: choose one of fp32, fp16, int8"),
         (("--metric", "ter"), (), "--metric ter: choose one of bleu, chrf"),
         (("--recipe", "cake"), (), "--recipe cake is unknown; choose from rounds"),
+        (("--score", "guess"), (), "--score guess is unknown; choose from"),
+        (("--score", "adam"), (), "--score adam ranks by what an optimizer remembers"),
         (("--test", "tset"), (), "tset"),
         (("--generate", "--beem 5"), (), "--beem"),
         ((), ("--max-epoch", "3"), "--max-epoch is not for this: give --epochs"),
         ((), ("--valid-subset", "test"), "--valid-subset is not for this: give --valid before --"),
-        ((), ("--prune-score", "obs"), "--prune-score is not for this"),
+        ((), ("--prune-score", "obs"), "--prune-score is not for this: give --score before --"),
+        (("--recipe", "magnitude"), ("--teacher", "x.pt"), "--teacher, given after --, is an"),
         ((), ("--optimizer", "composite"), "--optimizer composite has no pruned_composite"),
         ((), ("--drpout", "0.1"), "unrecognized arguments: --drpout 0.1"),
     ],
@@ -116,6 +121,34 @@ def test_it_says_why_there_is_no_teacher(data, dense, tmp_path):
     said = translated(*options, after=("--criterion", "cross_entropy"))
     assert f"no round has {dense} as teacher: --criterion is given after --" in said
     assert "--teacher" not in said and "no round has" not in translated(*options)
+
+
+def test_another_score_and_another_teacher(data, dense, retrained, tmp_path):
+    other = retrained[0] / "checkpoint_best.pt"
+    said = translated(
+        dense, data, tmp_path / "out", "--epochs", "1", "--score", "fisher:damping=0", "--dry-run",
+        after=("--teacher", other),
+    )  # fmt: skip
+    (command,) = [shlex.split(line) for line in said.splitlines() if " --save-dir " in line]
+    _, args = parse_training(command[command.index("fairseq-train") + 1 :])
+    assert args.prune_score == "fisher:damping=0"
+    assert args.criterion == "distillation" and args.teacher == str(other)
+    assert command.count("--teacher") == 1
+
+
+def test_compressed_again_as_if_from_the_dense_model(data, dense, retrained, tmp_path):
+    """By what the first compressing has noted: rate, epochs and speed are the dense model's."""
+    again = tmp_path / "again.pt"
+    state = state_of(retrained[0] / "checkpoint_best.pt")
+    state["compressed"] = own_training(Settings(str(dense)), state_of(dense), 6).noted()
+    torch.save(state, again)
+    options = ("--sparsity", "0.9", "--dry-run")
+    one, other = (translated(path, data, tmp_path / "out", *options) for path in (dense, again))
+    rates = [re.findall(r" --lr (\S+)", said) for said in (one, other)]
+    assert set(rates[0]) == set(rates[1]) == {"0.75"}
+    plans = [re.search(r"(8 epochs, 2 times .*)", said)[1] for said in (one, other)]
+    assert plans[0] == plans[1]
+    assert f"{again} was compressed from {dense}" in other and f"--teacher {dense}" in other
 
 
 def test_a_plugin_that_cannot_prune(data, dense, tmp_path):

@@ -117,8 +117,10 @@ def test_who_cannot_be_a_teacher():
 
 
 def test_what_a_recipe_did_has_the_teacher_only_where_there_is_one():
-    assert RECIPES["rounds"].said(True).endswith("each retrained with the dense model as teacher")
-    assert "retrained without the dense model as" in RECIPES["rounds"].said(False)
+    said = RECIPES["rounds"].said("the dense model")
+    assert said.endswith("each retrained with the dense model as teacher")
+    assert said.startswith("prunes by the score kron, ")
+    assert RECIPES["rounds"].said(None).endswith("each retrained without a teacher")
 
 
 def test_recipes_are_known_by_name():
@@ -136,8 +138,9 @@ def test_the_learning_rate_goes_down_to_a_hundredth():
 
 def plan(goal, trained=10, seconds=2.0, **budget):
     asked = Asked("c", "d", "o", goal, "rounds", **budget)
+    own = SimpleNamespace(epochs=trained, by="by its --max-epoch")
     return SimpleNamespace(
-        asked=asked, recipe=Recipe(""), before=0.0, updates=100, trained=trained, seconds=seconds
+        asked=asked, recipe=Recipe(""), before=0.0, updates=100, own=own, seconds=seconds
     )
 
 
@@ -151,7 +154,8 @@ def never(*_):
         (
             plan(Goal(0.9)),
             [5, 5, 10],
-            "20 epochs, 2 times as many as the checkpoint was trained for; about 73 min",
+            "20 epochs, 2 times as many as the checkpoint was trained for (10, by its "
+            "--max-epoch); about 73 min",
         ),
         (plan(Goal(0.9), epochs=4), [1, 1, 2], "4 epochs as asked for"),
         (plan(Goal(0.9), epochs=2), [1, 1], "2 epochs as asked for"),
@@ -159,7 +163,8 @@ def never(*_):
         (
             plan(Goal(max_loss=1.0)),
             [4] * 9,
-            "4 times as many as the checkpoint was trained for, 4 a round; at most about",
+            "4 times as many as the checkpoint was trained for (10, by its --max-epoch), 4 a "
+            "round; at most about",
         ),
     ],
 )

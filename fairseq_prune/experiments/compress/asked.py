@@ -21,7 +21,7 @@ class Asked:
     Attributes:
         checkpoint, data, out: paths.
         goal: how far.
-        recipe: name of one.
+        recipe: name of one, and ``score`` to prune by in place of the recipe's.
         epochs, hours: of retraining, all rounds together; at most one of them.
         values: a key of ``PACKED_VALUES``.
         metric: one of ``METRICS``; None: BLEU, and perplexity of a language model.
@@ -40,6 +40,7 @@ class Asked:
     out: str
     goal: Goal
     recipe: str
+    score: Optional[str] = None
     epochs: Optional[int] = None
     hours: Optional[float] = None
     values: str = "fp32"
@@ -97,6 +98,7 @@ class Asked:
             "--max-loss": self.goal.max_loss,
             "--max-bytes": self.goal.max_bytes,
             "--recipe": self.recipe,
+            "--score": self.score,
             "--epochs": self.epochs,
             "--hours": self.hours,
             "--values": self.values,

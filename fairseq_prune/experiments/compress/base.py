@@ -23,6 +23,7 @@ OF_WORDS = ("cross_entropy", "label_smoothed_cross_entropy", "distillation")
 #: Options that may not come after --, and what says it instead.
 DECIDED = {
     **dict.fromkeys(OWN_OF_ROUNDS, "each round sets it"),
+    "--prune-score": "give --score before --",
     "--max-epoch": "give --epochs before --",
     "--max-update": "give --epochs before --",
     "--valid-subset": "give --valid before --",
@@ -134,14 +135,23 @@ def no_teacher(settings: Settings, given: List[str], model: nn.Module) -> Option
 def criterion_words(
     settings: Settings, recipe: Recipe, given: List[str], taught: bool
 ) -> List[str]:
-    """The criterion, with the checkpoint as teacher if it is ``taught`` by it."""
+    """The criterion, with the checkpoint as teacher if it is ``taught`` by it.
+
+    Raises:
+        PruneError: ``given`` has a teacher for another criterion.
+    """
     if _has("--criterion", given):
         return []
+    if _has("--teacher", given) and not taught:
+        raise PruneError(
+            "--teacher, given after --, is an option of --criterion distillation, which no round "
+            "has; give that after -- too, or leave --teacher out"
+        )
     if taught:
-        return [
-            "--criterion", "distillation", "--teacher", os.path.abspath(settings.path),
-            "--teacher-weight", f"{recipe.teacher_weight:g}",
-        ]  # fmt: skip
+        teacher = ["--teacher", os.path.abspath(settings.path)]
+        weight = ["--teacher-weight", f"{recipe.teacher_weight:g}"]
+        own = [] if _has("--teacher", given) else teacher
+        return ["--criterion", "distillation", *own, *weight]
     own = settings.criterion
     return ["--criterion", "label_smoothed_cross_entropy" if own == "distillation" else own]
 

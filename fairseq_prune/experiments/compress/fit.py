@@ -48,7 +48,7 @@ def least_sparsity(
             if sparsity > before:
                 choose = choose_for(checkpoint, Choice(scheme, "magnitude"), sparsity)
                 prune_checkpoint(checkpoint, pruned, choose, sparsity)
-                write_model(pruned, model, {})
+                write_model(pruned, model, {}, {})
                 source = model
             found = pack_checkpoint(source, packed, values, texts=texts).file_bytes
             say(f"at {100 * sparsity:.4g}% it packs into {found:,} bytes")

@@ -82,11 +82,13 @@ def _epochs(plan: Plan, seconds: float):
             )
         return total, f"{_said(total)}, which {asked.hours:g} hours are enough for"
     times = plan.recipe.epochs_of * (2 if asked.goal.max_loss is not None else 1)
-    total = max(1, round(times * (plan.trained or USUAL)))
-    if plan.trained is None:
+    own = plan.own
+    total = max(1, round(times * (own.epochs or USUAL)))
+    if own.epochs is None:
         return total, f"{_said(total)} (the checkpoint does not say of how many)"
     several = "" if times == 1 else f"{times:g} times "
-    return total, f"{_said(total)}, {several}as many as the checkpoint was trained for"
+    why = f"{several}as many as the checkpoint was trained for ({own.epochs}, {own.by})"
+    return total, f"{_said(total)}, {why}"
 
 
 def _said(epochs: int) -> str:

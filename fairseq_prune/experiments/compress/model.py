@@ -10,6 +10,7 @@ from ...checkpoints.reading import read_checkpoint
 from ...checkpoints.weights import find_record
 from ...checkpoints.writing import write_checkpoint
 from ...pruning import RECORD_KEY
+from .own_training import KEY
 
 #: Of the run that made it, with times that differ each time; a model has no use for it.
 OF_THE_RUN = ("metrics", "previous_training_time", "train_iterator", "val_loss")
@@ -49,15 +50,20 @@ def averaged(folder: str, most: int) -> Optional[str]:
     return target
 
 
-def write_model(source: str, target: str, dictionaries: Dict[str, str]) -> None:
+def write_model(
+    source: str, target: str, dictionaries: Dict[str, str], own: Dict[str, Any]
+) -> None:
     """Write the model in ``source`` with its mask, without the state of its training.
 
+    Args:
+        own: what is noted of the dense model's training.
     Raises:
         PruneError: see ``read_checkpoint`` and ``write_checkpoint``.
     """
     state = read_checkpoint(source)
     state[RECORD_KEY] = find_record(state)
     state[DICTIONARIES_KEY] = dictionaries
+    state[KEY] = own
     state.pop("last_optimizer_state", None)
     # of earlier sessions, of which an interrupted training has more
     state["optimizer_history"] = (state.get("optimizer_history") or [])[-1:]

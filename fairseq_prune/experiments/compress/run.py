@@ -17,9 +17,10 @@ from .decode import Decoder, usual_words
 from .fit import least_sparsity
 from .folder import Folder
 from .lengths import described, lengths
+from .make_plan import make_plan
 from .measure import seconds_an_update
 from .model import averaged, better_of, last_epochs, write_model
-from .plan import Plan, make_plan
+from .plan import Plan
 from .rounds import Trainer, carry_out, history
 from .scores import Scores
 
@@ -75,7 +76,7 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
         model = folder.file("checkpoint_best.pt")
         chosen = folder.find("chosen", lambda: _choose(plan, rounds, kept, scores, say))
         if not os.path.exists(model):
-            write_model(chosen["path"], model, dictionaries)
+            write_model(chosen["path"], model, dictionaries, plan.own.noted())
         packed = folder.file("model.packed")
         values = PACKED_VALUES[asked.values]
         sizes = folder.find("sizes", lambda: _pack(plan, model, packed, values, dictionaries, say))
@@ -91,7 +92,7 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
             "data": asked.data,
             "argv": argv,
             "recipe": asked.recipe,
-            "about": plan.recipe.said(plan.taught),
+            "about": plan.recipe.said(plan.teacher),
             "metric": plan.metric,
             "max_loss": asked.goal.max_loss,
             "losses": kept["losses"],
@@ -115,8 +116,8 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
 def _prepared(asked: Asked, say: Say) -> Tuple[Plan, Decoder, Dictionaries]:
     """What is looked at before anything is done."""
     plan, task = make_plan(asked)
-    if plan.untaught:
-        say(f"no round has {asked.checkpoint} as teacher: {plan.untaught}")
+    for hint in plan.hints:
+        say(hint)
     words = asked.generate
     if words is None:
         words = () if plan.is_lm else usual_words(task)
