@@ -19,7 +19,7 @@ def test_hours(data, dense, tmp_path):
     said = translated(
         dense, data, tmp_path / "out", "--hours", "0.00001", "--recipe", "magnitude", ok=False
     )
-    assert "--hours 1e-05 is less than an epoch, which takes about" in said
+    assert "--hours 1e-05 is less than a round of one epoch and its scores take here" in said
     said = translated(
         dense, data, tmp_path / "out", "--hours", "0.5", "--recipe", "magnitude", "--dry-run"
     )
@@ -74,16 +74,18 @@ def test_the_estimate_has_the_teacher_in_it(data, dense, tmp_path):
     updates = state["optimizer_history"][-1]["num_updates"]  # 10 hours each: 20
     torch.save(state, tmp_path / "slow.pt")
     found = []
-    for recipe in ("rounds", "magnitude"):
+    # an epoch takes as long with fewer, larger batches
+    for recipe, after in (("rounds", ()), ("magnitude", ()), ("magnitude", ("--update-freq", "2"))):
         said = translated(
             tmp_path / "slow.pt", data, tmp_path / "out", "--epochs", "10", "--recipe", recipe,
-            "--dry-run",
+            "--dry-run", after=after,
         )  # fmt: skip
         hours = re.search(r"10 epochs as asked for; about (\d+) h", said)
         found.append(int(hours[1]))
     assert updates == 20
     assert found[1] == pytest.approx(10 * 6 * 10 * 1.1, rel=0.01)  # 6 updates an epoch
     assert found[0] == pytest.approx(1.35 * found[1], rel=0.01)
+    assert found[2] == found[1]
 
 
 @pytest.mark.parametrize(

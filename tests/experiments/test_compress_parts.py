@@ -16,6 +16,7 @@ from fairseq_prune.experiments.compress.goal import Goal, bytes_of, goal_of
 from fairseq_prune.experiments.compress.lengths import described, lengths
 from fairseq_prune.experiments.compress.model import better_of, last_epochs
 from fairseq_prune.experiments.compress.rounds import history
+from fairseq_prune.experiments.compress.speed import Speed
 from fairseq_prune.experiments.option_words import same_value
 from fairseq_prune.experiments.recipes import (
     RECIPES,
@@ -162,8 +163,8 @@ def never(*_):
         (plan(Goal(0.9), trained=None, seconds=None), [5, 5, 10], "does not say of how many"),
         (
             plan(Goal(max_loss=1.0)),
-            [4] * 9,
-            "4 times as many as the checkpoint was trained for (10, by its --max-epoch), 4 a "
+            [4] * 5 + [5] * 4,
+            "4 times as many as the checkpoint was trained for (10, by its --max-epoch), 4 or 5 a "
             "round; at most about",
         ),
     ],
@@ -177,10 +178,10 @@ def test_lengths(given, epochs, why):
 def test_lengths_that_are_looked_for():
     found = lengths(plan(Goal(max_bytes=9)), lambda: 0.7, never)
     assert found["sparsities"] == [0.65, 0.7]
-    found = lengths(plan(Goal(0.9), hours=1.0), never, lambda sparsity: 1.0)
+    found = lengths(plan(Goal(0.9), hours=1.0), never, lambda sparsity: Speed(1.0))
     assert sum(found["epochs"]) == 32 and "measured here" in found["why"]  # 110 s an epoch
-    with pytest.raises(PruneError, match="--hours 0.01 is less than an epoch"):
-        lengths(plan(Goal(0.9), hours=0.01), never, lambda sparsity: 1.0)
+    with pytest.raises(PruneError, match="--hours 0.01 is less than a round of one"):
+        lengths(plan(Goal(0.9), hours=0.01), never, lambda sparsity: Speed(1.0))
 
 
 def test_rounds_that_a_budget_has_no_epochs_for():
@@ -190,7 +191,10 @@ def test_rounds_that_a_budget_has_no_epochs_for():
     with pytest.raises(PruneError, match="--epochs 5: .* has 9 rounds .*; give --epochs 9 or more"):
         lengths(plan(loss, epochs=5), never, never)
     with pytest.raises(PruneError, match="--hours 0.2 is enough for 6 epochs, .* give more"):
-        lengths(plan(loss, hours=0.2), never, lambda sparsity: 1.0)
+        lengths(plan(loss, hours=0.2), never, lambda sparsity: Speed(1.0))
+    # all that are asked for, the more the further it is
+    found = lengths(plan(loss, epochs=20), never, never)
+    assert found["epochs"] == [2] * 7 + [3] * 2 and "asked for, 2 or 3 a round" in found["why"]
     found = lengths(plan(loss, trained=1), never, never)
     assert found["epochs"] == [1] * 9 and found["why"].startswith("9 epochs, as many as there are")
 

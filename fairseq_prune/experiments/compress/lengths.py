@@ -1,27 +1,25 @@
 """How long the rounds are, and to what sparsity each goes."""
 
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ...pruning import PruneError
 from ..progress import duration
 from .plan import Plan
+from .speed import Speed
 
 #: Epochs where a checkpoint does not say how many it was trained for.
 USUAL = 10
-#: Of an epoch's updates: validation, checkpoints, looking at the data to prune.
-BESIDE = 1.1
 
 
 def lengths(
-    plan: Plan, target: Callable[[], float], measure: Callable[[float], float]
+    plan: Plan, target: Callable[[], float], measure: Callable[[float], Speed]
 ) -> Dict[str, Any]:
     """
     Args:
         target: finds the sparsity that the packed file fits its size with.
-        measure: finds the seconds an update takes when pruned to a sparsity.
+        measure: finds how long everything takes when pruned to a sparsity.
     Returns:
-        "sparsities" and "epochs" of the rounds, and "seconds" an update, or None where nothing is
-        known of it; "why": how long it is, and why so, in words.
+        "sparsities" and "epochs" of the rounds; "why": how long it is, and why so, in words.
     Raises:
         PruneError: the epochs or hours are too few, or no sparsity is left to try.
     """
@@ -37,11 +35,14 @@ def lengths(
         sparsities = recipe.sparsities(target(), plan.before)
     else:
         sparsities = recipe.sparsities(goal.sparsity, plan.before)
-    seconds, how = plan.seconds, "by the speed of the checkpoint's own training"
+    speed, how = None, "by the speed of the checkpoint's own training"
     if plan.asked.hours is not None:
-        seconds, how = measure(sparsities[-1]), "measured here"
-    total, why = _epochs(plan, seconds)
-    if goal.max_loss is not None:
+        speed, how = measure(sparsities[-1]), "measured here"
+    elif plan.seconds is not None:
+        speed = Speed(plan.seconds)
+    tried = goal.max_loss is not None
+    total, why = _epochs(plan, speed, len(sparsities))
+    if tried:
         count = len(sparsities)
         if total < count and plan.asked.hours is not None:
             raise PruneError(
@@ -55,30 +56,30 @@ def lengths(
             )
         if total < count:  # of the checkpoint's own training, which no one asked for
             total, why = count, f"{_said(count)}, as many as there are sparsities to try"
-        each = total // count
-        epochs = [each] * count
-        why += f", {each} a round"
+        each, more = divmod(total, count)
+        epochs = [each + (r >= count - more) for r in range(count)]  # the later are the harder
+        why += f", {each}{f' or {each + 1}' if more else ''} a round"
     else:
         sparsities = sparsities[-total:]  # rounds of an epoch at least
         epochs = recipe.epochs(total, len(sparsities))
-    if seconds is not None:
-        left = sum(epochs) * plan.updates * seconds * BESIDE
-        most = "at most " if goal.max_loss is not None else ""
-        why += f"; {most}about {duration(left)} ({how})"
-    return {"sparsities": sparsities, "epochs": epochs, "seconds": seconds, "why": why}
+    if speed is not None:
+        left = duration(speed.whole(epochs, plan.updates, tried))
+        why += f"; {'at most ' if tried else ''}about {left} ({how})"
+    return {"sparsities": sparsities, "epochs": epochs, "why": why}
 
 
-def _epochs(plan: Plan, seconds: float):
+def _epochs(plan: Plan, speed: Optional[Speed], rounds: int) -> Tuple[int, str]:
     asked = plan.asked
     if asked.epochs is not None:
         return asked.epochs, f"{_said(asked.epochs)} as asked for"
     if asked.hours is not None:
-        each = plan.updates * seconds * BESIDE
-        total = int(3600 * asked.hours / each)
+        tried = asked.goal.max_loss is not None
+        total = speed.epochs_in(3600 * asked.hours, rounds, plan.updates, tried)
         if not total:
+            least = duration(speed.whole([1], plan.updates, tried))
             raise PruneError(
-                f"--hours {asked.hours:g} is less than an epoch, which takes about "
-                f"{duration(each)} here; give more"
+                f"--hours {asked.hours:g} is less than a round of one epoch and its scores take "
+                f"here, about {least}; give more"
             )
         return total, f"{_said(total)}, which {asked.hours:g} hours are enough for"
     times = plan.recipe.epochs_of * (2 if asked.goal.max_loss is not None else 1)

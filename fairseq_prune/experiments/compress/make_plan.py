@@ -91,6 +91,7 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
         asked=asked,
         recipe=recipe,
         valid=valid,
+        sentences={name: len(task.dataset(name)) for name in subsets},
         before=before,
         is_lm=is_lm,
         gpus=gpus,

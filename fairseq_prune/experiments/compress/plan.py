@@ -19,6 +19,7 @@ class Plan:
         asked: what for.
         recipe: how.
         valid: validation set.
+        sentences: of each subset to score on.
         before: sparsity of the checkpoint.
         is_lm: whether it is a language model, which translates nothing.
         gpus: 0 on the CPU.
@@ -36,6 +37,7 @@ class Plan:
     asked: Asked
     recipe: Recipe
     valid: str
+    sentences: Dict[str, int]
     before: float
     is_lm: bool
     gpus: int

@@ -18,7 +18,7 @@ from .fit import least_sparsity
 from .folder import Folder
 from .lengths import described, lengths
 from .make_plan import make_plan
-from .measure import seconds_an_update
+from .measure import measured
 from .model import averaged, better_of, last_epochs, write_model
 from .plan import Plan
 from .rounds import Trainer, carry_out, history
@@ -34,10 +34,10 @@ def dry_run(asked: Asked, say: Say) -> List[str]:
     Raises:
         PruneError: see ``compress``.
     """
-    plan, _, _ = _prepared(asked, say)
+    plan, decoder, _ = _prepared(asked, say)
     Folder(asked.out, asked.noted())  # whether the folder is another plan's
     with open(os.devnull, "rb") as lock:
-        found = _lengths(plan, say, lock.fileno())
+        found = _lengths(plan, decoder, say, lock.fileno())
     rounds = Rounds(plan.rounds(found["sparsities"], found["epochs"]), lambda *_: None)
     commands = [rounds.command(r) for r in range(1, len(found["epochs"]) + 1)]
     for r, command in enumerate(commands[1:], start=1):  # not there yet, best() takes the last
@@ -64,7 +64,7 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
     with folder_lock(asked.out, "compress") as lock:
         folder = Folder(asked.out, asked.noted())
         scores = Scores(plan, decoder, folder)
-        found = folder.find("lengths", lambda: _lengths(plan, say, lock))
+        found = folder.find("lengths", lambda: _lengths(plan, decoder, say, lock))
         for line in described(found):
             say(line)
         rounds_plan = plan.rounds(found["sparsities"], found["epochs"])
@@ -127,7 +127,7 @@ def _prepared(asked: Asked, say: Say) -> Tuple[Plan, Decoder, Dictionaries]:
     return plan, decoder, fingerprints(task)
 
 
-def _lengths(plan: Plan, say: Say, lock: int) -> Dict[str, Any]:
+def _lengths(plan: Plan, decoder: Decoder, say: Say, lock: int) -> Dict[str, Any]:
     asked = plan.asked
 
     def target() -> float:
@@ -136,7 +136,7 @@ def _lengths(plan: Plan, say: Say, lock: int) -> Dict[str, Any]:
             asked.goal.max_bytes, plan.before, say, find_texts(asked.checkpoint, asked.data).texts,
         )  # fmt: skip
 
-    return lengths(plan, target, lambda sparsity: seconds_an_update(plan, sparsity, lock))
+    return lengths(plan, target, lambda sparsity: measured(plan, sparsity, decoder, lock))
 
 
 def _choose(plan: Plan, rounds: Rounds, kept: Dict[str, Any], scores: Scores, say: Say):
