@@ -66,10 +66,11 @@ def add_to(verbs) -> None:
     )
     verb.add_argument(
         "--runtime",
-        default="auto",
         help="as --prune-runtime: dense (on a GPU, where there is one, and as fairseq-generate), "
-        "sparse, int8 or auto, which rounds weights where that is faster (default: %(default)s)",
+        "sparse, int8 or auto, which rounds weights where that is faster (default: dense where "
+        "there is a GPU, else auto)",
     )
+    verb.add_argument("--cpu", action="store_true", help="stay on the CPU where there is a GPU")
     verb.add_argument(
         "--jobs",
         type=int,
@@ -86,9 +87,10 @@ def run_distill(args) -> None:
     quiet_libraries()
     # here, so that the other verbs do not wait for what decoding needs
     from ..sequence.distill import distill
-    from ..sequence.request import Request
+    from ..sequence.request import Request, usual_runtime
 
     asked = {name: getattr(args, name) for name in Request.__dataclass_fields__}
+    asked["runtime"] = args.runtime or usual_runtime(args.cpu)
     counts = distill(Request(**asked), args.out, args.jobs, say_progress, args.user_dir)
     if args.json:
         say_json(counts)

@@ -42,7 +42,8 @@ class Decoder:
         self._model, cfg, task = load(request.source, request.data, request.runtime)
         check_dictionaries(request.source, request.data, cfg, task)
         # products of --runtime are the CPU's
-        self._on_gpu = request.runtime == "dense" and torch.cuda.is_available()
+        may = request.runtime == "dense" and not request.cpu
+        self._on_gpu = may and torch.cuda.is_available()
         if self._on_gpu:
             self._model.cuda()
         encode_with_own_weights(self._model)

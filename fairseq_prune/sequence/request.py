@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Optional
 
+import torch
+
 from ..pruning import PruneError
 from ..runtime.convert import check_runtime
 
@@ -33,6 +35,7 @@ class Request:
     max_tokens: Optional[int]
     runtime: str
     keep_reference: bool
+    cpu: bool = False
 
     def __post_init__(self) -> None:
         if self.by not in CHOICES:
@@ -54,13 +57,22 @@ class Request:
         return self.batch_size or (None if self.max_tokens else BATCH)
 
 
+def usual_runtime(cpu: bool) -> str:
+    """The runtime where none is asked for: a GPU's products are dense.
+
+    Args:
+        cpu: whether to stay on the CPU where there is a GPU.
+    """
+    return "dense" if torch.cuda.is_available() and not cpu else "auto"
+
+
 def difference(before: Dict[str, Any], now: Request) -> Optional[str]:
     """What of ``now`` is otherwise than in ``before``, as a record has it; None: nothing.
 
-    The files that CKPT and DATA name are compared apart from this.
+    The files that CKPT and DATA name are compared apart from this; where it is done is no matter.
     """
     for name, value in asdict(now).items():
-        if name not in ("source", "data") and before.get(name) != value:
+        if name not in ("source", "data", "cpu") and before.get(name) != value:
             return f"{_said(name, before.get(name))}, and now there is {_said(name, value)}"
     return None
 
