@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import logging
 import random
 from typing import Any, Callable, Dict, Iterator, Optional
 
@@ -12,11 +13,15 @@ from fairseq.models import FairseqMultiModel
 from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
-from ..checkpoints.dictionaries import differing_side
+from ..checkpoints.dictionaries import differing_side, find_dictionaries
+from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.task_of import set_up
 from ..models.own_weights import encode_with_own_weights
+from ..packed.container import is_packed
 from ..pruning import PruneError
 from ..runtime.load import load
+
+logger = logging.getLogger("fairseq_prune")
 
 
 class Teacher:
@@ -98,8 +103,14 @@ def load_teacher(path: str, task: FairseqTask) -> Teacher:
             raise PruneError(f"--teacher {path}: {_why(error, data)}") from error
         tasks = [its_task]
         # its own data, if they are still there; a checkpoint of a dense model notes no dictionaries
-        with contextlib.suppress(PruneError):
+        try:
             tasks.append(set_up(cfg, path))
+        except PruneError as error:
+            if not _noted(path):
+                logger.warning(
+                    f"--teacher {path}: whether it was trained with the dictionaries of {data} "
+                    f"cannot be told, but by their sizes: {error}"
+                )
     side = differing_side(task, tasks)
     if side is not None:
         raise PruneError(
@@ -112,6 +123,12 @@ def load_teacher(path: str, task: FairseqTask) -> Teacher:
             f"--criterion distillation cannot tell which to ask; use another criterion"
         )
     return Teacher(path, model)
+
+
+def _noted(path: str) -> bool:
+    """Whether it notes its dictionaries, which have been compared then."""
+    path = PathManager.get_local_path(path)
+    return is_packed(path) or bool(find_dictionaries(read_checkpoint(path)))
 
 
 def _why(error: PruneError, data: str) -> str:

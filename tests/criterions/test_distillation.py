@@ -3,6 +3,7 @@
 import copy
 import math
 import random
+from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -172,6 +173,27 @@ def test_bits_a_token_are_logged(task, sample):
     with metrics.aggregate(new_root=True) as found:
         DistillationCriterion.reduce_metrics([{k: 1 for k in logged if k != "teacher_kl"}])
     assert "teacher_kl" not in found.get_smoothed_values()
+
+
+@pytest.mark.parametrize("noted", [False, True])
+def test_a_teacher_whose_data_are_gone(task, monkeypatch, tmp_path, caplog, noted):
+    """Nothing but what it notes itself says which words it knows."""
+    path = tmp_path / "t.pt"
+    state = {"model": {"table": torch.ones(2, 2)}, "cfg": None}
+    torch.save({**state, "dictionaries": {"target": "abc"}} if noted else state, path)
+
+    def gone(*args):
+        raise PruneError("there is no folder old-data")
+
+    monkeypatch.setattr(
+        "fairseq_prune.criterions.teacher.load", lambda *args: (Model(2), None, task)
+    )
+    monkeypatch.setattr("fairseq_prune.criterions.teacher.set_up", gone)
+    task.cfg = SimpleNamespace(data="data")
+    load_teacher(str(path), task)
+    said = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert len(said) == (0 if noted else 1)
+    assert all("cannot be told" in line and "old-data" in line for line in said)
 
 
 def test_random_numbers_go_on_as_if_no_teacher_was_made(task, monkeypatch):
