@@ -46,7 +46,9 @@ def add_to(verbs) -> None:
         help="print the rounds, their commands and an estimate of the time, and write nothing",
     )
     verb.add_argument(
-        "--json", action="store_true", help="print the card as JSON, alone on standard output"
+        "--json",
+        action="store_true",
+        help="print the card, or the plan of --dry-run, as JSON, alone on standard output",
     )
     verb.set_defaults(run=run_compress, goes_on=True, after=[])
 
@@ -99,7 +101,8 @@ def _add_scoring(verb) -> None:
     verb.add_argument(
         "--metric",
         help="what --max-loss is of: bleu, chrf or perplexity (default: bleu, and perplexity of a "
-        "language model)",
+        "language model). The best epoch of a round is the one of least perplexity, whatever this "
+        "is",
     )
     verb.add_argument(
         "--valid", metavar="SUBSET", help="validation set (default: the one of CKPT's training)"
@@ -144,7 +147,7 @@ def run_compress(args) -> None:
         cpu=args.cpu,
     )
     if args.dry_run:
-        say(*dry_run(asked, say_progress))
+        _say_plan(dry_run(asked, say_progress), args.json)
         return
     more = []
     if args.wandb_project:
@@ -153,13 +156,25 @@ def run_compress(args) -> None:
     content = compress(asked, ["fairseq-prune", *sys.argv[1:]], say_progress, more)
     if args.wandb_project:
         track(args.wandb_project, content, args.out)
+    from ..experiments.compress.card_tables import missed, scores_table, summary
+
     if args.json:
         say_json(content)
-        return
-    from ..experiments.compress.card_tables import scores_table, summary
+    else:
+        head, rows = scores_table(content)
+        say(summary(content), "", *table([head, *rows]), "", f"wrote {args.out}")
+    if missed(content):
+        raise PruneError(f"{missed(content)}; ask for somewhat less in another --out")
 
-    head, rows = scores_table(content)
-    say(summary(content), "", *table([head, *rows]), "", f"wrote {args.out}")
+
+def _say_plan(plan, as_json: bool) -> None:
+    from ..experiments.compress.lengths import described
+
+    if as_json:
+        say_json(plan)
+        return
+    commands = (" ".join(map(shlex.quote, command)) for command in plan["commands"])
+    say(*described(plan), f"recipe: {plan['about']}", *commands)
 
 
 def _split(flag: str, words: str):

@@ -10,7 +10,7 @@ from typing import List, Optional
 from ..errors import PruneError
 from .say import say_progress
 from .signals import Interruption, interruptible
-from .unknown_options import check_options, takes_options
+from .unknown_options import check_options, join_values, takes_options
 
 #: Each verb, the module of its name, and what it does: importing all of them takes seconds.
 VERBS = {
@@ -39,6 +39,8 @@ class _Parser(argparse.ArgumentParser):
 
     def parse_args(self, args, namespace=None):
         words = list(args)
+        at = words.index("--") if "--" in words else len(words)
+        words = [*join_values(words[:at]), *words[at:]]
         check_options(self.verbs, words)
         # argparse would give options after the last argument of a verb to its rest, too
         takes_after = bool(words) and takes_options(self.verbs.get(words[0]))

@@ -1,9 +1,30 @@
-"""A mistyped option is named, whatever else is wrong with a command."""
+"""What argparse makes of options is not always what was meant: a mistyped one is named, whatever
+else is wrong with a command, and the values of some are options themselves."""
 
 import argparse
 import difflib
 import re
 from typing import List, Mapping, Optional
+
+#: Options whose values are options of other programs.
+OF_OPTIONS = ("--generate", "--command")
+
+
+def join_values(words: List[str]) -> List[str]:
+    """``words`` with each option of ``OF_OPTIONS`` and its value in one.
+
+    argparse takes a value that begins with - for a value only if it has a space in it.
+
+    >>> join_values(["compare", "--generate", "--lenpen=0.6", "--json"])
+    ['compare', '--generate=--lenpen=0.6', '--json']
+    """
+    joined: List[str] = []
+    for word in words:
+        if joined and joined[-1] in OF_OPTIONS and word != "--":
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def check_options(verbs: Mapping[str, argparse.ArgumentParser], words: List[str]) -> None:

@@ -64,7 +64,7 @@ class Training:
         """
         found = self.found()
         was = found["command"]
-        if was != self.command and not self._has_checkpoints():
+        if was != self.command and not self.has_checkpoints():
             return self._new()
         if was != self.command:
             changed = [word for word in self.command if word not in was]
@@ -74,6 +74,11 @@ class Training:
                 f"remove it, or take another --out"
             )
         return found
+
+    def go_on_with(self, command: List[str]) -> None:
+        """Have ``command`` be the one of the training that has begun."""
+        self.command = command
+        self._write({**self.found(), "command": command})
 
     def run(self, say: Callable[[str], None], lock: int) -> float:
         """Train until finished; the seconds it took, all sessions together.
@@ -132,9 +137,10 @@ class Training:
         """
         if self.command[0] == "fairseq-prune" or not os.path.exists(self.log):
             return False
-        return "| done training in " in self._last_words() and self._has_checkpoints()
+        return "| done training in " in self._last_words() and self.has_checkpoints()
 
-    def _has_checkpoints(self) -> bool:
+    def has_checkpoints(self) -> bool:
+        """Whether its folder has any."""
         pattern = os.path.join(glob.escape(self.folder), "**", "checkpoint*.pt")
         return any(glob.iglob(pattern, recursive=True))
 

@@ -1,12 +1,16 @@
 """``fairseq-prune compress``: from a trained checkpoint to a small one, in one command."""
 
 import re
+import shlex
+import shutil
 
 import pytest
-from commands import DECODE, PLUGIN, equal, lines, run, server, state_of
+from commands import DECODE, FORKED, PLUGIN, equal, lines, run, server, state_of
 from compressing import GENERATE, ONLY_PRUNES, card_of, counts, digest, translated
 from wandb_files import wandb_records
 
+from fairseq_prune.checkpoints.packed.packed_model import PackedModel
+from fairseq_prune.experiments.compress.card_tables import commands
 from fairseq_prune.pruning import unpack
 
 
@@ -68,6 +72,40 @@ def test_the_rounds_learn_from_the_dense_model_with_its_options(data, dense, don
     assert rates[-1] < 0.2 * 0.5
 
 
+def test_the_cards_commands_make_the_model(done, tmp_path):
+    """Of what the rounds have left: the same weights, masks and file."""
+    out, _, _ = done
+    *_, model, pack = (shlex.split(line) for line in commands(card_of(out)))
+    assert model[-1] == pack[2] == str(out / "checkpoint_best.pt")
+    assert pack[3] == str(out / "model.packed")
+    made, packed = tmp_path / "checkpoint_best.pt", tmp_path / "model.packed"
+    run(*model[:-1], made)
+    run(*pack[:2], made, packed, *pack[4:])
+    one, other = (state_of(path) for path in (out / "checkpoint_best.pt", made))
+    assert equal(one["model"], other["model"])
+    assert equal(one["prune"]["masks"], other["prune"]["masks"])
+    one, other = (PackedModel(str(path)) for path in (out / "model.packed", packed))
+    assert one.tensors.keys() == other.tensors.keys()
+
+
+def test_other_values_and_subsets_without_training_again(data, dense, done, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(done[0], out)
+    before = card_of(out)
+    options = ("--sparsity", "0.8", "--epochs", "3", "--values", "int8")
+    said = translated(dense, data, out, *options, env={"KILL": "update 1"})
+    after = card_of(out)
+    assert "of training left" not in said and "updates" not in said
+    assert [found["subset"] for found in after["scores"]] == ["valid"]
+    assert after["sizes"]["packed"] == (out / "model.packed").stat().st_size
+    assert after["sizes"]["packed"] < before["sizes"]["packed"]
+    assert after["rounds"] == before["rounds"]
+    found = [card["scores"][0]["perplexity"]["packed"] for card in (before, after)]
+    assert found[0] != found[1]
+    assert not (out / "test.packed.txt").exists() and (out / "test.dense.txt").exists()
+    assert (out / "valid.packed.txt").stat().st_mtime > (out / "model.packed").stat().st_mtime
+
+
 @pytest.mark.parametrize("subset", ["valid", "test"])
 def test_scores_are_those_of_other_commands(data, dense, done, subset):
     """fairseq-generate on both files, and sacrebleu's command on what it has written."""
@@ -116,12 +154,15 @@ KILLS = [
 def test_killed_anywhere_it_ends_as_if_it_had_not_been(data, dense, done):
     out, _, _ = done
     options = ("--sparsity", "0.8", "--epochs", "3", "--test", "test")
+    elsewhere = ("--command", shlex.join(("env", *FORKED, "fairseq-train")))
     # in the same place, whose name is in the files
     whole, cut = out.with_name("whole"), out.with_name("cut")
     out.rename(whole)
     try:
-        for env, prepare, status in KILLS:
-            translated(dense, data, out, *options, env=env, prepare=prepare, ok=status)
+        for k, (env, prepare, status) in enumerate(KILLS):
+            # on another machine by then, where another program starts trainings
+            more = elsewhere if k > 1 else ()
+            translated(dense, data, out, *options, *more, env=env, prepare=prepare, ok=status)
         translated(dense, data, out, *options)
         out.rename(cut)
     finally:
@@ -132,7 +173,11 @@ def test_killed_anywhere_it_ends_as_if_it_had_not_been(data, dense, done):
     one["sizes"].pop("pruned_checkpoint"), other["sizes"].pop("pruned_checkpoint")
     assert equal(*(state_of(folder / "checkpoint_best.pt") for folder in (out, cut)))
     assert one["scores"] == other["scores"] and one["sizes"] == other["sizes"]
-    assert [r["command"] for r in one["rounds"]] == [r["command"] for r in other["rounds"]]
+    one, other = (
+        [r["command"][r["command"].index(str(data)) :] for r in card["rounds"]]
+        for card in (one, other)
+    )
+    assert one == other
     assert not list(cut.rglob(".fairseq_prune_*"))
 
 

@@ -1,5 +1,7 @@
 """``fairseq-prune compress`` to a size or a loss."""
 
+import json
+
 import pytest
 from commands import run, server
 from compressing import GENERATE, ONLY_PRUNES, card_of, translated
@@ -19,6 +21,16 @@ def test_no_more_than_so_many_bytes(data, dense, tmp_path):
     # the configuration, a third of so small a file, is somewhat smaller than was allowed for
     assert card_of(out)["about"].endswith("retrains without a teacher")
     assert 50_000 < size <= 60_000 and f"{size:,}" in said
+    # missed in the end: as if less had been asked for
+    state = json.loads((out / "compress.json").read_text())
+    assert state["asked"]["--max-bytes"] == 60_000
+    state["asked"]["--max-bytes"] = 50_000
+    (out / "compress.json").write_text(json.dumps(state))
+    (out / "card.md").unlink()
+    said = translated(dense, data, out, "--max-bytes", "50kB", *options, ok=False)
+    missed = f"model.packed has {size:,} bytes, more than --max-bytes 50,000"
+    assert f"error: {missed}" in said and "Traceback" not in said
+    assert missed in (out / "card.md").read_text()
     for given, words in (
         ("1kB", "no sparsity up to 99% packs"), ("10MB", "as it is; fairseq-prune pack does it"),
         ("many", "--max-bytes many is no size"),

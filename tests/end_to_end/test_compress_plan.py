@@ -1,5 +1,6 @@
 """What ``fairseq-prune compress`` says before it trains: its plan, and mistakes."""
 
+import json
 import os
 import re
 import shlex
@@ -51,9 +52,12 @@ def test_trainings_are_given_whole_paths(data, dense, tmp_path):
     """A command that is spelled otherwise goes on with them."""
     near = [os.path.relpath(path) for path in (dense, data, tmp_path / "out")]
     far = (dense, data, tmp_path / "out")
-    one, other = (translated(*paths, "--epochs", "2", "--dry-run") for paths in (near, far))
-    commands = [[x for x in said.splitlines() if " --save-dir " in x] for said in (one, other)]
-    assert len(commands[0]) == 2 and commands[0] == commands[1]
+    options = ("--epochs", "2", "--dry-run")
+    said = translated(*near, *options)
+    commands = [shlex.split(line) for line in said.splitlines() if " --save-dir " in line]
+    said = translated(*far, *options, "--json")
+    plan = json.loads(said[said.index("{") :])
+    assert len(commands) == 2 and commands == plan["commands"] and plan["epochs"] == [1, 1]
 
 
 def test_a_schedule_of_ones_own_has_the_learning_rate(data, dense, tmp_path):
@@ -98,11 +102,13 @@ def test_the_estimate_has_the_teacher_in_it(data, dense, tmp_path):
         (("--epochs", "2", "--hours", "1"), (), "two budgets; give one"),
         (("--values", "int4"), (), "--values int4: choose one of fp32, fp16, int8"),
         (("--metric", "ter"), (), "--metric ter: choose one of bleu, chrf"),
+        (("--metric", "chrf"), (), "--metric chrf is what --max-loss is of"),
         (("--recipe", "cake"), (), "--recipe cake is unknown; choose from rounds"),
         (("--score", "guess"), (), "--score guess is unknown; choose from"),
         (("--score", "adam"), (), "--score adam ranks by what an optimizer remembers"),
         (("--test", "tset"), (), "tset"),
         (("--generate", "--beem 5"), (), "--beem"),
+        (("--generate", "--beem=5"), (), "--beem"),
         ((), ("--max-epoch", "3"), "--max-epoch is not for this: give --epochs"),
         ((), ("--valid-subset", "test"), "--valid-subset is not for this: give --valid before --"),
         ((), ("--prune-score", "obs"), "--prune-score is not for this: give --score before --"),

@@ -3,7 +3,13 @@
 import pytest
 
 from fairseq_prune.experiments.compress.card_page import markdown, page
-from fairseq_prune.experiments.compress.card_tables import commands, notes, sections, summary
+from fairseq_prune.experiments.compress.card_tables import (
+    commands,
+    missed,
+    notes,
+    sections,
+    summary,
+)
 
 DIFFERENCE = {
     "metric": "BLEU", "baseline": 30.0, "system": 29.5, "intervals": (1.0, 1.1), "p": 0.03,
@@ -16,7 +22,7 @@ def content():
     return {
         "checkpoint": "<script>x|y</script>.pt", "recipe": "rounds", "about": "prunes", "kept": 2,
         "averaged": True, "metric": "bleu", "max_loss": 0.5, "losses": [0.1, 0.4, 0.9],
-        "sparsity": 0.8,
+        "max_bytes": None, "sparsity": 0.8,
         "sizes": {"dense": 4000, "checkpoint": 12000, "pruned_checkpoint": 4100, "packed": 1000},
         "scores": [
             {"subset": "valid", "perplexity": {"dense": 5.0, "packed": 5.25}, "sentences": 9,
@@ -31,7 +37,7 @@ def content():
             for x in (0.6, 0.8, 0.9)
         ],
         "classes": [{"class": "softmax|x", "weights": 10, "kept": 2, "density": 0.2}],
-        "argv": ["fairseq-prune", "compress"], "average": ["fairseq-prune", "average"],
+        "argv": ["fairseq-prune", "compress"], "model": ["fairseq-prune", "average"],
         "pack": ["fairseq-prune", "pack"], "versions": {"torch": "1"},
     }  # fmt: skip
 
@@ -53,6 +59,13 @@ def test_what_it_says(content):
 def test_bytes_that_are_more(content):
     content["sizes"]["packed"] = 6000
     assert "1.5 times as many bytes" in summary(content)
+
+
+def test_a_size_that_is_missed(content):
+    assert missed(content) is None and missed({**content, "max_bytes": 1000}) is None
+    content["max_bytes"] = 999
+    assert missed(content) == "model.packed has 1,000 bytes, more than --max-bytes 999"
+    assert summary(content).endswith(f"{missed(content)}.")
 
 
 def test_names_stay_text(content):

@@ -176,8 +176,9 @@ def test_lengths(given, epochs, why):
 
 
 def test_lengths_that_are_looked_for():
-    found = lengths(plan(Goal(max_bytes=9)), lambda: 0.7, never)
+    found = lengths(plan(Goal(max_bytes=9000)), lambda: (0.7, 8765), never)
     assert found["sparsities"] == [0.65, 0.7]
+    assert "about 8,765 bytes, of 9,000 that it may" in found["why"]
     found = lengths(plan(Goal(0.9), hours=1.0), never, lambda sparsity: Speed(1.0))
     assert sum(found["epochs"]) == 32 and "measured here" in found["why"]  # 110 s an epoch
     with pytest.raises(PruneError, match="--hours 0.01 is less than a round of one"):
@@ -240,6 +241,11 @@ def test_a_folder_knows_what_it_found(tmp_path):
     assert again.find("x", never) == [1]
     with pytest.raises(PruneError, match="--epochs 3: .* was begun with no --epochs"):
         Folder(str(tmp_path), {**asked, "--epochs": 3})
+    # what may be asked for otherwise is found anew
+    assert folder.find("y", lambda: 2, {"--values": "fp16"}) == 2
+    again = Folder(str(tmp_path), asked)
+    assert again.find("y", never, {"--values": "fp16"}) == 2
+    assert again.find("y", lambda: 3, {"--values": "int8"}) == 3
     (tmp_path / "compress.json").write_text("{")
     with pytest.raises(PruneError, match="damaged"):
         Folder(str(tmp_path), asked)
@@ -253,6 +259,17 @@ def test_paths_are_the_same_from_wherever(tmp_path, monkeypatch):
         near = Asked("c.pt", one, "out", Goal(0.9), "rounds")
         far = Asked(here, other, str(tmp_path / "out"), Goal(0.9), "rounds")
         assert near.absolute() == far and near.noted() == far.noted()
+
+
+def test_what_may_change_in_a_folder():
+    """The rounds of a sparsity are the same whatever file is made of them."""
+    for goal, same in ((Goal(0.9), True), (Goal(max_bytes=9), False), (Goal(max_loss=1.0), False)):
+        one, other = (Asked("c", "d", "o", goal, "rounds", values=x) for x in ("fp32", "int8"))
+        assert (one.noted() == other.noted()) is same
+        assert one.packed_with() != other.packed_with()
+    one, other = (Asked("c", "d", "o", Goal(0.9), "rounds", test=x) for x in (None, "test"))
+    assert one.noted() == other.noted() and one.packed_with() == other.packed_with()
+    assert one.scored_with() != other.scored_with()
 
 
 def test_the_card_has_what_a_round_was_made_with(tmp_path):

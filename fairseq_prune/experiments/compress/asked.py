@@ -73,6 +73,11 @@ class Asked:
             raise PruneError(f"--values {self.values}: choose one of {', '.join(PACKED_VALUES)}")
         if self.metric is not None and self.metric not in METRICS:
             raise PruneError(f"--metric {self.metric}: choose one of {', '.join(METRICS)}")
+        if self.metric is not None and self.goal.max_loss is None:
+            raise PruneError(
+                f"--metric {self.metric} is what --max-loss is of, and decides nothing without; "
+                f"give --max-loss, or leave it out"
+            )
         if not self.command:
             raise PruneError("--command is empty; give what starts a training")
 
@@ -89,9 +94,13 @@ class Asked:
         )
 
     def noted(self) -> Dict[str, Any]:
-        """Option -> value of what makes the results what they are, for the folder."""
+        """Option -> value of what the rounds are made with, for the folder.
+
+        What else is packed and scored may change (``packed_with``, ``scored_with``)."""
         asked = self.absolute()
         return {
+            # where it is the file that decides how far the rounds go
+            **({} if self.goal.sparsity is not None else {"--values": self.values}),
             "CKPT": asked.checkpoint,
             "DATA": asked.data,
             "--sparsity": self.goal.sparsity,
@@ -101,11 +110,17 @@ class Asked:
             "--score": self.score,
             "--epochs": self.epochs,
             "--hours": self.hours,
-            "--values": self.values,
             "--metric": self.metric,
             "--valid": self.valid,
-            "--test": self.test,
             "--generate": None if self.generate is None else " ".join(self.generate),
             "options after --": " ".join(self.options) or None,
             "--user-dir": self.user_dir,
         }
+
+    def packed_with(self) -> Dict[str, Any]:
+        """Of ``noted``'s kind, what ``model.packed`` depends on besides."""
+        return {"--values": self.values}
+
+    def scored_with(self) -> Dict[str, Any]:
+        """And what the scores depend on."""
+        return {**self.packed_with(), "--test": self.test}

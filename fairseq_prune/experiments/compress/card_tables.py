@@ -1,11 +1,19 @@
 """What a model card says: its tables and sentences."""
 
 import shlex
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 #: A difference is called significant below this, as sacrebleu marks it.
 SIGNIFICANT = 0.05
 Table = Tuple[Sequence[str], List[Sequence[str]]]
+
+
+def missed(content: Dict[str, Any]) -> Optional[str]:
+    """That the file has more bytes than it may have, in words; None: it has not."""
+    packed, most = content["sizes"]["packed"], content["max_bytes"]
+    if most is None or packed <= most:
+        return None
+    return f"model.packed has {packed:,} bytes, more than --max-bytes {most:,}"
 
 
 def summary(content: Dict[str, Any]) -> str:
@@ -13,11 +21,12 @@ def summary(content: Dict[str, Any]) -> str:
     times, bigger = sizes["dense"] / sizes["packed"], sizes["packed"] / sizes["dense"]
     bytes_ = f"{times:.1f} times fewer" if times >= 1 else f"{bigger:.1f} times as many"
     mean = "the mean of its last epochs" if content["averaged"] else "its best epoch"
+    too_large = f" {missed(content)}." if missed(content) else ""
     return (
         f"{content['checkpoint']}, pruned to {100 * content['sparsity']:.2f}% in "
         f"{content['kept']} round{'s' * (content['kept'] > 1)} and packed: "
         f"{bytes_} bytes. Recipe {content['recipe']}: it {content['about']}. Of the "
-        f"last round, {mean} was kept."
+        f"last round, {mean} was kept.{too_large}"
     )
 
 
@@ -132,9 +141,7 @@ def _classes(content: Dict[str, Any]) -> Table:
 def commands(content: Dict[str, Any]) -> List[str]:
     """What makes the model again: in one command, and in its parts."""
     found = [content["argv"], *(r["command"] for r in content["rounds"])]
-    if content["averaged"]:
-        found.append(content["average"])
-    found.append(content["pack"])
+    found += [content["model"], content["pack"]]
     return [" ".join(map(shlex.quote, command)) for command in found]
 
 

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from typing import Callable, Mapping
+from typing import Callable, Dict, Mapping, Tuple
 
 from ...analysis.choose import choose_for
 from ...checkpoints.packed.pack_file import pack_checkpoint
@@ -27,7 +27,7 @@ def least_sparsity(
     before: float,
     say: Callable[[str], None],
     texts: Mapping[str, Text],
-) -> float:
+) -> Tuple[float, int]:
     """By pruning by magnitude and packing, in files that are gone afterwards.
 
     Args:
@@ -35,6 +35,8 @@ def least_sparsity(
         most: bytes.
         before: sparsity of the checkpoint.
         texts: what goes into the packed file, too.
+    Returns:
+        the sparsity, and how many bytes are to be expected.
     Raises:
         PruneError: none will do, or none is needed.
     """
@@ -52,21 +54,23 @@ def least_sparsity(
                 source = model
             found = pack_checkpoint(source, packed, values, texts=texts).file_bytes
             say(f"at {100 * sparsity:.4g}% it packs into {found:,} bytes")
+            sizes[sparsity] = found
             return found
 
+        sizes: Dict[float, int] = {}
         if size(before) <= most:
             raise PruneError(
                 f"{checkpoint} packs into no more than --max-bytes {most:,} as it is; "
                 f"fairseq-prune pack does it"
             )
-        least = size(HIGHEST)
+        low, high = int(before / STEP), round(HIGHEST / STEP)  # does not fit, fits
+        least = size(high * STEP)
         if least > allowed:
             raise PruneError(
                 f"no sparsity up to {HIGHEST:.0%} packs {checkpoint} into --max-bytes {most:,}: "
                 f"at that it has {least:,} bytes; give more, or coarser --values"
             )
-        low, high = int(before / STEP), round(HIGHEST / STEP)  # does not fit, fits
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if size(middle * STEP) <= allowed else (middle, high)
-    return round(high * STEP, 3)
+    return round(high * STEP, 3), sizes[high * STEP]

@@ -13,6 +13,7 @@ class Folder:
     """``compress.json`` in a folder: the options, and what was found on the way.
 
     What is written as a file of its own (checkpoints, texts) is there as soon as it is whole.
+    Options that are not among these may change; what depends on them is found with ``of``.
     """
 
     def __init__(self, path: str, asked: Dict[str, Any]):
@@ -25,6 +26,7 @@ class Folder:
         self.path, self._asked = path, asked
         self._state = self.file(NOTES)
         self._known: Dict[str, Any] = {}
+        self._of: Dict[str, Any] = {}
         if os.path.exists(self._state):
             self._read()
 
@@ -33,9 +35,10 @@ class Folder:
             with open(self._state, encoding="utf-8") as f:
                 found = json.load(f)
             was, self._known = dict(found["asked"]), dict(found["known"])
+            self._of = dict(found.get("of", {}))
         except (ValueError, KeyError, TypeError) as error:
             raise PruneError(f"{self._state} is damaged; take another --out") from error
-        for name in {**self._asked, **was}:
+        for name in self._asked:
             if self._asked.get(name) != was.get(name):
                 now, then = (_said(name, side.get(name)) for side in (self._asked, was))
                 raise PruneError(
@@ -46,19 +49,21 @@ class Folder:
     def file(self, *names: str) -> str:
         return os.path.join(self.path, *names)
 
-    def known(self, name: str) -> Any:
-        """What is known by that name; None: nothing."""
-        return self._known.get(name)
+    def find(self, name: str, look: Callable[[], Any], of: Any = None) -> Any:
+        """What is known by that name; else what ``look`` returns (JSON), from now on.
 
-    def find(self, name: str, look: Callable[[], Any]) -> Any:
-        """What is known by that name; else what ``look`` returns (JSON), from now on."""
-        if name not in self._known:
+        Args:
+            of: what it is found for (JSON), if that may be something else the next time.
+        """
+        if name not in self._known or self._of.get(name) != of:
             self._known[name] = look()
+            self._of[name] = of
             self._write()
         return self._known[name]
 
     def _write(self) -> None:
-        write_text(self._state, json.dumps({"asked": self._asked, "known": self._known}, indent=1))
+        content = {"asked": self._asked, "known": self._known, "of": self._of}
+        write_text(self._state, json.dumps(content, indent=1))
 
 
 def _said(name: str, value: Any) -> str:

@@ -12,18 +12,18 @@ USUAL = 10
 
 
 def lengths(
-    plan: Plan, target: Callable[[], float], measure: Callable[[float], Speed]
+    plan: Plan, target: Callable[[], Tuple[float, int]], measure: Callable[[float], Speed]
 ) -> Dict[str, Any]:
     """
     Args:
-        target: finds the sparsity that the packed file fits its size with.
+        target: finds the sparsity that the packed file fits its size with, and its size then.
         measure: finds how long everything takes when pruned to a sparsity.
     Returns:
         "sparsities" and "epochs" of the rounds; "why": how long it is, and why so, in words.
     Raises:
         PruneError: the epochs or hours are too few, or no sparsity is left to try.
     """
-    goal, recipe = plan.asked.goal, plan.recipe
+    goal, recipe, size = plan.asked.goal, plan.recipe, None
     if goal.max_loss is not None:
         sparsities = recipe.tries(plan.before)
         if not sparsities:
@@ -32,7 +32,8 @@ def lengths(
                 f"pruned to {100 * plan.before:.4g}% already; give a --sparsity above that"
             )
     elif goal.max_bytes is not None:
-        sparsities = recipe.sparsities(target(), plan.before)
+        sparsity, size = target()
+        sparsities = recipe.sparsities(sparsity, plan.before)
     else:
         sparsities = recipe.sparsities(goal.sparsity, plan.before)
     speed, how = None, "by the speed of the checkpoint's own training"
@@ -65,6 +66,8 @@ def lengths(
     if speed is not None:
         left = duration(speed.whole(epochs, plan.updates, tried))
         why += f"; {'at most ' if tried else ''}about {left} ({how})"
+    if size is not None:
+        why += f". It should pack into about {size:,} bytes, of {goal.max_bytes:,} that it may have"
     return {"sparsities": sparsities, "epochs": epochs, "why": why}
 
 

@@ -70,6 +70,11 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
             f"--metric {asked.metric} is of translations, and {asked.checkpoint} is a language "
             f"model; give --metric perplexity"
         )
+    if is_lm and asked.generate is not None:
+        raise PruneError(
+            f"--generate is of translations, and {asked.checkpoint} is a language model; leave it "
+            f"out"
+        )
     gpus = 0 if asked.cpu else torch.cuda.device_count()
     base = base_words(settings, given, asked.user_dir, not gpus)
     untaught = no_teacher(settings, given, model) if recipe.teacher_weight else None

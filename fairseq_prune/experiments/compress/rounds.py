@@ -10,6 +10,7 @@ from ..progress import duration
 from ..rounds import Rounds, RoundsPlan
 from ..training import Training
 from .asked import PACKED_VALUES
+from .elsewhere import going_on
 from .folder import Folder
 from .plan import Plan
 from .scores import Scores
@@ -27,6 +28,7 @@ class Trainer:
             lock, more: as of ``Training``.
         """
         self._subset, self._say, self._lock, self._more = plan.valid, say, lock, more
+        self._data = plan.asked.absolute().data
         self._most = "at most " if plan.asked.goal.max_loss is not None else ""
         self._epochs, self._before, self._now = epochs, 0, 0
         self._made, self._started = 0, time.monotonic()
@@ -38,8 +40,24 @@ class Trainer:
     def train(self, heading: str, folder: str, command: List[str]) -> None:
         """As ``Rounds`` wants it."""
         training = Training(folder, command, heading, self._subset, self._more)
+        self._go_on(training)
         self._now = len(training.history())
         training.run(self._tell, self._lock)
+
+    def _go_on(self, training: Training) -> None:
+        """With what another machine has begun."""
+        begun = training.found()["command"]
+        if begun == training.command or not training.has_checkpoints():
+            return
+        try:
+            command = going_on(begun, training.command, self._data)
+        except PruneError as error:
+            raise PruneError(
+                f"{training.folder} holds a training, and {error}; go on as it was begun, or "
+                f"remove that folder to begin the round anew"
+            ) from error
+        if command is not None:
+            training.go_on_with(command)
 
     def _tell(self, text: str) -> None:
         self._now, self._made = self._now + 1, self._made + 1

@@ -1,14 +1,12 @@
 """Compressing a checkpoint: the steps, each done once, however often it is interrupted."""
 
 import os
-import shlex
 from typing import Any, Callable, Dict, List, Tuple
 
 from ...checkpoints.dictionaries import fingerprints
 from ...checkpoints.folder_lock import folder_lock
 from ...checkpoints.packed.pack_file import pack_checkpoint
 from ...checkpoints.texts import find_texts
-from ...pruning import PruneError
 from ..rounds import Rounds
 from ..versions import versions
 from .asked import PACKED_VALUES, Asked
@@ -28,9 +26,11 @@ Say = Callable[[str], None]
 Dictionaries = Dict[str, str]
 
 
-def dry_run(asked: Asked, say: Say) -> List[str]:
-    """Lines that say what would be done; nothing is written.
+def dry_run(asked: Asked, say: Say) -> Dict[str, Any]:
+    """What would be done; nothing is written.
 
+    Returns:
+        as ``lengths``, and "commands", of each round.
     Raises:
         PruneError: see ``compress``.
     """
@@ -43,7 +43,7 @@ def dry_run(asked: Asked, say: Say) -> List[str]:
     for r, command in enumerate(commands[1:], start=1):  # not there yet, best() takes the last
         best = os.path.join(rounds.folder(r), "checkpoint_best.pt")
         command[command.index("--finetune-from-model") + 1] = best
-    return [*described(found), *(" ".join(map(shlex.quote, command)) for command in commands)]
+    return {**found, "about": plan.recipe.said(plan.teacher), "commands": commands}
 
 
 def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[str, Any]:
@@ -57,7 +57,8 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
         what the card says.
     Raises:
         PruneError: an option makes no sense, the folder is of another plan or in use, a file
-            cannot be read or written, a training failed, or the goal cannot be reached.
+            cannot be read or written, a training failed, or a sparsity or loss cannot be reached.
+            (Of a size that is missed in the end, the card says so: ``card_tables.missed``.)
     """
     plan, decoder, dictionaries = _prepared(asked, say)
     Folder(asked.out, asked.noted())  # before anything is made
@@ -78,15 +79,14 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
         if not os.path.exists(model):
             write_model(chosen["path"], model, dictionaries, plan.own.noted())
         packed = folder.file("model.packed")
-        values = PACKED_VALUES[asked.values]
-        sizes = folder.find("sizes", lambda: _pack(plan, model, packed, values, dictionaries, say))
-        if asked.goal.max_bytes is not None and sizes["packed"] > asked.goal.max_bytes:
-            raise PruneError(
-                f"{packed} has {sizes['packed']:,} bytes, more than --max-bytes "
-                f"{asked.goal.max_bytes:,}; ask for somewhat less in another --out"
-            )
-        results = folder.find("scores", lambda: _score(plan, scores, packed, say))
-        speeds = folder.find("speeds", lambda: scores.speeds(asked.checkpoint, packed))
+        sizes = folder.find(
+            "sizes",
+            lambda: _pack(plan, scores, model, packed, dictionaries, say),
+            asked.packed_with(),
+        )
+        scored = asked.scored_with()
+        results = folder.find("scores", lambda: _score(plan, scores, packed, say), scored)
+        speeds = folder.find("speeds", lambda: scores.speeds(asked.checkpoint, packed), scored)
         content = {
             "checkpoint": asked.checkpoint,
             "data": asked.data,
@@ -95,6 +95,7 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
             "about": plan.recipe.said(plan.teacher),
             "metric": plan.metric,
             "max_loss": asked.goal.max_loss,
+            "max_bytes": asked.goal.max_bytes,
             "losses": kept["losses"],
             "generate": None if plan.is_lm else decoder.words,
             "averaged": chosen["averaged"],
@@ -106,8 +107,8 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
                 "rounds", lambda: history(rounds, len(kept["losses"]) or kept["round"], plan.valid)
             ),
             "kept": kept["round"],
-            "average": chosen["command"],
-            "pack": ["fairseq-prune", "pack", model, packed, "--values", values],
+            "model": [*_from_rounds(chosen), "--out", model],
+            "pack": _pack_command(asked, model, packed),
             "versions": versions(),
         }
         return write_card(content, model, asked.out)
@@ -130,7 +131,7 @@ def _prepared(asked: Asked, say: Say) -> Tuple[Plan, Decoder, Dictionaries]:
 def _lengths(plan: Plan, decoder: Decoder, say: Say, lock: int) -> Dict[str, Any]:
     asked = plan.asked
 
-    def target() -> float:
+    def target() -> Tuple[float, int]:
         return least_sparsity(
             asked.checkpoint, plan.recipe.scheme, PACKED_VALUES[asked.values],
             asked.goal.max_bytes, plan.before, say, find_texts(asked.checkpoint, asked.data).texts,
@@ -162,10 +163,25 @@ def _choose(plan: Plan, rounds: Rounds, kept: Dict[str, Any], scores: Scores, sa
     return {**found, "command": ["fairseq-prune", "average", *epochs, "--out", mean]}
 
 
+def _from_rounds(chosen: Dict[str, Any]) -> List[str]:
+    """The command that makes the model of what the rounds have left, without its output."""
+    if not chosen["averaged"]:  # a mean of one
+        return ["fairseq-prune", "average", chosen["path"]]
+    return chosen["command"][: chosen["command"].index("--out")]
+
+
+def _pack_command(asked: Asked, model: str, packed: str) -> List[str]:
+    values, data = PACKED_VALUES[asked.values], asked.absolute().data
+    return ["fairseq-prune", "pack", model, packed, "--values", values, "--data", data]
+
+
 def _pack(
-    plan: Plan, model: str, packed: str, values: str, dictionaries: Dictionaries, say: Say
+    plan: Plan, scores: Scores, model: str, packed: str, dictionaries: Dictionaries, say: Say
 ) -> Dict[str, int]:
+    for texts in scores.all_files("packed"):  # by a file of other --values
+        os.remove(texts)
     found = find_texts(plan.asked.checkpoint, plan.asked.data)
+    values = PACKED_VALUES[plan.asked.values]
     made = pack_checkpoint(model, packed, values, dictionaries, found.texts)
     sizes = {
         "dense": made.dense_bytes,

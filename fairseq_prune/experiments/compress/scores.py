@@ -1,5 +1,6 @@
 """How good a file is, and how fast."""
 
+import glob
 import os
 import time
 from dataclasses import asdict
@@ -33,6 +34,10 @@ class Scores:
 
     def file(self, subset: str, name: str) -> str:
         return self._folder.file(f"{subset}.{name}.txt")
+
+    def all_files(self, name: str) -> List[str]:
+        """The texts that there are by the file that is called ``name``, of whatever subset."""
+        return glob.glob(os.path.join(glob.escape(self._folder.path), f"*.{name}.txt"))
 
     def references_file(self, subset: str) -> str:
         return self.file(subset, "reference")
