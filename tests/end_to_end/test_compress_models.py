@@ -49,3 +49,5 @@ def test_a_language_model(text, language_model, tmp_path):
         loss = eval_lm(text, out / "model.packed", subset=found["subset"], tokens=12, batch=4)
         assert found["perplexity"]["packed"] == pytest.approx(2**loss, rel=2e-3)
     assert card["speeds"]["unit"] == "words"
+    said = translated(language_model, text, tmp_path / "no", ok=False)
+    assert "--generate is of translations" in said and "Traceback" not in said

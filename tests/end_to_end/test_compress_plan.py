@@ -142,6 +142,8 @@ def test_another_score_and_another_teacher(data, dense, retrained, tmp_path):
     assert args.prune_score == "fisher:damping=0"
     assert args.criterion == "distillation" and args.teacher == str(other)
     assert command.count("--teacher") == 1
+    assert "recipe: prunes by the score fisher:damping=0, all" in said
+    assert f"each retrained with {other} as teacher" in said
 
 
 def test_compressed_again_as_if_from_the_dense_model(data, dense, retrained, tmp_path):

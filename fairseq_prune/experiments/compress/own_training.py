@@ -57,14 +57,14 @@ def own_training(settings: Settings, state: Mapping[str, Any], updates: int) -> 
     done = (state.get("optimizer_history") or [{}])[-1].get("num_updates")
     epochs, by = count_epochs(settings.flat, extra.get("train_iterator") or {}, done)
     seconds = extra.get("previous_training_time")
-    known = seconds and done
+    known = _whole(done) and type(seconds) in (int, float) and seconds > 0
     return OwnTraining(
         checkpoint=settings.path,
         lr=settings.lr,
         options={n: value for n, value in settings.flat.items() if _is_changed(n, value)},
         epochs=epochs,
         by=by,
-        seconds=float(seconds) / done * updates * settings.world_size if known else None,
+        seconds=seconds / done * updates * settings.world_size if known else None,
     )
 
 
