@@ -1,6 +1,6 @@
 """Text in, numbers of words out, and back, as ``fairseq-interactive`` does it."""
 
-from typing import Any, Iterable, List, Mapping, Optional
+from typing import Any, Iterable, List, Optional
 
 from ..errors import PruneError
 from ..packed.container import Container
@@ -34,7 +34,11 @@ class Texts:
                 f"{path} has {unknown[0]}, which this version does not know; install a later "
                 f"fairseq_prune"
             )
-        self.source, self.target = (_dictionary(container, texts, s) for s in (SOURCE, TARGET))
+        self.source = _dictionary(container, texts[SOURCE])
+        shared = texts[SOURCE].raw == texts[TARGET].raw
+        self.target = self.source if shared else _dictionary(container, texts[TARGET])
+        for side, dictionary in ((SOURCE, self.source), (TARGET, self.target)):
+            _check_side(container, side, dictionary)
         self._tokenizer, self._subword = (
             _encoder(path, texts.get(name)) for name in (TOKENIZER, SUBWORD)
         )
@@ -77,18 +81,18 @@ class Texts:
         return self.join(self.words(numbers), remove_bpe)
 
 
-def _dictionary(container: Container, texts: Mapping[str, Text], side: str) -> Dictionary:
+def _dictionary(container: Container, text: Text) -> Dictionary:
     try:
-        dictionary = Dictionary(texts[side].raw or b"")
+        return Dictionary(text.raw or b"")
     except PruneError as error:
         raise PruneError(f"{container.path}: {error}") from error
+
+
+def _check_side(container: Container, side: str, dictionary: Dictionary) -> None:
     noted = container.content.get("dictionaries")
-    if (
-        isinstance(noted, dict)
-        and noted.get(side, dictionary.fingerprint()) != dictionary.fingerprint()
-    ):
+    found = dictionary.fingerprint()
+    if isinstance(noted, dict) and noted.get(side, found) != found:
         raise PruneError(f"{container.path} is damaged: its {side} dictionary is not its model's")
-    return dictionary
 
 
 def _encoder(path: str, text: Optional[Text]) -> Any:

@@ -1,7 +1,11 @@
 """fairseq's dictionaries, ``dict.txt``: a word and its count a line, in the order of numbers."""
 
 import hashlib
-from typing import Dict, Iterable, List, Optional
+from array import array
+from typing import Iterable, Iterator, List, Optional, Tuple
+from zlib import crc32
+
+import numpy as np
 
 from ..errors import PruneError
 
@@ -10,17 +14,14 @@ SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 BOS, PAD, EOS, UNK = range(len(SPECIAL))
 #: At the end of a line: a word that was there before has this number from here on.
 OVERWRITE = "#fairseq:overwrite"
+_NONE = "its dictionary is none of fairseq's: it is damaged"
 #: Share of the words that show how words were cut.
 SHOWS = 0.05
 
 
 class Dictionary:
-    """Words and their numbers.
-
-    Attributes:
-        symbols: the words, by number.
-        indices: word -> number; of a word that is there twice, the later.
-    """
+    """Words and their numbers, in little more memory than their text: a search over sorted
+    checksums takes the place of a table of objects."""
 
     def __init__(self, raw: bytes):
         """
@@ -29,33 +30,74 @@ class Dictionary:
         Raises:
             PruneError: it is none.
         """
-        self.symbols: List[str] = list(SPECIAL)
-        self.indices: Dict[str, int] = {word: number for number, word in enumerate(SPECIAL)}
+        special = "".join(SPECIAL).encode()
+        self._raw = special + raw
+        starts, ends, again = array("L"), array("L"), set()
+        for word in SPECIAL:
+            starts.append(ends[-1] if ends else 0)
+            ends.append(starts[-1] + len(word))
         try:
-            for line in raw.decode("utf-8").split("\n")[:-1]:
-                self._add(line)
+            at, end = len(special), self._raw.find(b"\n", len(special))
+            while end >= 0:  # a list of all lines would take as much memory again
+                word, overwrites = _read(self._raw[at:end].decode("utf-8"))
+                if overwrites:
+                    again.add(len(starts))
+                starts.append(at)
+                ends.append(at + len(word.encode("utf-8")))
+                at, end = end + 1, self._raw.find(b"\n", end + 1)
+            self._raw[at:].decode("utf-8")
         except ValueError as error:  # of unpacking, int() and decode()
-            raise PruneError("its dictionary is none of fairseq's: it is damaged") from error
+            raise PruneError(_NONE) from error
+        self._starts, self._ends = np.array(starts, np.uint32), np.array(ends, np.uint32)
+        keys = np.array([crc32(self._bytes(k)) for k in range(len(starts))], np.uint32)
+        self._order = np.argsort(keys, kind="stable").astype(np.uint32)
+        self._keys = keys[self._order]
+        alike = np.flatnonzero(self._keys[1:] == self._keys[:-1])
+        for number in sorted({int(n) for k in alike for n in self._order[k : k + 2]}):
+            word = self.symbol(number)
+            if number not in again and any(n < number for n in self._numbers(word)):
+                raise PruneError(_NONE)
 
-    def _add(self, line: str) -> None:
-        word, count = line.rstrip().rsplit(" ", 1)
-        again = count == OVERWRITE
-        if again:
-            word, count = word.rsplit(" ", 1)
-        int(count)
-        if word in self.indices and not again:
-            raise ValueError(word)
-        self.indices[word] = len(self.symbols)
-        self.symbols.append(word)
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @property
+    def symbols(self) -> List[str]:
+        """The words, by number."""
+        return [self.symbol(number) for number in range(len(self))]
 
     def symbol(self, number: int) -> str:
-        return self.symbols[number] if number < len(self.symbols) else SPECIAL[UNK]
+        if number >= len(self):
+            return SPECIAL[UNK]
+        return self._bytes(number).decode("utf-8")
 
     def index(self, word: str) -> int:
-        return self.indices.get(word, UNK)
+        """The word's number; of a word that is there twice, the later."""
+        return max(self._numbers(word), default=UNK)
 
     def fingerprint(self) -> str:
         return fingerprint(self.symbols)
+
+    def _bytes(self, number: int) -> bytes:
+        return self._raw[self._starts[number] : self._ends[number]]
+
+    def _numbers(self, word: str) -> Iterator[int]:
+        wanted = word.encode("utf-8", errors="surrogatepass")
+        key = np.uint32(crc32(wanted))
+        first, last = (np.searchsorted(self._keys, key, side) for side in ("left", "right"))
+        for number in self._order[first:last].tolist():
+            if self._bytes(number) == wanted:
+                yield number
+
+
+def _read(line: str) -> Tuple[str, bool]:
+    """A line's word, and whether it may have been there before."""
+    word, count = line.rstrip().rsplit(" ", 1)
+    overwrites = count == OVERWRITE
+    if overwrites:
+        word, count = word.rsplit(" ", 1)
+    int(count)
+    return word, overwrites
 
 
 def cut_by(symbols: List[str]) -> Optional[str]:

@@ -18,12 +18,20 @@ def test_as_fairseq_reads_it(text, tmp_path):
     path = tmp_path / "dict.txt"
     path.write_text(text, encoding="utf-8")
     expected, found = Fairseqs.load(str(path)), Dictionary(path.read_bytes())
-    assert found.symbols == expected.symbols and found.indices == expected.indices
+    assert found.symbols == expected.symbols
+    assert {word: found.index(word) for word in expected.indices} == expected.indices
     for word in ("a", "<unk>", "</s>", "two words", "nowhere"):
         assert found.index(word) == expected.index(word)
     assert [found.symbol(n) for n in range(12)] == [expected[n] for n in range(12)]
     again = Dictionary(dictionary_text(expected.symbols, expected.count))
-    assert again.symbols == expected.symbols and again.indices == expected.indices
+    assert again.symbols == expected.symbols
+    assert {word: again.index(word) for word in expected.indices} == expected.indices
+
+
+def test_words_with_the_same_checksum():
+    """crc32 of "plumless" is that of "buckeroo"."""
+    found = Dictionary(b"plumless 3\na 1\nbuckeroo 2\nbuckeroo 1 #fairseq:overwrite\n")
+    assert [found.index(w) for w in ("plumless", "a", "buckeroo", "b")] == [4, 5, 7, 3]
 
 
 def test_what_is_stored_is_the_file(tmp_path):

@@ -1,4 +1,8 @@
 // The C interface: models are made of named matrices and vectors, then translate.
+#if defined(__linux__)
+#include <malloc.h>
+#endif
+
 #include <map>
 #include <string>
 
@@ -27,6 +31,13 @@ template <class F> int guarded(const F &f) {
         error_text = error.what();
     }
     return 1;
+}
+
+// What reading a matrix took besides the matrix.
+void give_back_memory() {
+#if defined(__GLIBC__)
+    malloc_trim(0);
+#endif
 }
 
 // A model's parts by name, until it is built.
@@ -158,6 +169,7 @@ int engine_matrix(void *engine, const char *name, const Stored *stored, int gate
         auto matrix = std::make_shared<Matrix>();
         matrix->read(*stored, gates ? unit_by_unit(stored->rows / 4) : std::vector<int>(), dense_above);
         static_cast<Engine *>(engine)->matrices[name] = matrix;
+        give_back_memory();
     });
 }
 // A matrix on its own, for models that others run; null if it cannot be read.

@@ -53,10 +53,8 @@ class Softmax {
     void run(Threads &threads, const Model &model, const Block &x, const Options &options, int count,
              bool may_end, const std::vector<int> &wanted) {
         const Matrix &matrix = *model.softmax;
-        const int columns = x.columns;
-        y_.shape(matrix.rows, columns);
-        const int lanes = y_.panels * y_.width;
-        per_thread_.resize(threads.count());
+        const int columns = x.columns, width = x.width, lanes = x.panels * width;
+        per_thread_.resize(threads.count()), scores_.resize(threads.count());
         for (auto &lists : per_thread_) {
             lists.resize(lanes);
             for (auto &list : lists) list.reset(count);
@@ -64,17 +62,23 @@ class Softmax {
         most_.assign(static_cast<size_t>(Matrix::PIECES) * lanes, NEVER);
         total_.assign(static_cast<size_t>(Matrix::PIECES) * lanes, 0);
         wanted_score.assign(columns, NEVER);
-        product(threads, matrix, x, nullptr, nullptr, y_, [&](const Part &part) {
-            for (int p = 0; p < y_.panels; p++) {
-                float *y = y_.panel(p) + static_cast<size_t>(part.first) * y_.width;
-                finish(model, options, part, y);
-                const size_t at = static_cast<size_t>(part.piece) * lanes + p * y_.width;
-                add_up(part.last - part.first, y, most_.data() + at, total_.data() + at);
-                forbid(options, may_end, part, y);
-                for (int c = p * y_.width; c < std::min(columns, (p + 1) * y_.width); c++)
+        int largest = 0;
+        for (int k = 0; k < Matrix::PIECES; k++) largest = std::max(largest, matrix.cut_at(k + 1) - matrix.cut_at(k));
+        for (auto &scores : scores_) scores.resize(static_cast<size_t>(largest) * width);
+        threads.run(Matrix::PIECES, [&](int piece, int thread) {
+            const Part part{matrix.cut_at(piece), matrix.cut_at(piece + 1), thread, piece};
+            if (part.first == part.last) return;
+            float *y = scores_[thread].data();
+            for (int p = 0; p < x.panels; p++) {
+                matrix.multiply<false>(part.first, part.last, width, x.panel(p), y);
+                finish(model, options, part, width, y);
+                const size_t at = static_cast<size_t>(piece) * lanes + p * width;
+                add_up(part.last - part.first, width, y, most_.data() + at, total_.data() + at);
+                forbid(options, may_end, part, width, y);
+                for (int c = p * width; c < std::min(columns, (p + 1) * width); c++)
                     if (wanted[c] >= part.first && wanted[c] < part.last)
-                        wanted_score[c] = y[static_cast<size_t>(wanted[c] - part.first) * y_.width + c % y_.width];
-                choose(part, y, per_thread_[part.thread].data() + p * y_.width);
+                        wanted_score[c] = y[static_cast<size_t>(wanted[c] - part.first) * width + c % width];
+                choose(part, width, y, per_thread_[thread].data() + p * width);
             }
         });
         best.resize(columns), normalizer.resize(columns);
@@ -94,8 +98,7 @@ class Softmax {
     }
 
   private:
-    void finish(const Model &model, const Options &options, const Part &part, float *y) const {
-        const int width = y_.width;
+    void finish(const Model &model, const Options &options, const Part &part, int width, float *y) const {
         if (!model.softmax_bias.empty())
             for (int r = part.first; r < part.last; r++)
                 for (int c = 0; c < width; c++) y[static_cast<size_t>(r - part.first) * width + c] += model.softmax_bias[r];
@@ -103,8 +106,7 @@ class Softmax {
             for (size_t k = 0; k < static_cast<size_t>(part.last - part.first) * width; k++) y[k] /= options.temperature;
     }
     // the largest of each lane, and the sum of e^(y - largest)
-    void add_up(int rows, const float *y, float *most, float *total) const {
-        const int width = y_.width;
+    void add_up(int rows, int width, const float *y, float *most, float *total) const {
         if (width == 1) {
             for (int r = 0; r < rows; r++) most[0] = std::max(most[0], y[r]);
             f8 sums = {};
@@ -121,17 +123,17 @@ class Softmax {
             store(most + lane, high), store(total + lane, sums);
         }
     }
-    void forbid(const Options &options, bool may_end, const Part &part, float *y) const {
+    void forbid(const Options &options, bool may_end, const Part &part, int width, float *y) const {
         auto change = [&](int word, float by) {
             if (word < part.first || word >= part.last) return;
-            for (int c = 0; c < y_.width; c++) y[static_cast<size_t>(word - part.first) * y_.width + c] += by;
+            for (int c = 0; c < width; c++) y[static_cast<size_t>(word - part.first) * width + c] += by;
         };
         change(options.pad, NEVER);
         if (options.unknown_penalty != 0) change(options.unk, -options.unknown_penalty);
         if (!may_end) change(options.eos, NEVER);
     }
-    void choose(const Part &part, const float *y, Best *lists) const {
-        const int rows = part.last - part.first, width = y_.width;
+    void choose(const Part &part, int width, const float *y, Best *lists) const {
+        const int rows = part.last - part.first;
         if (width == 1) {
             for (int r = 0; r < rows; r++)
                 if (y[r] >= lists[0].least()) lists[0].offer(y[r], part.first + r);
@@ -151,7 +153,7 @@ class Softmax {
             }
         }
     }
-    Block y_;
+    std::vector<Array<float>> scores_;  // of each thread: a piece of the vocabulary, a panel
     std::vector<std::vector<Best>> per_thread_;
     std::vector<float> most_, total_;
 };
