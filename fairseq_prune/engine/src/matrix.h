@@ -18,7 +18,10 @@
 
 // Four values, or a run of them, as floats.
 INLINE f4 four(const float *p) { f4 x; std::memcpy(&x, p, sizeof x); return x; }
-INLINE f4 four(const int8_t *p) { return f4{float(p[0]), float(p[1]), float(p[2]), float(p[3])}; }
+INLINE f4 four(const int8_t *p) {
+    typedef int32_t i4 __attribute__((vector_size(16)));
+    return __builtin_convertvector((i4{p[0], p[1], p[2], p[3]}), f4);
+}
 INLINE f4 four(const uint16_t *p) {
     typedef uint32_t u4 __attribute__((vector_size(16)));
     u4 h = {p[0], p[1], p[2], p[3]};
