@@ -47,6 +47,11 @@ class MappedTensor:
             yield start, piece.size, positions, piece[positions]
             self._forget(start)
 
+    def forget(self) -> None:
+        """Let the system take back what was read of it by others."""
+        for start in range(0, self.tensor.numel(), _PIECE):
+            self._forget(start)
+
     def _forget(self, start: int) -> None:
         """Let the system take back the pages that lie wholly within a piece."""
         width, page = self.tensor.element_size(), mmap.PAGESIZE

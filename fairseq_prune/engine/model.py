@@ -9,10 +9,8 @@ import numpy as np
 from ..errors import PruneError
 from ..packed.container import Container
 from .architectures import parts_of
-from .library import KINDS, Options, Result, Stored, check, library
-
-#: Denser than this, a matrix is multiplied as it is.
-DENSE_ABOVE = 0.5
+from .library import Options, Result, check, library
+from .stored import DENSE_ABOVE, stored_in_file
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class EngineModel:
                 check(self._library.engine_share(self._handle, part.encode(), other.encode()))
                 continue
             loaded[name, part in parts.gates] = part
-            stored = self._stored(name)
+            stored = stored_in_file(container, name, self._tensors[name]["shape"])
             gates = int(part in parts.gates)
             code = self._library.engine_matrix(
                 self._handle, part.encode(), ctypes.byref(stored), gates, DENSE_ABOVE
@@ -125,26 +123,6 @@ class EngineModel:
         if said is None:
             raise PruneError(f"{self._container.path} has no {name}: it is damaged")
         return said.get("same_as", name)
-
-    def _stored(self, name: str) -> Stored:
-        container, entries = self._container, self._container.entries
-        rows, *rest = self._tensors[name]["shape"]
-        columns = int(np.prod(rest, dtype=np.int64))
-        sparse = f"{name}:mask" in entries
-        values = f"{name}:values" if sparse else name
-        kind = entries[values][0] if values in entries else None
-        if kind not in KINDS or (kind == "I8") != (f"{name}:scales" in entries):
-            raise PruneError(f"{container.path} is damaged: {name} is not as described")
-        mask, mask_size = container.place(f"{name}:mask") if sparse else (0, -1)
-        scales = 0
-        if kind == "I8":
-            if entries[f"{name}:scales"] != ("F16", (rows,)):
-                raise PruneError(f"{container.path} is damaged: {name} is not as described")
-            scales, _ = container.place(f"{name}:scales")
-        start, size = container.place(values)
-        return Stored(
-            container.fileno(), rows, columns, KINDS[kind], mask, mask_size, start, size, scales
-        )
 
     def _vector(self, name: str) -> np.ndarray:
         """A tensor of one dimension, which is stored whole or by its mask."""

@@ -7,8 +7,8 @@ from typing import Dict, List, Optional
 
 from torch import Tensor
 
-from .csr import Weight
 from .products import KINDS, Product
+from .weight import Weight
 
 logger = logging.getLogger("fairseq_prune")
 

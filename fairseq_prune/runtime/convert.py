@@ -8,12 +8,12 @@ import torch
 from fairseq.modules import MultiheadAttention
 from torch import nn
 
+from ..engine.library import find_library
 from ..models.lstm_decoder import PrunedLSTMDecoder
 from ..models.lstm_lm_decoder import LSTMLanguageModelDecoder
 from ..models.stepped_lstm import SteppedLSTM
 from ..pruning import PruneError
 from .auto import Auto
-from .csr import Weight
 from .modules import (
     Maker,
     ProductLinear,
@@ -23,7 +23,9 @@ from .modules import (
     ProductSoftmax,
     ProductSteppedLSTM,
 )
-from .products import KINDS, Int8, Product, sparse_where_smaller
+from .products import KINDS, Product, int8, sparse_where_smaller
+from .torch_products import notice_once
+from .weight import Weight
 
 
 def _sparse(weights: List[Weight], name: str) -> Product:
@@ -31,7 +33,7 @@ def _sparse(weights: List[Weight], name: str) -> Product:
 
 
 def _int8(weights: List[Weight], name: str) -> Product:
-    return Int8(weights)
+    return int8(weights, name)
 
 
 #: What ``--prune-runtime`` takes besides dense.
@@ -120,6 +122,8 @@ def check_runtime(runtime: str, flag: str = "--prune-runtime") -> None:
     choices = ["dense", *RUNTIMES]
     if runtime not in choices:
         raise PruneError(f"{flag} {runtime}: choose one of {', '.join(choices)}")
+    if runtime != "dense" and find_library() is None:
+        notice_once()
     kinds = {"dense": [], "auto": list(KINDS)}.get(runtime, [runtime])
     for kind in kinds:
         try:

@@ -1,28 +1,13 @@
 """Compressed sparse rows with int32 indices, made without a dense copy where there is none."""
 
 import warnings
-from typing import List, NamedTuple, Union
+from typing import List, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..checkpoints.lazy import LazyTensor, MappedTensor
-
-#: A weight matrix, in memory or in a file.
-Weight = Union[Tensor, LazyTensor]
-
-
-def source_of(weight: Weight):
-    """What reads a weight piece by piece."""
-    return weight.source if isinstance(weight, LazyTensor) else InMemory(weight)
-
-
-class InMemory(MappedTensor):
-    """A tensor that is not a file's."""
-
-    def _forget(self, start: int) -> None:
-        pass
+from .weight import Weight, source_of
 
 
 class CSR(NamedTuple):

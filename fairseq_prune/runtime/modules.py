@@ -13,8 +13,8 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..models.stepped_lstm import State, lstm_step, run_steps
 from ..pruning import PruneError
-from .csr import Weight
 from .products import Product
+from .weight import Weight
 
 #: From weights that are multiplied together, and their name, to their product.
 Maker = Callable[[List[Weight], str], Product]

@@ -1,43 +1,32 @@
-"""A weight matrix times a few vectors: dense, sparse or int8, by the kernels of torch.
+"""A weight matrix times a few vectors: dense, sparse or int8.
 
 A product holds one matrix W (M, K), or several beside each other, and turns x (N, K) into
 x W^T (N, M).
 """
 
-import warnings
-from contextlib import contextmanager
-from typing import Callable, Dict, Iterator, List, Tuple, Union
+from typing import Callable, Dict, List, Union
 
-import numpy as np
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .csr import CSR, Weight, csr, source_of
-
-#: Vectors that MKL's product of a CSR matrix and a dense one takes at once: five take longer than
-#: eight.
-COLUMNS = 8
-
-#: Denser than this, CSR takes more memory than the matrix.
-SPARSE_BELOW = 0.5
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """torch 2.13 means to take quantized tensors away, and has nothing in their place yet."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+from ..engine.library import find_library
+from ..engine.stored import DENSE_ABOVE
+from .engine_products import EngineProduct, engine_int8, engine_sparse
+from .torch_products import TorchInt8, TorchSparse
+from .weight import Weight, beside, source_of
 
 
 class Dense:
     """float32, as ``F.linear``."""
 
+    kind = "dense"
+
     def __init__(self, weights: List[Weight]):
-        # float() of what is decoded is no further copy, nor is cat of one
-        decoded = [source_of(weight).decode().float() for weight in weights]
-        self.weight = torch.cat(decoded, dim=1) if len(decoded) > 1 else decoded[0]
+        self.weight = beside(weights)
+
+    @property
+    def nbytes(self) -> int:
+        return 4 * self.weight.numel()
 
     def __call__(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight)
@@ -46,81 +35,23 @@ class Dense:
         return self.weight
 
 
-class Sparse:
-    """float32 in compressed sparse rows: only what is kept is stored and multiplied."""
-
-    def __init__(self, weights: List[Weight]):
-        self.weight = csr(weights).tensor()
-
-    def __getstate__(self) -> CSR:
-        # torch 1.13 cannot copy its sparse tensors
-        w = self.weight
-        start = w.crow_indices().numpy().astype(np.int64)
-        return CSR(start, w.col_indices().numpy(), w.values().numpy(), w.shape[1])
-
-    def __setstate__(self, rows: CSR) -> None:
-        self.weight = rows.tensor()
-
-    def __call__(self, x: Tensor) -> Tensor:
-        count, width = x.shape
-        if count == 0:
-            return x.new_empty(0, self.weight.shape[0])
-        if count <= 2:  # too few to be worth the padding
-            return torch.stack([torch.mv(self.weight, row) for row in x])
-        padded = x.new_zeros(width, -(-count // COLUMNS) * COLUMNS)
-        padded[:, :count] = x.t()
-        # what follows is faster on contiguous numbers than the copy is slow
-        return (self.weight @ padded)[:, :count].t().contiguous()
-
-    def dense(self) -> Tensor:
-        return self.weight.to_dense()
+Product = Union[Dense, EngineProduct, TorchSparse, TorchInt8]
 
 
-class Int8:
-    """int8 weights with a scale for each output channel; x is quantized anew in each call.
-
-    Rounding as ``fairseq-prune pack --values int8``, so such a file loses nothing further.
-    """
-
-    def __init__(self, weights: List[Weight]):
-        dense = Dense(weights).weight
-        largest = dense.new_zeros(len(dense))
-        if dense.numel():
-            largest = torch.maximum(dense.amax(dim=1), -dense.amin(dim=1))
-        # rows of zeros need a scale, too
-        scales = largest.double().clamp_(min=1e-12)
-        zeros = torch.zeros(len(scales), dtype=torch.int64)
-        with _quietly():
-            quantized = torch.quantize_per_channel(dense, scales / 127, zeros, 0, torch.qint8)
-        self.packed = torch.ops.quantized.linear_prepack(quantized, None)
-
-    def __getstate__(self) -> Tuple[Tensor, Tensor]:
-        """int8 (M, K) and the scale of each row: what is packed cannot be copied."""
-        quantized = torch.ops.quantized.linear_unpack(self.packed)[0]
-        return quantized.int_repr(), quantized.q_per_channel_scales()
-
-    def __setstate__(self, state: Tuple[Tensor, Tensor]) -> None:
-        numbers, scales = state
-        zeros = torch.zeros(len(scales), dtype=torch.int64)
-        with _quietly():
-            quantized = torch._make_per_channel_quantized_tensor(numbers, scales, zeros, 0)
-        self.packed = torch.ops.quantized.linear_prepack(quantized, None)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        # seven bits of x: with eight, processors without VNNI overflow
-        y = torch.ops.quantized.linear_dynamic(x, self.packed, reduce_range=True)
-        # torch gives what was in memory where there is nothing to add up
-        return y if x.shape[1] else torch.zeros_like(y)
-
-    def dense(self) -> Tensor:
-        return torch.ops.quantized.linear_unpack(self.packed)[0].dequantize()
+def sparse(weights: List[Weight]) -> Product:
+    """Only what is kept is stored and multiplied."""
+    return (engine_sparse if find_library() else TorchSparse)(weights)
 
 
-Product = Union[Dense, Sparse, Int8]
+def int8(weights: List[Weight], name: str = "a matrix") -> Product:
+    """Weights of eight bits, rounded as ``fairseq-prune pack --values int8`` does."""
+    return engine_int8(weights, name) if find_library() else TorchInt8(weights)
+
+
 KINDS: Dict[str, Callable[[List[Weight]], Product]] = {
     "dense": Dense,
-    "sparse": Sparse,
-    "int8": Int8,
+    "sparse": sparse,
+    "int8": int8,
 }
 
 
@@ -128,4 +59,4 @@ def sparse_where_smaller(weights: List[Weight]) -> Product:
     """Sparse, or dense where more than half is kept."""
     kept = sum(source_of(weight).kept() for weight in weights)
     total = sum(weight.shape.numel() for weight in weights)
-    return (Sparse if kept < SPARSE_BELOW * total else Dense)(weights)
+    return (sparse if kept < DENSE_ABOVE * total else Dense)(weights)

@@ -28,6 +28,8 @@ class PackedTensor:
         dtype: as unpacked.
         nbytes: as unpacked.
         recorded: whether the mask is that of a pruning.
+        is_int8: whether its values were rounded to eight bits.
+        container, name: the file, and where in it the tensor is.
     """
 
     def __init__(self, container: Container, name: str, said: Mapping[str, Any]):
@@ -41,19 +43,20 @@ class PackedTensor:
             self.dtype, self._stored = _TORCH[said["dtype"]], said["dtype"]
             self._lossy: Optional[str] = said.get("values")
             self.recorded: bool = bool(said.get("recorded"))
+            self.is_int8 = self._lossy == "int8"
             if self._lossy is not None:
                 self._stored = VALUES[self._lossy]
                 if len(self.shape) < 2:
                     raise ValueError(self._lossy)
         except (KeyError, TypeError, RuntimeError, ValueError, OverflowError) as error:
             raise PruneError(f"{container.path} is damaged: {name} is described wrongly") from error
-        self.name, self._container = name, container
+        self.name, self.container = name, container
         self._count = count_of(self.shape)
         self.nbytes = self._count * ITEM_SIZES[said["dtype"]]
         self.is_sparse = f"{name}:mask" in container.entries
         self._values = f"{name}:values" if self.is_sparse else name
         self._scales: Optional[np.ndarray] = None
-        if self._lossy == "int8":
+        if self.is_int8:
             self._expect(f"{name}:scales", "F16", (self.shape[0],))
         if self.is_sparse:
             self._expect(f"{name}:mask", "U8", container.entries[f"{name}:mask"][1])
@@ -61,8 +64,8 @@ class PackedTensor:
             self._expect(self._values, self._stored, tuple(self.shape))
 
     def _expect(self, entry: str, dtype: str, shape: Tuple[int, ...]) -> None:
-        if self._container.entries.get(entry) != (dtype, shape):
-            raise PruneError(f"{self._container.path} is damaged: {entry} is not as described")
+        if self.container.entries.get(entry) != (dtype, shape):
+            raise PruneError(f"{self.container.path} is damaged: {entry} is not as described")
 
     def pieces(self) -> Iterator[Piece]:
         """What is kept, piece by piece.
@@ -73,7 +76,7 @@ class PackedTensor:
         done = 0
         for start, size, positions in self._kept():
             count = size if positions is None else positions.size
-            raw = self._container.read(self._values, done, count)
+            raw = self.container.read(self._values, done, count)
             done += count
             if self._lossy is not None:
                 where = np.arange(size) if positions is None else positions
@@ -93,7 +96,7 @@ class PackedTensor:
 
     def mask_code(self) -> MaskCode:
         """The mask, still coded; only where ``is_sparse``."""
-        code = MaskCode(self._container.read(f"{self.name}:mask"), self._count)
+        code = MaskCode(self.container.read(f"{self.name}:mask"), self._count)
         self._expect(self._values, self._stored, (code.kept,))
         return code
 
@@ -110,9 +113,9 @@ class PackedTensor:
 
     def _as_before(self, raw: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """Bits of ``dtype`` of values that were stored in less."""
-        if self._lossy == "int8":
+        if self.is_int8:
             if self._scales is None:
-                self._scales = self._container.read(f"{self.name}:scales")
+                self._scales = self.container.read(f"{self.name}:scales")
             numbers = dequantize(raw, positions // (self._count // self.shape[0]), self._scales)
         else:
             numbers = raw.view(np.float16).astype(np.float32)

@@ -1,0 +1,105 @@
+"""Sparse and int8 products by the engine's kernels."""
+
+from typing import List
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..checkpoints.packed.plain import bits
+from ..checkpoints.packed.read_tensor import PackedTensor
+from ..checkpoints.packed.values_code import quantize, row_scales
+from ..engine.library import library
+from ..engine.matrix import ALWAYS_SPARSE, DENSE_ABOVE, Matrix
+from ..engine.stored import stored_in_file, stored_in_memory
+from ..pruning import PruneError
+from .weight import InMemory, Weight, source_of
+
+_NAMES = {
+    torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.float64: "F64",
+}  # fmt: skip
+#: Weights that are rounded at once.
+_PIECE = 1 << 20
+
+
+class EngineProduct:
+    """Matrices (M, K_1), (M, K_2), ... beside each other; what they make is added up.
+
+    Attributes:
+        kind: "sparse" or "int8".
+    """
+
+    def __init__(self, kind: str, matrices: List[Matrix]):
+        self.kind, self._matrices = kind, matrices
+        self._widths = [matrix.shape[1] for matrix in matrices]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(matrix.nbytes for matrix in self._matrices)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        # nothing but a check unless it has changed
+        library().engine_threads(torch.get_num_threads())
+        parts = x.detach().float().split(self._widths, dim=1)
+        first, *others = map(self._multiply, self._matrices, parts)
+        for y in others:
+            first += y
+        return first
+
+    @staticmethod
+    def _multiply(matrix: Matrix, x: Tensor) -> Tensor:
+        x, y = x.contiguous(), x.new_empty(len(x), matrix.shape[0])
+        matrix.multiply(x.data_ptr(), len(x), y.data_ptr())
+        return y
+
+    def dense(self) -> Tensor:
+        return torch.cat([torch.from_numpy(matrix.dense()) for matrix in self._matrices], dim=1)
+
+
+def engine_sparse(weights: List[Weight]) -> EngineProduct:
+    """Only what is kept is stored and multiplied, in the numbers that the file has it in."""
+    return EngineProduct("sparse", [_read(weight, ALWAYS_SPARSE) for weight in weights])
+
+
+def engine_int8(weights: List[Weight], name: str) -> EngineProduct:
+    """int8 weights with a scale for each output channel, sparse where less than half is kept.
+
+    Args:
+        name: what messages call them.
+    Raises:
+        PruneError: a weight is not finite, or too large.
+    """
+    return EngineProduct("int8", [_rounded(weight, name) for weight in weights])
+
+
+def _read(weight: Weight, dense_above: float) -> Matrix:
+    """From where it lies: no dense copy is made."""
+    source = source_of(weight)
+    if source.dtype not in _NAMES:
+        source = InMemory(source.decode().float())
+    if isinstance(source, PackedTensor):
+        container = source.container
+        try:
+            return Matrix(stored_in_file(container, source.name, source.shape), dense_above)
+        except PruneError as error:
+            raise PruneError(f"{container.path}: {error}") from error
+    values = bits(source.tensor).numpy()
+    stored = stored_in_memory(source.shape, _NAMES[source.dtype], values)
+    matrix = Matrix(stored, dense_above)
+    source.forget()
+    return matrix
+
+
+def _rounded(weight: Weight, name: str) -> Matrix:
+    """As ``fairseq-prune pack --values int8`` rounds it: such a file loses nothing further."""
+    source = source_of(weight)
+    if getattr(source, "is_int8", False) or weight.numel() == 0:
+        return _read(weight, DENSE_ABOVE)
+    dense = source.decode()
+    scales = row_scales(dense, name)
+    values = np.empty(dense.shape, np.int8)
+    step = max(1, _PIECE // dense.shape[1])
+    for first in range(0, len(dense), step):
+        some = slice(first, first + step)
+        values[some] = quantize(dense[some], scales[some]).reshape(-1, dense.shape[1])
+    return Matrix(stored_in_memory(dense.shape, "I8", values, scales))
