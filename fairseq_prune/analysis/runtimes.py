@@ -1,14 +1,18 @@
 """Ways to decode with one model, compared: speed, BLEU, and how many translations differ."""
 
+import functools
 from dataclasses import dataclass
 from typing import List, Optional
 
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.task_of import set_up
+from ..pruning import PruneError
 from ..runtime.convert import check_runtime
 from .bleu import bleu
 from .generate_options import generate_config
-from .translate import Translations, translate
+from .in_turn import Progress, translate_in_turn
+from .some_sentences import first as first_of
+from .translate import Translations
 
 #: Translations that differ are a tie where their scores (log-probability over length, as in
 #: fairseq's H lines) do not differ by more: sums in another order differ by about 1e-6.
@@ -36,28 +40,42 @@ class Decoded:
     different: int
 
 
-def compare(path: str, data: str, subset: str, words: List[str], runtimes: List[str]):
-    """Decode with each of ``runtimes``; yield a ``Decoded`` for each.
+def compare(
+    path: str,
+    data: str,
+    subset: str,
+    words: List[str],
+    runtimes: List[str],
+    sentences: Optional[int],
+    progress: Progress,
+) -> List[Decoded]:
+    """Decode with each of ``runtimes``, batch by batch in turn.
 
     Args:
         words: options of fairseq-generate.
+        sentences: how many of the subset, from its beginning; None: all.
     Raises:
         PruneError: the file is damaged, the data are not there or have other dictionaries, an
             option is not taken, or fairseq cannot do it.
     """
     for runtime in runtimes:
         check_runtime(runtime, flag="--runtimes")
+    if sentences is not None and sentences < 1:
+        raise PruneError(f"--sentences {sentences}: give how many to translate, at least 1")
     read_checkpoint(path)  # says what is wrong with it
-    first: Optional[Translations] = None
+    cfgs = []
     for runtime in runtimes:
         more = ["--cpu", "--gen-subset", subset]
         if runtime != "dense":
             more += ["--prune-runtime", runtime]
-        cfg = generate_config(path, data, words, more)
-        set_up(cfg, path)  # says whether the data can be its
-        found = translate(cfg, warm_up=True)
-        first = first or found
-        yield _beside(first, found, runtime, *bleu(found, cfg.scoring))
+        cfgs.append(generate_config(path, data, words, more))
+    set_up(cfgs[0], path)  # says whether the data can be its
+    choose = None if sentences is None else functools.partial(first_of, most=sentences)
+    found = translate_in_turn(cfgs, choose, progress)
+    return [
+        _beside(found[0], one, runtime, *bleu(one, cfgs[0].scoring))
+        for one, runtime in zip(found, runtimes)
+    ]
 
 
 def _beside(first: Translations, found: Translations, runtime: str, score: float, signature: str):

@@ -4,14 +4,31 @@ import numpy as np
 from fairseq.data import BaseWrapperDataset
 
 
-class SomeSentences(BaseWrapperDataset):
-    """``most`` sentences of a dataset, evenly spread over their lengths, the shortest first."""
+def evenly(dataset, most: int) -> "SomeSentences":
+    """``most`` sentences, evenly spread over their lengths."""
+    order = np.asarray(dataset.ordered_indices())
+    count = min(most, len(order))
+    return SomeSentences(dataset, order[np.linspace(0, len(order) - 1, count).round().astype(int)])
 
-    def __init__(self, dataset, most: int):
+
+def first(dataset, most: int) -> "SomeSentences":
+    """The first ``most`` sentences."""
+    order = np.asarray(dataset.ordered_indices())
+    return SomeSentences(dataset, order[order < most])
+
+
+class SomeSentences(BaseWrapperDataset):
+    """Sentences of a dataset, which keep their numbers there."""
+
+    def __init__(self, dataset, chosen: np.ndarray):
+        """
+        Args:
+            chosen: the numbers, the shortest first.
+        """
         super().__init__(dataset)
-        order = np.asarray(dataset.ordered_indices())
-        count = min(most, len(order))
-        self._chosen = order[np.linspace(0, len(order) - 1, count).round().astype(int)]
+        self._chosen = chosen
+        # of pairs: --replace-unk looks words up by the sentence's number
+        self.src, self.tgt = (getattr(dataset, side, None) for side in ("src", "tgt"))
 
     def __getitem__(self, index):
         return self.dataset[self._chosen[index]]

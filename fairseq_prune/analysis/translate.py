@@ -1,5 +1,6 @@
 """Decoding as ``fairseq-generate`` does it, in this process: by its own code."""
 
+import functools
 import logging
 import math
 import os
@@ -8,7 +9,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence
 
 import torch
 from fairseq import tasks
@@ -17,7 +18,10 @@ from fairseq_cli import generate
 
 from ..models.own_weights import encode_with_own_weights
 from ..pruning import PruneError
-from .some_sentences import SomeSentences
+from .some_sentences import evenly
+
+#: A task's ``inference_step``.
+Step = Callable[..., Any]
 
 
 @dataclass
@@ -44,8 +48,8 @@ class Translations:
         return self.total - len(self.texts)
 
 
-class _Stopped(Exception):
-    pass
+class Stopped(Exception):
+    """A ``Watch`` has seen enough."""
 
 
 def translate(
@@ -64,13 +68,22 @@ def translate(
     Raises:
         PruneError: what fairseq cannot do, with what it said.
     """
-    watch = _Watch(warm_up, stop, most)
+    choose = None if most is None else functools.partial(evenly, most=most)
+    return run_generate(cfg, _Stopwatch(warm_up, stop, choose))
+
+
+def run_generate(cfg: Any, watch: "Watch") -> Optional[Translations]:
+    """``fairseq-generate``, whose task translates by ``watch.see``; None if that raises Stopped.
+
+    Raises:
+        PruneError: what fairseq cannot do, with what it said.
+    """
     logging.basicConfig()  # otherwise generate does, to its results
     with tempfile.TemporaryDirectory() as folder, watch.next_task():
         cfg.common_eval.results_path = folder
         try:
             generate.main(cfg)
-        except _Stopped:
+        except Stopped:
             return None
         except ZeroDivisionError as error:
             raise PruneError(
@@ -85,13 +98,28 @@ def translate(
             return watch.read(f, cfg.dataset.gen_subset)
 
 
-class _Watch:
-    """Sees each batch that the next task translates."""
+class Watch:
+    """Sees each batch that the next task translates.
 
-    def __init__(self, warm_up: bool, stop: Callable[[], bool], most: Optional[int]):
-        self._warm_up, self._stop, self._most = warm_up, stop, most
+    Attributes:
+        seconds: in beam search.
+    """
+
+    def __init__(self, choose: Optional[Callable[[Any], Any]] = None):
+        """
+        Args:
+            choose: from the dataset to the part of it that is translated.
+        """
+        self._choose = choose
         self._task: Optional[FairseqTask] = None
-        self._seconds = 0.0
+        self.seconds = 0.0
+
+    def see(self, step: Step, generator: Any, models: Sequence[Any], *args, **kwargs) -> Any:
+        """Hypotheses of a batch; ``step`` is the task's own ``inference_step``."""
+        raise NotImplementedError
+
+    def see_batches(self, dataset: Any, batches: Sequence[Sequence[int]]) -> None:
+        """What will be translated."""
 
     @contextmanager
     def next_task(self) -> Iterator[None]:
@@ -100,11 +128,9 @@ class _Watch:
         def set_up_and_watch(cfg, **kwargs):
             tasks.setup_task = set_up  # what comes next is that of --lm-path
             self._task = task = set_up(cfg, **kwargs)
-            step = task.inference_step
-            task.inference_step = lambda *args, **more: self._see(step, *args, **more)
-            if self._most is not None:
-                load = task.load_dataset
-                task.load_dataset = lambda split, *a, **k: self._load(load, split, *a, **k)
+            task.inference_step = functools.partial(self.see, task.inference_step)
+            task.get_batch_iterator = functools.partial(self._batches, task.get_batch_iterator)
+            task.load_dataset = functools.partial(self._load, task.load_dataset)
             return task
 
         tasks.setup_task = set_up_and_watch
@@ -115,25 +141,17 @@ class _Watch:
 
     def _load(self, load, split, *args, **kwargs):
         load(split, *args, **kwargs)
-        self._task.datasets[split] = SomeSentences(self._task.datasets[split], self._most)
+        if self._choose is not None:
+            self._task.datasets[split] = self._choose(self._task.datasets[split])
 
-    def _see(self, step, generator, models, *args, **kwargs):
-        if self._stop():
-            raise _Stopped
-        if self._seconds == 0:
-            for model in models:
-                encode_with_own_weights(model)
-            if self._warm_up:
-                with torch.random.fork_rng(devices=[]):
-                    step(generator, models, *args, **kwargs)
-        started = time.perf_counter()
-        found = step(generator, models, *args, **kwargs)
-        self._seconds += time.perf_counter() - started
-        return found
+    def _batches(self, make, dataset, num_shards=1, shard_id=0, **kwargs):
+        batches = make(dataset=dataset, num_shards=num_shards, shard_id=shard_id, **kwargs)
+        self.see_batches(dataset, batches.frozen_batches[shard_id::num_shards])
+        return batches
 
     def read(self, lines: Iterator[str], subset: str) -> Translations:
         """What fairseq-generate wrote."""
-        found = Translations({}, {}, {}, len(self._task.dataset(subset)), self._seconds)
+        found = Translations({}, {}, {}, len(self._task.dataset(subset)), self.seconds)
         for line in lines:
             head, _, rest = line.rstrip("\n").partition("\t")
             kind = re.fullmatch(r"([TD])-(\d+)", head)
@@ -145,4 +163,26 @@ class _Watch:
             elif number not in found.texts:  # the best comes first
                 score, _, found.texts[number] = rest.partition("\t")
                 found.scores[number] = float(score) * math.log(2)
+        return found
+
+
+class _Stopwatch(Watch):
+    """Translates as the task does."""
+
+    def __init__(self, warm_up: bool, stop: Callable[[], bool], choose):
+        super().__init__(choose)
+        self._warm_up, self._stop = warm_up, stop
+
+    def see(self, step, generator, models, *args, **kwargs):
+        if self._stop():
+            raise Stopped
+        if self.seconds == 0:
+            for model in models:
+                encode_with_own_weights(model)
+            if self._warm_up:
+                with torch.random.fork_rng(devices=[]):
+                    step(generator, models, *args, **kwargs)
+        started = time.perf_counter()
+        found = step(generator, models, *args, **kwargs)
+        self.seconds += time.perf_counter() - started
         return found

@@ -4,17 +4,21 @@ import shlex
 from dataclasses import asdict
 
 from ..analysis.runtimes import TIE, compare
+from ..engine.library import find_library
 from ..pruning import PruneError, table
 from ..runtime.convert import RUNTIMES
+from ..runtime.torch_products import NOTICE
+from ..sequence.progress import Progress
 from .quiet import quiet_libraries
-from .say import say, say_json
+from .say import say, say_json, say_progress
 
 
 def add_to(verbs) -> None:
     verb = verbs.add_parser(
         "compare",
-        description="Translate a subset of DATA with each --prune-runtime and say how fast each "
-        "is, its BLEU, and how many translations differ from those of the first.",
+        description="Translate a subset of DATA with each --prune-runtime, batch by batch in turn, "
+        "and say how fast each is, its BLEU, and how many translations differ from those of the "
+        "first.",
     )
     verb.add_argument("source", metavar="CKPT", help="checkpoint or packed file")
     verb.add_argument("data", metavar="DATA", help="folder made by fairseq-preprocess")
@@ -31,6 +35,9 @@ def add_to(verbs) -> None:
         help="options of fairseq-generate, e.g. '--beam 5 --batch-size 1 --remove-bpe' (default: "
         "%(default)s); those of the task are the checkpoint's unless given",
     )
+    verb.add_argument(
+        "--sentences", type=int, metavar="N", help="translate the first N only (default: all)"
+    )
     verb.add_argument("--json", action="store_true", help="print JSON")
     verb.set_defaults(run=run_compare)
 
@@ -42,12 +49,9 @@ def run_compare(args) -> None:
     except ValueError as error:
         raise PruneError(f"--generate {args.generate}: {error}") from error
     quiet_libraries()
-    found = []
-    for decoded in compare(args.source, args.data, args.subset, words, runtimes):
-        found.append(decoded)
-        if not args.json:
-            # a line at once: each takes minutes on a real test set
-            say(f"{decoded.runtime}: {decoded.sentences_per_second:.2f} sentences/s")
+    if find_library() is None:
+        say_progress(NOTICE)
+    found = compare(args.source, args.data, args.subset, words, runtimes, args.sentences, _progress)
     if args.json:
         say_json([asdict(decoded) for decoded in found])
         return
@@ -69,3 +73,7 @@ def run_compare(args) -> None:
     say("", *table(rows), "")
     left_out = f" ({first.left_out} left out)" if first.left_out else ""
     say(f"{first.sentences} sentences{left_out}, {first.signature}; a tie: scores within {TIE:g}")
+
+
+def _progress(sentences, tokens):
+    return Progress(sentences, tokens, 0, say_progress).tell
