@@ -49,6 +49,7 @@ _ARGUMENTS = {
     "engine_threads": [c_int],
     "engine_free": [c_void_p],
     "engine_matrix": [c_void_p, c_char_p, POINTER(Stored), c_int, c_double],
+    "engine_take": [c_void_p, c_char_p, c_void_p, c_int],
     "engine_share": [c_void_p, c_char_p, c_char_p],
     "engine_vector": [c_void_p, c_char_p, c_void_p, c_int],
     "engine_number": [c_void_p, c_char_p, c_double],

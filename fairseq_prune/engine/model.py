@@ -1,16 +1,13 @@
-"""A packed model in the engine: from numbers of words to hypotheses."""
+"""A model in the engine: from numbers of words to hypotheses."""
 
 import ctypes
 from dataclasses import dataclass
-from typing import Any, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Hashable, List, Mapping, Optional, Sequence, Set
 
 import numpy as np
 
-from ..errors import PruneError
-from ..packed.container import Container
 from .architectures import parts_of
 from .library import Options, Result, check, library
-from .stored import DENSE_ABOVE, stored_in_file
 
 
 @dataclass(frozen=True)
@@ -30,10 +27,33 @@ class Hypothesis:
     attention: Optional[np.ndarray]
 
 
+class Weights:
+    """A model's tensors by name, as the engine takes them."""
+
+    #: names of all tensors
+    names: Set[str]
+
+    def key(self, name: str) -> Hashable:
+        """What is the same for tied tensors."""
+        raise NotImplementedError
+
+    def put(self, handle: ctypes.c_void_p, part: bytes, name: str, gates: int) -> None:
+        """Make the matrix the engine's ``part``.
+
+        Raises:
+            PruneError: it cannot be read.
+        """
+        raise NotImplementedError
+
+    def vector(self, name: str) -> np.ndarray:
+        """A tensor of one dimension, as floats."""
+        raise NotImplementedError
+
+
 class EngineModel:
     """A model whose matrices are as the kernels want them; nothing of it is expanded."""
 
-    def __init__(self, container: Container, arch: Optional[str], options: Mapping[str, Any]):
+    def __init__(self, weights: Weights, arch: Optional[str], options: Mapping[str, Any]):
         """
         Args:
             arch, options: the model's, as ``packed.settings`` reads them.
@@ -41,36 +61,26 @@ class EngineModel:
             PruneError: the file is damaged, or the engine cannot do this model.
         """
         self._library = library()
-        self._handle = ctypes.c_void_p(self._library.engine_new())
-        self._container = container
-        self._tensors = container.content["tensors"]
-        parts = parts_of(arch, options, set(self._tensors))
-        loaded = {}
+        parts = parts_of(arch, options, weights.names)
+        self._handle = handle = ctypes.c_void_p(self._library.engine_new())
+        put: Dict[Hashable, bytes] = {}
         for part, name in parts.matrices.items():
-            name = self._own_name(name)
-            if (name, part in parts.gates) in loaded:
-                other = loaded[name, part in parts.gates]
-                check(self._library.engine_share(self._handle, part.encode(), other.encode()))
-                continue
-            loaded[name, part in parts.gates] = part
-            stored = stored_in_file(container, name, self._tensors[name]["shape"])
             gates = int(part in parts.gates)
-            code = self._library.engine_matrix(
-                self._handle, part.encode(), ctypes.byref(stored), gates, DENSE_ABOVE
-            )
-            self._check(code)
+            other = put.setdefault((weights.key(name), gates), part.encode())
+            if other != part.encode():
+                check(self._library.engine_share(handle, part.encode(), other))
+            else:
+                weights.put(handle, other, name, gates)
         for part, names in parts.vectors.items():
-            vector = sum(self._vector(name) for name in names)
+            vector = sum(map(weights.vector, names))
             if part in parts.gates:
                 vector = vector.reshape(4, -1).T
             vector = np.ascontiguousarray(vector, np.float32).reshape(-1)
             address = vector.ctypes.data
-            self._check(
-                self._library.engine_vector(self._handle, part.encode(), address, vector.size)
-            )
+            check(self._library.engine_vector(handle, part.encode(), address, vector.size))
         for name, number in parts.numbers.items():
-            check(self._library.engine_number(self._handle, name.encode(), number))
-        self._check(self._library.engine_build(self._handle, parts.kind.encode()))
+            check(self._library.engine_number(handle, name.encode(), number))
+        check(self._library.engine_build(handle, parts.kind.encode()))
 
     def __del__(self):
         if getattr(self, "_handle", None):
@@ -116,42 +126,6 @@ class EngineModel:
             return _read(result.contents, sentences, bool(options.want_attention))
         finally:
             self._library.engine_free_result(result)
-
-    def _own_name(self, name: str) -> str:
-        """The name that the tensor is stored under."""
-        said = self._tensors.get(name)
-        if said is None:
-            raise PruneError(f"{self._container.path} has no {name}: it is damaged")
-        return said.get("same_as", name)
-
-    def _vector(self, name: str) -> np.ndarray:
-        """A tensor of one dimension, which is stored whole or by its mask."""
-        name = self._own_name(name)
-        count = self._tensors[name]["shape"][0]
-        result = np.zeros(count, np.float32)
-        entries = self._container.entries
-        if f"{name}:mask" in entries:
-            from ..packed.mask_code import MaskCode
-
-            code = MaskCode(self._container.read(f"{name}:mask"), count)
-            kept = np.concatenate([start + found for start, _, found in code.blocks()])
-            name = f"{name}:values"
-        else:
-            kept = np.arange(count)
-        result[kept] = _floats(self._container.read(name), entries[name][0])
-        return result
-
-    def _check(self, code: int) -> None:
-        try:
-            check(code)
-        except PruneError as error:
-            raise PruneError(f"{self._container.path}: {error}") from error
-
-
-def _floats(raw: np.ndarray, kind: str) -> np.ndarray:
-    if kind == "BF16":
-        return (raw.astype(np.uint32) << 16).view(np.float32)
-    return raw.view({"F32": np.float32, "F16": np.float16, "F64": np.float64}[kind])
 
 
 def _joined(lists: Sequence[np.ndarray]) -> np.ndarray:

@@ -9,6 +9,7 @@ from ..packed.dictionary import EOS, PAD, UNK
 from ..packed.settings import read_settings
 from .library import Options, library
 from .model import EngineModel, Hypothesis
+from .packed_weights import PackedWeights
 from .text import Texts
 
 #: fairseq's, where a model does not say.
@@ -72,7 +73,7 @@ class Translator:
         container = Container(path)
         self._path, self.texts = path, Texts(container)
         settings = read_settings(container)
-        self._model = EngineModel(container, settings.arch, settings.model)
+        self._model = EngineModel(PackedWeights(container), settings.arch, settings.model)
 
         def positions(side: str) -> int:
             name = f"max_{side}_positions"

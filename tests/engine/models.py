@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
 from fairseq_prune.engine.model import EngineModel
+from fairseq_prune.engine.packed_weights import PackedWeights
 from fairseq_prune.packed.container import Container
 
 WORDS = 60
@@ -53,7 +54,7 @@ def in_engine(path: str, cfg) -> EngineModel:
     named = (
         OmegaConf.to_container(cfg)["model"] if OmegaConf.is_config(cfg.model) else vars(cfg.model)
     )
-    return EngineModel(Container(path), named.get("arch") or named["_name"], named)
+    return EngineModel(PackedWeights(Container(path)), named.get("arch") or named["_name"], named)
 
 
 def sentences(count: int, seed: int = 0, longest: int = 9):

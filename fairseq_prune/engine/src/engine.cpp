@@ -202,6 +202,14 @@ int engine_product_rows(void *matrix, int first, int count, float *rows) {
         for (int r = 0; r < count; r++) w.row(first + r, rows + static_cast<size_t>(r) * w.columns);
     });
 }
+// A model's part that is a matrix on its own already: its numbers are there once.
+int engine_take(void *engine, const char *name, void *matrix, int gates) {
+    return guarded([&] {
+        const auto &w = *static_cast<const Matrix *>(matrix);
+        auto taken = std::make_shared<Matrix>(gates ? w.in_order(unit_by_unit(w.rows / 4)) : w);
+        static_cast<Engine *>(engine)->matrices[name] = taken;
+    });
+}
 int engine_share(void *engine, const char *name, const char *other) {
     return guarded([&] {
         auto *parts = static_cast<Engine *>(engine);

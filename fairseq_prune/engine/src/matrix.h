@@ -10,7 +10,7 @@
 // Dense: rows as they are; four at a time, so that x is loaded once for four.
 #pragma once
 #include <algorithm>
-#include <cstdio>
+#include <memory>
 
 #include "block.h"
 #include "packed.h"
@@ -41,6 +41,14 @@ class Matrix {
   public:
     int rows = 0, columns = 0;
 
+    // the same numbers, with the rows in another order
+    Matrix in_order(const std::vector<int> &order) const {
+        Matrix other = *this;
+        other.reorder(order);
+        other.cut();
+        return other;
+    }
+
     // order: which row of the tensor each row is (empty: as they are). Sparse where less than
     // `dense_above` is kept.
     void read(const Stored &stored, const std::vector<int> &order, double dense_above) {
@@ -64,7 +72,7 @@ class Matrix {
     bool is_sparse() const { return sparse_; }
     int kind() const { return kind_; }
     int64_t bytes() const {
-        return gaps_.size() + values_.size() + (begin_.size() + end_.size()) * 4 + scales_.size() * 4;
+        return numbers_->gaps.size() + numbers_->values.size() + (begin_.size() + end_.size()) * 4 + scales_.size() * 4;
     }
     // multiplications for one column
     int64_t work() const { return work_; }
@@ -89,36 +97,40 @@ class Matrix {
     bool sparse_ = false;
     int kind_ = F32;
     int64_t work_ = 0;
-    Array<uint8_t> gaps_, values_;      // values: of kind_
+    // shared by matrices that differ in the order of rows; values: of kind_
+    struct Numbers {
+        Array<uint8_t> gaps, values;
+    };
+    std::shared_ptr<Numbers> numbers_ = std::make_shared<Numbers>();
     std::vector<uint32_t> begin_, end_; // of each row, in fours
     std::vector<int> at_;               // dense: where each row lies (empty: in order)
     std::vector<float> scales_;
     int cuts_[PIECES + 1];
 
-    template <class T> const T *values() const { return reinterpret_cast<const T *>(values_.data()); }
+    template <class T> const T *values() const { return reinterpret_cast<const T *>(numbers_->values.data()); }
     void put(size_t place, float value) {
-        if (kind_ == F32) std::memcpy(values_.data() + place * 4, &value, 4);
-        else if (kind_ == I8) values_[place] = static_cast<uint8_t>(static_cast<int8_t>(value));
+        if (kind_ == F32) std::memcpy(numbers_->values.data() + place * 4, &value, 4);
+        else if (kind_ == I8) numbers_->values[place] = static_cast<uint8_t>(static_cast<int8_t>(value));
         else {
             // back to the fp16 that it was
             uint32_t bits;
             float small = value * 1.925929944387236e-34f;
             std::memcpy(&bits, &small, 4);
             uint16_t h = static_cast<uint16_t>((bits >> 16 & 0x8000) | (bits >> 13 & 0x7FFF));
-            std::memcpy(values_.data() + place * 2, &h, 2);
+            std::memcpy(numbers_->values.data() + place * 2, &h, 2);
         }
     }
     void read_sparse(const Stored &stored, int64_t kept) {
         // memory that is not written to takes no room: as many as there could be
         const size_t most = kept + static_cast<size_t>(rows) * (4 + columns / 256);
         if (most / 4 > UINT32_MAX) throw std::runtime_error("a matrix is too large");
-        gaps_.resize(most), values_.resize(most * bytes_of(kind_));
+        numbers_->gaps.resize(most), numbers_->values.resize(most * bytes_of(kind_));
         begin_.resize(rows), end_.resize(rows);
         size_t entries = 0;
         int64_t row = -1, row_end = 0, last = 0;
         auto close_rows = [&](int64_t up_to) {  // rows before this one are complete
             while (row < up_to) {
-                while (entries % 4) gaps_[entries] = 0, put(entries++, 0);
+                while (entries % 4) numbers_->gaps[entries] = 0, put(entries++, 0);
                 if (row >= 0) end_[row] = entries / 4;
                 if (++row < rows) begin_[row] = entries / 4;
                 last = row * columns, row_end = last + columns;
@@ -129,18 +141,18 @@ class Matrix {
             if (value == 0 && stored.mask_size < 0) return;
             if (position >= row_end) close_rows(position / columns);
             int64_t gap = position - last;
-            for (; gap > 255; gap -= 255) gaps_[entries] = 255, put(entries++, 0);
-            gaps_[entries] = static_cast<uint8_t>(gap), put(entries++, value);
+            for (; gap > 255; gap -= 255) numbers_->gaps[entries] = 255, put(entries++, 0);
+            numbers_->gaps[entries] = static_cast<uint8_t>(gap), put(entries++, value);
             last = position;
         });
         close_rows(rows);
-        gaps_.resize(entries), values_.resize(entries * bytes_of(kind_));
+        numbers_->gaps.resize(entries), numbers_->values.resize(entries * bytes_of(kind_));
         work_ = entries;
     }
     void read_dense(const Stored &stored) {
         const size_t count = static_cast<size_t>(rows) * columns;
-        values_.resize((count + 64) * bytes_of(kind_));
-        std::memset(values_.data(), 0, values_.size());
+        numbers_->values.resize((count + 64) * bytes_of(kind_));
+        std::memset(numbers_->values.data(), 0, numbers_->values.size());
         read_tensor(stored, [&](int64_t position, float value) { put(position, value); });
         work_ = count;
     }
@@ -152,7 +164,8 @@ class Matrix {
         };
         if (!scales_.empty()) reordered(scales_);
         if (sparse_) reordered(begin_), reordered(end_);
-        else at_ = order;
+        else if (at_.empty()) at_ = order;
+        else reordered(at_);
     }
     void cut() {
         int64_t done = 0;
@@ -178,7 +191,7 @@ class Matrix {
             float *p = out;
             for (size_t e = size_t(begin_[r]) * 4; e < size_t(end_[r]) * 4; e += 4) {
                 f4 v = four(values<T>() + e);
-                for (int k = 0; k < 4; k++) p += gaps_[e + k], *p += v[k];
+                for (int k = 0; k < 4; k++) p += numbers_->gaps[e + k], *p += v[k];
             }
         }
         if (kind_ == I8)
@@ -193,7 +206,7 @@ class Matrix {
     template <class T, int VECTORS, bool added> void sparse(int first, int last, const float *x, float *y) const {
         constexpr int WIDTH = 8 * VECTORS, AHEAD = 512;
         for (int r = first; r < last; r++, y += WIDTH) {
-            const uint8_t *gap = gaps_.data() + size_t(begin_[r]) * 4, *end = gaps_.data() + size_t(end_[r]) * 4;
+            const uint8_t *gap = numbers_->gaps.data() + size_t(begin_[r]) * 4, *end = numbers_->gaps.data() + size_t(end_[r]) * 4;
             const T *value = values<T>() + size_t(begin_[r]) * 4;
             f8 total[4][VECTORS] = {};
             const float *p = x;
@@ -216,7 +229,7 @@ class Matrix {
     }
     template <class T, bool added> void sparse_one(int first, int last, const float *x, float *y) const {
         for (int r = first; r < last; r++, y++) {
-            const uint8_t *gap = gaps_.data() + size_t(begin_[r]) * 4, *end = gaps_.data() + size_t(end_[r]) * 4;
+            const uint8_t *gap = numbers_->gaps.data() + size_t(begin_[r]) * 4, *end = numbers_->gaps.data() + size_t(end_[r]) * 4;
             const T *value = values<T>() + size_t(begin_[r]) * 4;
             f4 total = {};
             const float *p = x;
