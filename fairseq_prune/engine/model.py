@@ -62,6 +62,8 @@ class EngineModel:
         """
         self._library = library()
         parts = parts_of(arch, options, weights.names)
+        #: whether hypotheses say where the model looked at
+        self.has_attention = parts.kind == "transformer" or "attention.output" in parts.matrices
         self._handle = handle = ctypes.c_void_p(self._library.engine_new())
         put: Dict[Hashable, bytes] = {}
         for part, name in parts.matrices.items():
@@ -85,6 +87,10 @@ class EngineModel:
     def __del__(self):
         if getattr(self, "_handle", None):
             self._library.engine_free(self._handle)
+
+    def set_threads(self, count: int) -> None:
+        """Of all models in the engine; nothing but a check unless it has changed."""
+        self._library.engine_threads(count)
 
     @property
     def nbytes(self) -> int:
