@@ -42,6 +42,10 @@ class Auto:
     def _become(self, kind: str, product: Product) -> None:
         self.kind, self._product, self._weights = kind, product, []
 
+    @property
+    def nbytes(self) -> int:
+        return self._product.nbytes
+
     def _choose(self, x: Tensor) -> None:
         products = {kind: make(self._weights) for kind, make in KINDS.items()}
         seconds = time_in_turn(products, x)

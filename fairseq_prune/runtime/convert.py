@@ -24,6 +24,7 @@ from .modules import (
     ProductSteppedLSTM,
 )
 from .products import KINDS, Product, int8, sparse_where_smaller
+from .summary import say_summary
 from .torch_products import notice_once
 from .weight import Weight
 
@@ -57,8 +58,8 @@ _MAY_TIE = (PrunedLSTMDecoder, LSTMLanguageModelDecoder)
 def convert_(model: nn.Module, runtime: str) -> None:
     """Put product modules in the place of linear layers and LSTMs, in place.
 
-    They are empty until ``model.load_state_dict``. Where a softmax is tied to an embedding,
-    the table stays and the softmax gets a product of its own.
+    They are empty until ``model.load_state_dict``, which says what became of them. Where a
+    softmax is tied to an embedding, the table stays and the softmax gets a product of its own.
     """
     make = RUNTIMES[runtime]
     for name, module in list(model.named_modules()):
@@ -70,6 +71,7 @@ def convert_(model: nn.Module, runtime: str) -> None:
         for child_name, child in list(module.named_children()):
             if type(child) in _MODULES and _is_supported(child):
                 setattr(module, child_name, _MODULES[type(child)](make, child))
+    model.register_load_state_dict_post_hook(functools.partial(say_summary, runtime))
 
 
 def _is_supported(module: nn.Module) -> bool:

@@ -40,16 +40,20 @@ class EngineProduct:
     def __call__(self, x: Tensor) -> Tensor:
         # nothing but a check unless it has changed
         library().engine_threads(torch.get_num_threads())
-        parts = x.detach().float().split(self._widths, dim=1)
-        first, *others = map(self._multiply, self._matrices, parts)
+        if len(self._matrices) == 1:
+            return self._multiply(self._matrices[0], x)
+        first, *others = map(self._multiply, self._matrices, x.split(self._widths, dim=1))
         for y in others:
             first += y
         return first
 
     @staticmethod
     def _multiply(matrix: Matrix, x: Tensor) -> Tensor:
-        x, y = x.contiguous(), x.new_empty(len(x), matrix.shape[0])
-        matrix.multiply(x.data_ptr(), len(x), y.data_ptr())
+        (rows, columns), (count, width) = matrix.shape, x.shape
+        if width != columns:
+            raise RuntimeError(f"vectors of {width} for a matrix of {columns} columns")
+        x, y = x.float().contiguous(), torch.empty(count, rows)
+        matrix.multiply(x.data_ptr(), count, y.data_ptr())
         return y
 
     def dense(self) -> Tensor:

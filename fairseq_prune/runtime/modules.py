@@ -21,7 +21,13 @@ Maker = Callable[[List[Weight], str], Product]
 
 
 class ProductModule(nn.Module):
-    """For inference. Takes matrices from a state dict as products and vectors as they are."""
+    """For inference. Takes matrices from a state dict as products and vectors as they are.
+
+    Attributes:
+        products: by the first name of each group.
+        groups: see ``__init__``.
+        shapes: by name.
+    """
 
     def __init__(self, make: Maker, like: nn.Module, groups: List[Tuple[str, ...]]):
         """
@@ -31,15 +37,15 @@ class ProductModule(nn.Module):
         """
         super().__init__()
         self.products: Dict[str, Product] = {}
-        self._make, self._groups = make, groups
-        self._shapes = {name: tuple(p.shape) for name, p in like.named_parameters()}
-        for name, shape in self._shapes.items():
+        self._make, self.groups = make, groups
+        self.shapes = {name: tuple(p.shape) for name, p in like.named_parameters()}
+        for name, shape in self.shapes.items():
             if len(shape) == 1:
                 self.register_buffer(name, torch.empty(shape))
 
     def _load_from_state_dict(self, state_dict, prefix, metadata, strict, missing, extra, errors):
         wrong = len(missing) + len(errors)
-        for name, shape in self._shapes.items():
+        for name, shape in self.shapes.items():
             value = state_dict.get(prefix + name)
             if value is None:
                 missing.append(prefix + name)
@@ -49,17 +55,17 @@ class ProductModule(nn.Module):
                 getattr(self, name).copy_(value)
         if len(missing) + len(errors) > wrong:
             return
-        for names in self._groups:
+        for names in self.groups:
             weights = [state_dict[prefix + name] for name in names]
             self.products[names[0]] = self._make(weights, prefix + " and ".join(names))
 
     def _save_to_state_dict(self, destination, prefix, keep_vars):
         matrices: Dict[str, Tensor] = {}
-        for names in self._groups:
-            widths = [self._shapes[name][1] for name in names]
+        for names in self.groups:
+            widths = [self.shapes[name][1] for name in names]
             parts = self.products[names[0]].dense().split(widths, dim=1)
             matrices.update(zip(names, (part.contiguous() for part in parts)))
-        for name in self._shapes:  # in the order of torch's module
+        for name in self.shapes:  # in the order of torch's module
             value = matrices[name] if name in matrices else getattr(self, name)
             destination[prefix + name] = value if keep_vars else value.detach()
 
@@ -74,8 +80,8 @@ class ProductModule(nn.Module):
 
     def _biased(self, y: Tensor, *biases: str) -> Tensor:
         for bias in biases:
-            if bias in self._shapes:
-                y = y + getattr(self, bias)
+            if bias in self.shapes:
+                y += self._buffers[bias]  # products are new in each call
         return y
 
 
@@ -87,8 +93,9 @@ class ProductLinear(ProductModule):
 
     def forward(self, x: Tensor) -> Tensor:
         # flatten and not reshape(-1, ...), which is in doubt where there are no elements
-        y = self._biased(self.products["weight"](x.unsqueeze(0).flatten(0, -2)), "bias")
-        return y.reshape(*x.shape[:-1], y.shape[1])
+        columns = x if x.dim() == 2 else x.unsqueeze(0).flatten(0, -2)
+        y = self._biased(self.products["weight"](columns), "bias")
+        return y if x.dim() == 2 else y.view(*x.shape[:-1], y.shape[1])
 
     @property
     def weight(self) -> Tensor:

@@ -1,5 +1,6 @@
 """Options of fairseq-generate in ``fairseq-prune compare`` and grids, against its own lines."""
 
+import functools
 import re
 import shutil
 
@@ -8,6 +9,8 @@ import torch
 from commands import PLUGIN, lines, run, state_of
 
 from fairseq_prune.analysis.generate_options import REFUSED, check_options, generate_config
+from fairseq_prune.analysis.in_turn import translate_in_turn
+from fairseq_prune.analysis.some_sentences import first
 from fairseq_prune.analysis.translate import translate
 from fairseq_prune.checkpoints.in_fairseq import held
 from fairseq_prune.pruning import PruneError
@@ -67,6 +70,31 @@ def test_what_is_taken_does_what_it_does_there(name, data, checkpoint, plain):
     are_the_same(found, generate(data, checkpoint, words), best=3)
     assert bool(found.left_out) == (name in ("part", "task"))
     assert found.texts != plain.texts or name in ("alignment", "source")
+
+
+def test_in_turn_each_translates_as_alone(data, checkpoint, plain):
+    def told(sentences, tokens):
+        assert sum(sentences.values()) == count and all(
+            tokens[k] >= n for k, n in sentences.items()
+        )
+        progress.append(sentences)
+        return lambda finished: progress.append(len(finished))
+
+    sampled = ours(data, checkpoint, (BEAM + TAKEN["sampling"]).split())
+    some = {n: text for n, text in plain.texts.items() if n < 9}
+    for words, choose, count, texts in (
+        (BEAM + TAKEN["sampling"], None, 30, sampled.texts),
+        (BEAM, functools.partial(first, most=9), 9, some),
+    ):
+        progress = []
+        cfgs = [
+            generate_config(str(checkpoint), str(data), words.split(), ["--cpu", *more])
+            for more in ([], ["--prune-runtime", "sparse"])
+        ]
+        for found in translate_in_turn(cfgs, choose, told):
+            assert found.texts == texts and found.seconds > 0 and not found.left_out
+            assert found.references == {n: plain.references[n] for n in texts}
+        assert progress[1:] == list(range(1, len(progress[0]) + 1))
 
 
 def test_a_language_model_has_its_say(data, checkpoint, plain, text, language_model, tmp_path):

@@ -81,6 +81,7 @@ def test_int8_and_auto_translate_about_the_same(data, packed, expected):
         ).score
         assert score > 60, runtime
         assert "fairseq-prune compare" in output, "says that translations can change"
+        assert f"--prune-runtime {runtime}: " in output, "says what it made of the matrices"
     assert re.search(r"decoder\.fc_out\.weight \(\d+ x 32, \d+ columns\): \w+ of dense", output)
 
 
@@ -179,9 +180,13 @@ def test_compare(data, packed, expected, tmp_path):
         if runtime != "auto":  # which may choose otherwise in another process
             assert row["identical"] == same, runtime
     shown = run(
-        "fairseq-prune", "compare", packed, data, "--runtimes", "sparse,int8", "--generate", options
-    )
-    assert re.search(r"^sparse +[\d.]+ +1\.00 +[\d.]+ +\+0\.00 +30 +0 +0$", shown, re.MULTILINE)
+        "fairseq-prune", "compare", packed, data, "--runtimes", "sparse,int8", "--sentences", "7",
+        "--generate", options,
+    )  # fmt: skip
+    bleu = sacrebleu.corpus_bleu([expected[k] for k in range(7)], [references[:7]]).score
+    row = rf"^sparse +[\d.]+ +1\.00 +{bleu:.2f} +\+0\.00 +7 +0 +0$"
+    assert re.search(row, shown, re.MULTILINE)
+    assert re.search(r"fairseq-prune: 4 of 7 sentences, [\d.]+ a second, about \d+ s left", shown)
 
 
 @pytest.mark.parametrize(
@@ -213,6 +218,7 @@ def test_compare_mistakes(data, packed, tmp_path):
     for args, sentence in (
         ([packed, data, "--runtimes", "dense,fast"], "--runtimes fast: choose one of"),
         ([packed, data, "--subset", "nowhere"], "nowhere"),
+        ([packed, data, "--sentences", "0"], "--sentences 0: give how many to translate"),
         ([packed, tmp_path], "no data for"),
         ([packed, data, "--generate", "--bean 5"], "--bean"),
         ([tmp_path / "none.packed", data], "does not exist"),
