@@ -21,6 +21,7 @@ class Matrix:
     Attributes:
         shape: (rows, columns).
         kind: "F32", "F16" or "I8".
+        handle: the engine's.
     """
 
     def __init__(self, stored: Stored, dense_above: float = DENSE_ABOVE):
@@ -36,31 +37,31 @@ class Matrix:
         name = {number: name for name, number in KINDS.items()}[stored.kind]
         self.kind = name if name in ("F16", "I8") else "F32"
         self._scales = _scales(stored) if name == "I8" else None
-        self._handle = self._library.engine_product_new(ctypes.byref(stored), dense_above)
-        if not self._handle:
+        self.handle = self._library.engine_product_new(ctypes.byref(stored), dense_above)
+        if not self.handle:
             raise PruneError(self._library.engine_error().decode())
 
     def __del__(self):
-        if getattr(self, "_handle", None):
-            self._library.engine_product_free(self._handle)
+        if getattr(self, "handle", None):
+            self._library.engine_product_free(self.handle)
 
     @property
     def is_sparse(self) -> bool:
-        return bool(self._library.engine_product_is_sparse(self._handle))
+        return bool(self._library.engine_product_is_sparse(self.handle))
 
     @property
     def nbytes(self) -> int:
         """In memory."""
-        return self._library.engine_product_bytes(self._handle)
+        return self._library.engine_product_bytes(self.handle)
 
     def multiply(self, x: int, count: int, y: int) -> None:
         """y = x W^T, of x (count, columns) and y (count, rows) float32, contiguous, by address."""
-        check(self._library.engine_product(self._handle, x, count, y))
+        check(self._library.engine_product(self.handle, x, count, y))
 
     def dense(self) -> np.ndarray:
         """(rows, columns) float32, as it is multiplied."""
         rows = np.empty(self.shape, np.float32)
-        check(self._library.engine_product_rows(self._handle, 0, len(rows), rows.ctypes.data))
+        check(self._library.engine_product_rows(self.handle, 0, len(rows), rows.ctypes.data))
         return rows
 
     def __getstate__(self) -> Dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Dict, List, Optional
 
 from torch import Tensor
 
+from ..engine.stored import DENSE_ABOVE
 from .products import KINDS, Product
-from .weight import Weight
+from .weight import Weight, source_of
 
 logger = logging.getLogger("fairseq_prune")
 
@@ -41,6 +42,15 @@ class Auto:
 
     def _become(self, kind: str, product: Product) -> None:
         self.kind, self._product, self._weights = kind, product, []
+
+    def settled(self) -> Product:
+        """The product, chosen by what is kept, if none has been yet: for an engine that runs the
+        whole search, sparse where that is less than half, else int8 (docs/benchmarks.md)."""
+        if self._product is None:
+            kept = sum(source_of(weight).kept() for weight in self._weights)
+            total = sum(weight.shape.numel() for weight in self._weights)
+            self.take("sparse" if kept < DENSE_ABOVE * total else "int8")
+        return self._product
 
     @property
     def nbytes(self) -> int:

@@ -1,19 +1,20 @@
 """Sparse and int8 products by the engine's kernels."""
 
-from typing import List
+from typing import List, Tuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..checkpoints.lazy import MappedTensor
 from ..checkpoints.packed.plain import bits
 from ..checkpoints.packed.read_tensor import PackedTensor
 from ..checkpoints.packed.values_code import quantize, row_scales
-from ..engine.library import library
+from ..engine.library import Stored, library
 from ..engine.matrix import ALWAYS_SPARSE, DENSE_ABOVE, Matrix
 from ..engine.stored import stored_in_file, stored_in_memory
 from ..pruning import PruneError
-from .weight import InMemory, Weight, source_of
+from .weight import Weight, source_of
 
 _NAMES = {
     torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.float64: "F64",
@@ -27,22 +28,23 @@ class EngineProduct:
 
     Attributes:
         kind: "sparse" or "int8".
+        matrices: those.
     """
 
     def __init__(self, kind: str, matrices: List[Matrix]):
-        self.kind, self._matrices = kind, matrices
+        self.kind, self.matrices = kind, matrices
         self._widths = [matrix.shape[1] for matrix in matrices]
 
     @property
     def nbytes(self) -> int:
-        return sum(matrix.nbytes for matrix in self._matrices)
+        return sum(matrix.nbytes for matrix in self.matrices)
 
     def __call__(self, x: Tensor) -> Tensor:
         # nothing but a check unless it has changed
         library().engine_threads(torch.get_num_threads())
-        if len(self._matrices) == 1:
-            return self._multiply(self._matrices[0], x)
-        first, *others = map(self._multiply, self._matrices, x.split(self._widths, dim=1))
+        if len(self.matrices) == 1:
+            return self._multiply(self.matrices[0], x)
+        first, *others = map(self._multiply, self.matrices, x.split(self._widths, dim=1))
         for y in others:
             first += y
         return first
@@ -57,7 +59,7 @@ class EngineProduct:
         return y
 
     def dense(self) -> Tensor:
-        return torch.cat([torch.from_numpy(matrix.dense()) for matrix in self._matrices], dim=1)
+        return torch.cat([torch.from_numpy(matrix.dense()) for matrix in self.matrices], dim=1)
 
 
 def engine_sparse(weights: List[Weight]) -> EngineProduct:
@@ -79,19 +81,25 @@ def engine_int8(weights: List[Weight], name: str) -> EngineProduct:
 def _read(weight: Weight, dense_above: float) -> Matrix:
     """From where it lies: no dense copy is made."""
     source = source_of(weight)
-    if source.dtype not in _NAMES:
-        source = InMemory(source.decode().float())
-    if isinstance(source, PackedTensor):
+    if isinstance(source, PackedTensor) and source.dtype in _NAMES:
         container = source.container
         try:
             return Matrix(stored_in_file(container, source.name, source.shape), dense_above)
         except PruneError as error:
             raise PruneError(f"{container.path}: {error}") from error
-    values = bits(source.tensor).numpy()
-    stored = stored_in_memory(source.shape, _NAMES[source.dtype], values)
+    tensor = source.decode() if isinstance(source, PackedTensor) else source.tensor
+    stored, _kept = stored_tensor(tensor)
     matrix = Matrix(stored, dense_above)
-    source.forget()
+    if isinstance(source, MappedTensor):
+        source.forget()
     return matrix
+
+
+def stored_tensor(tensor: Tensor) -> Tuple[Stored, np.ndarray]:
+    """A matrix of torch's as the engine reads it, and what must stay in memory meanwhile."""
+    tensor = tensor if tensor.dtype in _NAMES else tensor.float()
+    values = bits(tensor).numpy()
+    return stored_in_memory(tensor.shape, _NAMES[tensor.dtype], values), values
 
 
 def _rounded(weight: Weight, name: str) -> Matrix:

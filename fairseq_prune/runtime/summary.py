@@ -16,7 +16,7 @@ logger = logging.getLogger("fairseq_prune")
 SMALL = 1_000_000
 
 
-def say_summary(runtime: str, model: nn.Module, _keys: Any) -> None:
+def say_summary(runtime: str, model: nn.Module, _keys: Any = None) -> None:
     """After ``model.load_state_dict``, whose hook this is."""
     line, gains = summary(runtime, model)
     logger.log(logging.INFO if gains else logging.WARNING, line)
@@ -35,8 +35,8 @@ def summary(runtime: str, model: nn.Module) -> Tuple[str, bool]:
                     now += 0 if product.kind is None else product.nbytes
     said = f"--prune-runtime {runtime}: "
     if kinds[None]:
-        return said + f"each of {kinds[None]} matrices becomes in the first batch whatever is " \
-            "fastest, sparse, int8 or dense", True  # fmt: skip
+        return said + f"each of {kinds[None]} matrices becomes what is fastest, sparse, int8 or " \
+            "dense", True  # fmt: skip
     counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     ratio = 4 * weights / max(now, 1)
     said += (
@@ -47,5 +47,6 @@ def summary(runtime: str, model: nn.Module) -> Tuple[str, bool]:
         return f"{said}, so that it is no faster than dense; prune more of the model", False
     if weights < SMALL:
         return f"{said}, but in so small a model most of the time goes elsewhere: it may be " \
-            "slower than dense; fairseq-prune compare measures that", False  # fmt: skip
+            "slower than dense, unless the engine runs the whole search; fairseq-prune compare " \
+            "measures that", False  # fmt: skip
     return f"{said}, {ratio:.1f} times less, and its products gain about that at most", True

@@ -12,7 +12,9 @@ from omegaconf import OmegaConf
 from ..checkpoints.in_fairseq import map_checkpoints
 from ..pruning import PruneError
 from .convert import check_runtime, convert_, has_products, unwritten
+from .generator import settings_of, use_engine_
 from .search import TwoStepBeamSearch
+from .summary import say_summary
 
 logger = logging.getLogger("fairseq_prune")
 
@@ -48,12 +50,17 @@ class RuntimeMixin:
         with unwritten():
             model = build(cfg)
         convert_(model, runtime)
+        model.engine_settings = settings_of(cfg)
         return model
 
     def build_generator(self, models, args, *rest, **kwargs):
         generator = super().build_generator(models, args, *rest, **kwargs)
         if any(has_products(model) for model in models):
-            if type(getattr(generator, "search", None)) is BeamSearch:
+            if use_engine_(generator, models):
+                logger.info("the engine runs the whole search")
+                if self.prune_cfg.prune_runtime == "auto":
+                    say_summary("auto", models[0])
+            elif type(getattr(generator, "search", None)) is BeamSearch:
                 generator.search = TwoStepBeamSearch(self.target_dictionary)
             if self.prune_cfg.prune_runtime in ("int8", "auto"):
                 logger.info(

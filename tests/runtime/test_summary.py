@@ -51,6 +51,6 @@ def test_a_warning_where_nothing_is_gained(caplog):
 
 def test_auto_has_yet_to_choose(caplog):
     model, line, level = said(caplog, "auto", 0.9, nn.Sequential(nn.Linear(30, 40)))
-    assert level == "INFO" and "each of 1 matrices becomes in the first batch" in line
+    assert level == "INFO" and "each of 1 matrices becomes what is fastest" in line
     model(torch.randn(2, 30))
     assert model[0].products["weight"].kind in ("dense", "sparse", "int8")
