@@ -3,8 +3,8 @@
 from dataclasses import asdict
 
 from ..checkpoints.packed.pack_file import Packed, pack_checkpoint
-from ..checkpoints.packed.values_code import VALUES
 from ..checkpoints.texts import ANYTHING, Asked, find_texts
+from ..packed.described import VALUES
 from ..pruning import PruneError
 from .quiet import quiet_libraries
 from .say import say, say_json

@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from torch import Tensor
 
 from ...models.ties import Aliases
+from ...packed.described import VALUES
 from ...packed.limit import check_claim
 from ...packed.texts import Text
 from ...pruning import RECORD_KEY, PruneError
@@ -15,7 +16,6 @@ from ..stock_names import with_stock_names
 from ..weights import aliases_in, distinct, find_record
 from ..writing import check_writable
 from .plain import to_json
-from .values_code import VALUES
 from .write_container import Entry, write_container
 from .write_tensor import describe, write_tensor
 from .write_texts import texts_of, write_texts

@@ -5,7 +5,7 @@ from typing import Any, Dict, Mapping
 import torch
 
 from ...packed.container import Container
-from ...packed.limit import check_claim
+from ...packed.described import describe, describe_model
 from ...pruning import RECORD_KEY, PruneError
 from .plain import from_json
 from .read_tensor import PackedTensor
@@ -39,19 +39,11 @@ class PackedModel:
     def _read(self, container: Container) -> None:
         content = container.content
         self.dictionaries: Dict[str, str] = dict(content["dictionaries"])
-        self.tensors: Dict[str, PackedTensor] = {}
-        for name, said in content["tensors"].items():
-            if "same_as" in said:
-                self.tensors[name] = self.tensors[said["same_as"]]
-                continue
-            self.tensors[name] = PackedTensor(container, name, said)
-        beside = [
-            PackedTensor(container, f"state:{k}", said) for k, said in enumerate(content["loose"])
-        ]
-        different = {tensor.name: tensor for tensor in self.tensors.values()}.values()
-        claimed = sum(tensor.nbytes for tensor in (*different, *beside))
-        check_claim(claimed, container.size, container.path)
-        loose = [tensor.decode() for tensor in beside]
+        beside = [describe(container, f"state:{k}", s) for k, s in enumerate(content["loose"])]
+        described = describe_model(container, beside)
+        opened = {one.name: PackedTensor(container, one) for one in described.values()}
+        self.tensors = {name: opened[one.name] for name, one in described.items()}
+        loose = [PackedTensor(container, one).decode() for one in beside]
         self._state = from_json(content["state"], loose)
         record = content["record"]
         self._record = None if record is None else from_json(record, loose)

@@ -1,16 +1,16 @@
 """One tensor of a packed file, decoded when it is wanted, piece by piece."""
 
-from typing import Any, Iterator, Mapping, Optional, Tuple
+from typing import Iterator, Optional, Tuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ...packed.container import ITEM_SIZES, Container, count_of
+from ...packed.container import Container
+from ...packed.described import Described, expect
 from ...packed.mask_code import BLOCK, MaskCode
-from ...pruning import PruneError
 from .plain import bits
-from .values_code import VALUES, dequantize
+from .values_code import dequantize
 from .write_tensor import DTYPES
 
 #: First flat position of a piece, its size, the positions kept in it (from 0; None for all),
@@ -32,40 +32,14 @@ class PackedTensor:
         container, name: the file, and where in it the tensor is.
     """
 
-    def __init__(self, container: Container, name: str, said: Mapping[str, Any]):
-        """
-        Raises:
-            PruneError: what is said does not fit what the file has.
-        """
-        try:
-            # a tensor without memory: refuses what no tensor can be
-            self.shape = torch.empty(tuple(said["shape"]), device="meta").shape
-            self.dtype, self._stored = _TORCH[said["dtype"]], said["dtype"]
-            self._lossy: Optional[str] = said.get("values")
-            self.recorded: bool = bool(said.get("recorded"))
-            self.is_int8 = self._lossy == "int8"
-            if self._lossy is not None:
-                self._stored = VALUES[self._lossy]
-                if len(self.shape) < 2:
-                    raise ValueError(self._lossy)
-        except (KeyError, TypeError, RuntimeError, ValueError, OverflowError) as error:
-            raise PruneError(f"{container.path} is damaged: {name} is described wrongly") from error
-        self.name, self.container = name, container
-        self._count = count_of(self.shape)
-        self.nbytes = self._count * ITEM_SIZES[said["dtype"]]
-        self.is_sparse = f"{name}:mask" in container.entries
-        self._values = f"{name}:values" if self.is_sparse else name
+    def __init__(self, container: Container, described: Described):
+        self.container, self._described = container, described
+        self.name, self.nbytes, self._lossy = described.name, described.nbytes, described.lossy
+        self.shape, self.dtype = torch.Size(described.shape), _TORCH[described.dtype]
+        self.recorded, self.is_sparse = described.recorded, described.is_sparse
+        self.is_int8 = described.lossy == "int8"
+        self._count, self._values = described.count, described.values
         self._scales: Optional[np.ndarray] = None
-        if self.is_int8:
-            self._expect(f"{name}:scales", "F16", (self.shape[0],))
-        if self.is_sparse:
-            self._expect(f"{name}:mask", "U8", container.entries[f"{name}:mask"][1])
-        else:
-            self._expect(self._values, self._stored, tuple(self.shape))
-
-    def _expect(self, entry: str, dtype: str, shape: Tuple[int, ...]) -> None:
-        if self.container.entries.get(entry) != (dtype, shape):
-            raise PruneError(f"{self.container.path} is damaged: {entry} is not as described")
 
     def pieces(self) -> Iterator[Piece]:
         """What is kept, piece by piece.
@@ -97,7 +71,7 @@ class PackedTensor:
     def mask_code(self) -> MaskCode:
         """The mask, still coded; only where ``is_sparse``."""
         code = MaskCode(self.container.read(f"{self.name}:mask"), self._count)
-        self._expect(self._values, self._stored, (code.kept,))
+        expect(self.container, self._values, self._described.stored, (code.kept,))
         return code
 
     def packed_mask(self) -> Tensor:

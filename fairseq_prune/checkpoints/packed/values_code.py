@@ -1,15 +1,10 @@
 """Kept values: as they are, as fp16, or as int8 with a scale for each output channel."""
 
-from typing import Dict, Optional
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...pruning import PruneError
-
-#: What ``fairseq-prune pack --values`` takes, and the safetensors type of each.
-VALUES: Dict[str, Optional[str]] = {"exact": None, "fp16": "F16", "int8": "I8"}
 
 _LARGEST = 127
 

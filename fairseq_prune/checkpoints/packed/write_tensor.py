@@ -8,10 +8,11 @@ from torch import Tensor
 
 from ...packed.bound import bound
 from ...packed.container import ITEM_SIZES
+from ...packed.described import VALUES
 from ...packed.mask_code import encode_mask
 from ...pruning import PruneError
 from .plain import bits
-from .values_code import VALUES, is_lossy_for, quantize, row_scales, to_half
+from .values_code import is_lossy_for, quantize, row_scales, to_half
 from .write_container import Entry
 
 #: torch's type: safetensors' name.

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Dict, Optional, Tuple
 
-from ...checkpoints.packed.values_code import VALUES
+from ...packed.described import VALUES
 from ...pruning import PruneError
 from .goal import METRICS, Goal
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional
 
-from ...checkpoints.packed.values_code import VALUES
+from ...packed.described import VALUES
 from ...pruning import PruneError
 from ...runtime.convert import check_runtime
 from ...user_dir import import_plugin_of
