@@ -28,6 +28,8 @@ class Parts:
 
 #: The number of the padding in dictionaries of fairseq's.
 PAD = 1
+#: No size is larger.
+MOST = 1 << 28
 
 #: A model's options, and the names of its tensors.
 Options, Names = Mapping[str, Any], Set[str]
@@ -93,7 +95,8 @@ def _side(parts: Parts, options: Options, names: Names, side: str) -> None:
     if activation not in _ACTIVATIONS:
         raise PruneError(f"the engine has no --activation-fn {activation}")
     size = options.get(f"{side}_embed_dim")
-    if not isinstance(size, int) or not isinstance(options.get(f"{side}_attention_heads"), int):
+    heads = options.get(f"{side}_attention_heads")
+    if not all(type(number) is int and 0 < number < MOST for number in (size, heads)):
         raise PruneError(f"the model's options lack --{side}-embed-dim or --{side}-attention-heads")
     learned = f"{side}.embed_positions.weight" in names
     if learned:
@@ -103,7 +106,7 @@ def _side(parts: Parts, options: Options, names: Names, side: str) -> None:
         f"{side}.sinusoids": float(sinusoids),
         f"{side}.norm_before": float(bool(options.get(f"{side}_normalize_before"))),
         f"{side}.scale": 1.0 if options.get("no_scale_embedding") else size**0.5,
-        f"{side}.heads": float(options[f"{side}_attention_heads"]),
+        f"{side}.heads": float(heads),
         f"{side}.activation": 1.0 + _ACTIVATIONS.index(activation),
     })  # fmt: skip
     _norm(parts, names, f"{side}.embedding_norm", f"{side}.layernorm_embedding")

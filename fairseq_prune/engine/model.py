@@ -6,6 +6,7 @@ from typing import Any, Dict, Hashable, List, Mapping, Optional, Sequence, Set
 
 import numpy as np
 
+from ..errors import PruneError
 from .architectures import parts_of
 from .library import Options, Result, check, library
 
@@ -49,6 +50,10 @@ class Weights:
         """A tensor of one dimension, as floats."""
         raise NotImplementedError
 
+    def check(self, code: int) -> None:
+        """As ``library.check``, with the model's name."""
+        check(code)
+
 
 class EngineModel:
     """A model whose matrices are as the kernels want them; nothing of it is expanded."""
@@ -74,15 +79,21 @@ class EngineModel:
             else:
                 weights.put(handle, other, name, gates)
         for part, names in parts.vectors.items():
-            vector = sum(map(weights.vector, names))
-            if part in parts.gates:
+            vectors = list(map(weights.vector, names))
+            if len({vector.size for vector in vectors}) > 1:
+                raise PruneError(f"{' and '.join(names)} are of different lengths")
+            vector = sum(vectors)
+            if part in parts.gates and vector.size % 4 == 0:  # others are refused below
                 vector = vector.reshape(4, -1).T
             vector = np.ascontiguousarray(vector, np.float32).reshape(-1)
             address = vector.ctypes.data
             check(self._library.engine_vector(handle, part.encode(), address, vector.size))
         for name, number in parts.numbers.items():
             check(self._library.engine_number(handle, name.encode(), number))
-        check(self._library.engine_build(handle, parts.kind.encode()))
+        weights.check(self._library.engine_build(handle, parts.kind.encode()))
+        #: rows of the embeddings
+        self.source_words = self._library.engine_words(handle, 0)
+        self.target_words = self._library.engine_words(handle, 1)
 
     def __del__(self):
         if getattr(self, "_handle", None):
@@ -112,6 +123,9 @@ class EngineModel:
             prefixes: words that each translation begins with, without eos.
         Returns:
             up to ``options.beam`` hypotheses of each sentence, best first.
+        Raises:
+            PruneError: there is a word or a length that the model does not have, or the memory
+                does not suffice.
         """
         prefixes = prefixes or [np.empty(0, np.int32)] * len(sentences)
         arrays = [

@@ -1,56 +1,71 @@
 """The weights of a packed file, as the engine reads them."""
 
 import ctypes
-from typing import Any, Dict
 
 import numpy as np
 
 from ..errors import PruneError
 from ..packed.container import Container
+from ..packed.described import Described, describe_model
 from ..packed.mask_code import MaskCode
 from .library import check, library
 from .model import Weights
 from .stored import DENSE_ABOVE, stored_in_file
+
+#: Numbers of vectors; BF16 is read by hand.
+_FLOATS = {"F32": np.float32, "F16": np.float16, "F64": np.float64, "BF16": np.float32}
 
 
 class PackedWeights(Weights):
     """Read from the file once, as they are asked for."""
 
     def __init__(self, container: Container):
+        """
+        Raises:
+            PruneError: the file is damaged, or claims to be larger than it can be.
+        """
         self._container = container
-        self._tensors: Dict[str, Any] = container.content["tensors"]
+        self._tensors = describe_model(container)
         self.names = set(self._tensors)
+
+    def _described(self, name: str) -> Described:
+        if name not in self._tensors:
+            raise PruneError(f"{self._container.path} has no {name}: it is damaged")
+        return self._tensors[name]
 
     def key(self, name: str) -> str:
         """The name that the tensor is stored under."""
-        said = self._tensors.get(name)
-        if said is None:
-            raise PruneError(f"{self._container.path} has no {name}: it is damaged")
-        return said.get("same_as", name)
+        return self._described(name).name
 
     def put(self, handle: ctypes.c_void_p, part: bytes, name: str, gates: int) -> None:
-        name = self.key(name)
-        stored = stored_in_file(self._container, name, self._tensors[name]["shape"])
-        try:
-            check(library().engine_matrix(handle, part, ctypes.byref(stored), gates, DENSE_ABOVE))
-        except PruneError as error:
-            raise PruneError(f"{self._container.path}: {error}") from error
+        said = self._described(name)
+        stored = stored_in_file(self._container, said.name, said.shape)
+        self.check(library().engine_matrix(handle, part, ctypes.byref(stored), gates, DENSE_ABOVE))
 
     def vector(self, name: str) -> np.ndarray:
-        name, entries = self.key(name), self._container.entries
-        count = self._tensors[name]["shape"][0]
-        if f"{name}:mask" not in entries:
-            return _floats(self._container.read(name), entries[name][0])
-        code = MaskCode(self._container.read(f"{name}:mask"), count)
-        result = np.zeros(count, np.float32)
-        values = f"{name}:values"
-        kept = np.concatenate([start + found for start, _, found in code.blocks()])
-        result[kept] = _floats(self._container.read(values), entries[values][0])
+        said, container = self._described(name), self._container
+        wrong = PruneError(f"{container.path} is damaged: {said.values} is not as described")
+        if len(said.shape) != 1 or said.stored not in _FLOATS:
+            raise wrong
+        found = _floats(container.read(said.values), said.stored)
+        if not said.is_sparse:
+            return found
+        code = MaskCode(container.read(f"{said.name}:mask"), said.count)
+        if code.kept != found.size:
+            raise wrong
+        result = np.zeros(said.count, np.float32)
+        for start, size, kept in code.blocks():
+            result[start : start + size][kept], found = np.split(found, [kept.size])
         return result
+
+    def check(self, code: int) -> None:
+        try:
+            check(code)
+        except PruneError as error:
+            raise PruneError(f"{self._container.path}: {error}") from error
 
 
 def _floats(raw: np.ndarray, kind: str) -> np.ndarray:
     if kind == "BF16":
         return (raw.astype(np.uint32) << 16).view(np.float32)
-    numbers = raw.view({"F32": np.float32, "F16": np.float16, "F64": np.float64}[kind])
-    return numbers.astype(np.float32)
+    return raw.view(_FLOATS[kind]).astype(np.float32)

@@ -22,7 +22,8 @@ def stored_in_file(container: Container, name: str, shape: Sequence[int]) -> Sto
         PruneError: the file has no such tensor, or not of numbers that the engine multiplies.
     """
     entries = container.entries
-    rows, columns = shape[0], count_of(shape[1:])
+    rows, *rest = shape or (0,)  # of which the engine makes no matrix
+    columns = count_of(rest)
     sparse = f"{name}:mask" in entries
     values = f"{name}:values" if sparse else name
     kind = entries[values][0] if values in entries else None

@@ -1,4 +1,5 @@
 // The C interface: models are made of named matrices and vectors, then translate.
+#include <pthread.h>
 #if defined(__linux__)
 #include <malloc.h>
 #endif
@@ -14,11 +15,19 @@ namespace {
 thread_local std::string error_text;
 
 std::mutex in_use;  // one call at a time: the threads are shared
-std::unique_ptr<Threads> threads;
+int wanted_threads = 1;
+Threads *threads = nullptr;  // never freed at the process' end, when others may still use them
 Threads &all_threads() {
-    if (!threads) threads.reset(new Threads(1));
+    if (!threads) threads = new Threads(wanted_threads);
     return *threads;
 }
+
+// A forked child has this process' memory and one thread: it makes threads of its own.
+const int forks = pthread_atfork([] { in_use.lock(); }, [] { in_use.unlock(); },
+                                 [] {
+                                     threads = nullptr;
+                                     in_use.unlock();
+                                 });
 
 template <class F> int guarded(const F &f) {
     std::lock_guard<std::mutex> hold(in_use);
@@ -45,7 +54,7 @@ struct Engine {
     std::map<std::string, MatrixPointer> matrices;
     std::map<std::string, std::vector<float>> vectors;
     std::map<std::string, double> numbers;
-    std::unique_ptr<Model> model;
+    std::unique_ptr<Model> model;  // that was checked
     Search search;
 
     MatrixPointer matrix(const std::string &name, bool needed = true) const {
@@ -67,7 +76,6 @@ struct Engine {
 LSTMLayer lstm_layer(const Engine &parts, const std::string &name) {
     return {parts.matrix(name + ".input"), parts.matrix(name + ".recurrent"), parts.vector(name + ".bias")};
 }
-std::string numbered(const std::string &name, int k) { return name + "." + std::to_string(k); }
 
 std::unique_ptr<Model> build_lstm(const Engine &parts) {
     std::unique_ptr<LSTMModel> model(new LSTMModel);
@@ -131,6 +139,33 @@ std::unique_ptr<Model> build_transformer(const Engine &parts) {
     build_side(parts, "decoder", model->decoder);
     return model;
 }
+
+// Columns of a block, with what is added to fill a panel, are an int.
+constexpr int64_t MOST_COLUMNS = 1 << 24;
+
+// Throws unless a search has the words and sizes that the model has.
+void check(const Model &model, const Options &options, int sentences, const int32_t *lengths, const int32_t *tokens,
+           const int32_t *longest, const int32_t *prefix_lengths, const int32_t *prefixes) {
+    const int vocabulary = model.target_words();
+    auto all_below = [](const int32_t *words, int64_t count, int most, const char *of) {
+        for (int64_t k = 0; k < count; k++)
+            if (words[k] < 0 || words[k] >= most)
+                throw std::runtime_error("there is no word " + std::to_string(words[k]) + " among the " + std::to_string(most) + " of the " + of);
+    };
+    const int32_t special[] = {options.pad, options.eos, options.unk, options.begin};
+    all_below(special, 4, vocabulary, "target");
+    if (options.beam < 1) throw std::runtime_error("a search follows no hypothesis");
+    if (sentences < 0 || int64_t(sentences) * std::min(options.beam, vocabulary) > MOST_COLUMNS)
+        throw std::runtime_error("too many hypotheses at once; translate fewer sentences at a time");
+    int64_t words = 0;
+    for (int s = 0; s < sentences; s++) {
+        if (lengths[s] < 1 || prefix_lengths[s] < 0 || longest[s] < 0 || longest[s] == INT32_MAX)
+            throw std::runtime_error("a sentence has a length that cannot be");
+        all_below(tokens, lengths[s], model.source_words(), "source"), all_below(prefixes, prefix_lengths[s], vocabulary, "target");
+        tokens += lengths[s], prefixes += prefix_lengths[s], words += lengths[s];
+        if (words > MOST_COLUMNS) throw std::runtime_error("too many words at once; translate fewer sentences at a time");
+    }
+}
 }  // namespace
 
 // Hypotheses of all sentences, one after the other.
@@ -156,7 +191,9 @@ const char *engine_error() { return error_text.c_str(); }
 
 void engine_threads(int count) {
     guarded([&] {
-        if (!threads || threads->count() != count) threads.reset(new Threads(count));
+        if (count == wanted_threads) return;
+        delete threads;
+        threads = nullptr, wanted_threads = count;
     });
 }
 
@@ -167,7 +204,7 @@ void engine_free(void *engine) { delete static_cast<Engine *>(engine); }
 int engine_matrix(void *engine, const char *name, const Stored *stored, int gates, double dense_above) {
     return guarded([&] {
         auto matrix = std::make_shared<Matrix>();
-        matrix->read(*stored, gates ? unit_by_unit(stored->rows / 4) : std::vector<int>(), dense_above);
+        matrix->read(*stored, gates, dense_above);
         static_cast<Engine *>(engine)->matrices[name] = matrix;
         give_back_memory();
     });
@@ -177,7 +214,7 @@ void *engine_product_new(const Stored *stored, double dense_above) {
     std::unique_ptr<Matrix> matrix;
     int failed = guarded([&] {
         matrix.reset(new Matrix);
-        matrix->read(*stored, {}, dense_above);
+        matrix->read(*stored, false, dense_above);
     });
     return failed ? nullptr : matrix.release();
 }
@@ -188,6 +225,7 @@ int64_t engine_product_bytes(void *matrix) { return static_cast<Matrix *>(matrix
 int engine_product(void *matrix, const float *x, int count, float *y) {
     return guarded([&] {
         const auto &w = *static_cast<Matrix *>(matrix);
+        if (count < 0 || count > MOST_COLUMNS) throw std::runtime_error("a matrix is multiplied with too many columns");
         Block in(w.columns, count), out(w.rows, count);
         if (count < in.panels * in.width) in.zero();
         for (int c = 0; c < count; c++) in.put(c, x + static_cast<size_t>(c) * w.columns, w.columns);
@@ -199,6 +237,7 @@ int engine_product(void *matrix, const float *x, int count, float *y) {
 int engine_product_rows(void *matrix, int first, int count, float *rows) {
     return guarded([&] {
         const auto &w = *static_cast<Matrix *>(matrix);
+        if (first < 0 || count < 0 || first > w.rows - count) throw std::runtime_error("a matrix has no such rows");
         for (int r = 0; r < count; r++) w.row(first + r, rows + static_cast<size_t>(r) * w.columns);
     });
 }
@@ -206,7 +245,7 @@ int engine_product_rows(void *matrix, int first, int count, float *rows) {
 int engine_take(void *engine, const char *name, void *matrix, int gates) {
     return guarded([&] {
         const auto &w = *static_cast<const Matrix *>(matrix);
-        auto taken = std::make_shared<Matrix>(gates ? w.in_order(unit_by_unit(w.rows / 4)) : w);
+        auto taken = std::make_shared<Matrix>(gates ? w.by_unit() : w);
         static_cast<Engine *>(engine)->matrices[name] = taken;
     });
 }
@@ -216,21 +255,33 @@ int engine_share(void *engine, const char *name, const char *other) {
         parts->matrices[name] = parts->matrix(other);
     });
 }
-int engine_vector(void *engine, const char *name, const float *values, int count) {
+int engine_vector(void *engine, const char *name, const float *values, int64_t count) {
     return guarded([&] { static_cast<Engine *>(engine)->vectors[name].assign(values, values + count); });
 }
 int engine_number(void *engine, const char *name, double value) {
-    return guarded([&] { static_cast<Engine *>(engine)->numbers[name] = value; });
+    return guarded([&] {
+        if (!(std::fabs(value) < INT32_MAX)) throw std::runtime_error(std::string(name) + " is too large");
+        static_cast<Engine *>(engine)->numbers[name] = value;
+    });
 }
 int engine_build(void *engine, const char *kind) {
     return guarded([&] {
         auto *parts = static_cast<Engine *>(engine);
-        if (kind == std::string("lstm")) parts->model = build_lstm(*parts);
-        else if (kind == std::string("transformer")) parts->model = build_transformer(*parts);
+        std::unique_ptr<Model> model;
+        if (kind == std::string("lstm")) model = build_lstm(*parts);
+        else if (kind == std::string("transformer")) model = build_transformer(*parts);
         else throw std::runtime_error(std::string("there is no kind of model named ") + kind);
-        parts->model->softmax = parts->matrix("softmax");
-        parts->model->softmax_bias = parts->vector("softmax.bias");
+        model->softmax = parts->matrix("softmax"), model->softmax_bias = parts->vector("softmax.bias");
+        // a word that is chosen is the next one's input
+        expect("softmax", model->softmax, model->target_words(), model->check());
+        expect_bias("softmax", model->softmax_bias, model->softmax->rows);
+        parts->model = std::move(model);
     });
+}
+// of a model that is built: words of the source or of the target
+int engine_words(void *engine, int target) {
+    const auto &model = *static_cast<Engine *>(engine)->model;
+    return target ? model.target_words() : model.source_words();
 }
 int64_t engine_bytes(void *engine) {
     int64_t total = 0;
@@ -245,6 +296,8 @@ int engine_translate(void *engine, const Options *options, int sentences, const 
                      const int32_t *longest, const int32_t *prefix_lengths, const int32_t *prefixes, Result **result) {
     return guarded([&] {
         auto *parts = static_cast<Engine *>(engine);
+        if (!parts->model) throw std::runtime_error("there is no model");
+        check(*parts->model, *options, sentences, lengths, tokens, longest, prefix_lengths, prefixes);
         Source source;
         std::vector<std::vector<int>> prefix(sentences);
         for (int s = 0; s < sentences; s++) {

@@ -13,15 +13,13 @@ struct LSTMLayer {
     MatrixPointer input, recurrent;  // (4H, I), (4H, H)
     std::vector<float> bias;         // 4H or none, in the order of the rows
     int hidden() const { return recurrent->columns; }
+    void check(const std::string &name, int64_t inputs) const {
+        if (!recurrent) throw std::runtime_error("the model has no " + name + ".recurrent");
+        expect(name + ".recurrent", recurrent, 4 * int64_t(hidden()), hidden());
+        expect(name + ".input", input, 4 * int64_t(hidden()), inputs);
+        expect_bias(name, bias, 4 * int64_t(hidden()));
+    }
 };
-
-// The rows of gates (i, f, g, o) of H units, unit by unit.
-inline std::vector<int> unit_by_unit(int hidden) {
-    std::vector<int> order;
-    for (int unit = 0; unit < hidden; unit++)
-        for (int gate = 0; gate < 4; gate++) order.push_back(gate * hidden + unit);
-    return order;
-}
 
 // c and h of units first / 4 to last / 4 of a panel, from gates: W x + U h, to which bias and
 // `more` (the same shape as gates, or none) are added. Columns that are not active stay.
@@ -133,6 +131,14 @@ struct Attention {
     MatrixPointer query, output;  // (D, H) or none; (H, D + H)
     std::vector<float> query_bias, output_bias;
 
+    // hidden: of the decoder; size: of what the encoder gives for a word
+    void check(int64_t hidden, int64_t size) const {
+        if (query) expect("attention.query", query, size, hidden);
+        else expect("what the encoder gives", size, hidden, "rows");
+        if (!output) throw std::runtime_error("the model has no attention.output");
+        expect("attention.output", output, output->rows, size + hidden);
+        expect_bias("attention.query", query_bias, size), expect_bias("attention.output", output_bias, output->rows);
+    }
     // weights: for each column, as many as its sentence has words, at column * stride
     void run(Threads &threads, const Block &h, const std::vector<float> &memory, int size, const Source &source,
              const std::vector<int> &sentence, std::vector<float> &weights, Block &both, Block &result) const {
@@ -196,6 +202,45 @@ class LSTMModel : public Model {
     MatrixPointer state_projection[2], before_softmax;  // of h and c of the encoder; fairseq's additional_fc
     std::vector<float> state_bias[2], before_softmax_bias;
     bool backwards = false, input_feed = false;
+
+    int check() const override {
+        if (!source_embedding || !target_embedding) throw std::runtime_error("the model has no embeddings");
+        if (encoder.empty()) throw std::runtime_error("the model has no encoder.0.0.input");
+        int64_t size = source_embedding->columns;
+        std::vector<int64_t> states[2];  // rows of h and of c, of each layer
+        for (size_t l = 0; l < encoder.size(); l++) {
+            const std::string name = numbered("encoder", l);
+            if (encoder[l].size() != 1) expect(name, encoder[l].size(), 2, "directions");
+            for (size_t d = 0; d < encoder[l].size(); d++) {
+                encoder[l][d].check(numbered(name, d), size);
+                expect(numbered(name, d) + ".recurrent", encoder[l][d].hidden(), encoder[l][0].hidden(), "columns");
+            }
+            size = int64_t(encoder[l][0].hidden()) * encoder[l].size();
+            for (int which = 0; which < 2; which++) {
+                if (state_projection[which]) {
+                    const std::string projection = which ? "project_cell" : "project_hidden";
+                    expect(projection, state_projection[which], state_projection[which]->rows, size);
+                    expect_bias(projection, state_bias[which], state_projection[which]->rows);
+                }
+                states[which].push_back(state_projection[which] ? state_projection[which]->rows : size);
+            }
+        }
+        expect("the decoder", decoder.size(), encoder.size(), "layers");
+        int64_t hidden = decoder.back().hidden(), top = hidden;
+        if (attention) attention->check(hidden, size), top = attention->output->rows;
+        int64_t inputs = target_embedding->columns + (input_feed ? top : 0);
+        for (size_t l = 0; l < decoder.size(); l++) {
+            decoder[l].check(numbered("decoder", l), inputs);
+            inputs = decoder[l].hidden();
+            for (auto &rows : states) expect("the state of " + numbered("encoder", l), rows[l], inputs, "rows");
+        }
+        if (!before_softmax) return top;
+        expect("before_softmax", before_softmax, before_softmax->rows, top);
+        expect_bias("before_softmax", before_softmax_bias, before_softmax->rows);
+        return before_softmax->rows;
+    }
+    int source_words() const override { return source_embedding->rows; }
+    int target_words() const override { return target_embedding->rows; }
 
     void encode(Threads &threads, const Source &source) override {
         source_ = &source;
@@ -279,7 +324,7 @@ class LSTMModel : public Model {
                 product(threads, *state_projection[which], from, to);
                 for (int p = 0; p < to.panels; p++)
                     for (int r = 0; r < to.rows; r++)
-                        for (int c = 0; c < to.width; c++)
+                        for (int c = 0; c < to.width && !state_bias[which].empty(); c++)
                             to.panel(p)[static_cast<size_t>(r) * to.width + c] += state_bias[which][r];
                 from = std::move(to);
             }

@@ -37,23 +37,35 @@ template <class T> INLINE const float *floats(const T *p, float *buffer, int cou
 }
 INLINE const float *floats(const float *p, float *, int) { return p; }
 
+// The rows of gates (i, f, g, o) of H units, unit by unit.
+inline std::vector<int> unit_by_unit(int hidden) {
+    std::vector<int> order;
+    for (int unit = 0; unit < hidden; unit++)
+        for (int gate = 0; gate < 4; gate++) order.push_back(gate * hidden + unit);
+    return order;
+}
+
 class Matrix {
   public:
     int rows = 0, columns = 0;
 
-    // the same numbers, with the rows in another order
-    Matrix in_order(const std::vector<int> &order) const {
+    // Four times as many are an int still, and a product of two an int64_t.
+    static constexpr int MOST = 1 << 28;
+
+    // the same numbers, with rows i, f, g, o of an LSTM's gates as those of each unit
+    Matrix by_unit() const {
         Matrix other = *this;
-        other.reorder(order);
+        other.reorder();
         other.cut();
         return other;
     }
 
-    // order: which row of the tensor each row is (empty: as they are). Sparse where less than
-    // `dense_above` is kept.
-    void read(const Stored &stored, const std::vector<int> &order, double dense_above) {
-        if (stored.rows < 0 || stored.columns < 0 || stored.rows > INT32_MAX || stored.columns > INT32_MAX)
-            damaged();
+    // by_unit: rows i, f, g, o of an LSTM's gates become those of each unit. Sparse where less
+    // than `dense_above` is kept.
+    void read(const Stored &stored, bool by_unit, double dense_above) {
+        if (stored.rows < 1 || stored.columns < 1 || stored.rows > MOST || stored.columns > MOST)
+            throw std::runtime_error("a matrix has " + std::to_string(stored.rows) + " rows and " +
+                                     std::to_string(stored.columns) + " columns");
         rows = stored.rows, columns = stored.columns;
         kind_ = stored.kind == F16 || stored.kind == I8 ? stored.kind : F32;
         if (stored.kind == I8) {
@@ -65,7 +77,7 @@ class Matrix {
         sparse_ = kept < dense_above * rows * columns;
         if (sparse_) read_sparse(stored, kept);
         else read_dense(stored);
-        if (!order.empty()) reorder(order);
+        if (by_unit) reorder();
         cut();
     }
 
@@ -122,7 +134,7 @@ class Matrix {
     }
     void read_sparse(const Stored &stored, int64_t kept) {
         // memory that is not written to takes no room: as many as there could be
-        const size_t most = kept + static_cast<size_t>(rows) * (4 + columns / 256);
+        const size_t most = kept + std::min<int64_t>(rows, kept) * (3 + columns / 255);
         if (most / 4 > UINT32_MAX) throw std::runtime_error("a matrix is too large");
         numbers_->gaps.resize(most), numbers_->values.resize(most * bytes_of(kind_));
         begin_.resize(rows), end_.resize(rows);
@@ -156,7 +168,9 @@ class Matrix {
         read_tensor(stored, [&](int64_t position, float value) { put(position, value); });
         work_ = count;
     }
-    void reorder(const std::vector<int> &order) {
+    void reorder() {
+        if (rows % 4) throw std::runtime_error("a matrix of four gates has " + std::to_string(rows) + " rows");
+        const std::vector<int> order = unit_by_unit(rows / 4);
         auto reordered = [&](auto &list) {
             auto copy = list;
             for (int r = 0; r < rows; r++) copy[r] = list[order[r]];
@@ -173,7 +187,7 @@ class Matrix {
         for (int k = 0; k <= PIECES; k++) {
             for (; row < rows && done * PIECES < work_ * k; row += 4)
                 for (int r = row; r < std::min(row + 4, rows); r++)
-                    done += sparse_ ? (end_[r] - begin_[r]) * 4 : columns;
+                    done += sparse_ ? int64_t(end_[r] - begin_[r]) * 4 : columns;
             cuts_[k] = std::min(row, rows);
         }
         cuts_[0] = 0, cuts_[PIECES] = rows;

@@ -6,6 +6,22 @@
 
 typedef std::shared_ptr<const Matrix> MatrixPointer;
 
+// What follows throws, unless a part of a model has the sizes that the others ask for.
+inline void expect(const std::string &part, int64_t found, int64_t wanted, const char *of) {
+    if (found != wanted)
+        throw std::runtime_error("the model's parts do not fit together: " + part + " has " + std::to_string(found) + " " +
+                                 of + " where " + std::to_string(wanted) + " are needed");
+}
+inline void expect(const std::string &part, const MatrixPointer &matrix, int64_t rows, int64_t columns) {
+    if (!matrix) throw std::runtime_error("the model has no " + part);
+    expect(part, matrix->rows, rows, "rows"), expect(part, matrix->columns, columns, "columns");
+}
+// one that may be missing
+inline void expect_bias(const std::string &part, const std::vector<float> &bias, int64_t size) {
+    if (!bias.empty()) expect(part + ".bias", bias.size(), size, "numbers");
+}
+inline std::string numbered(const std::string &name, int k) { return name + "." + std::to_string(k); }
+
 // Sentences of a batch, one after the other, without padding.
 struct Source {
     std::vector<int> tokens, starts{0};
@@ -32,6 +48,12 @@ inline void embed(const Matrix &table, const int *words, int count, Block &x) {
 class Model {
   public:
     virtual ~Model() = default;
+    // Throws unless all parts are there and their sizes fit together. Nothing looks at sizes
+    // later: who adds a part to a model adds it here. Gives the rows of what the softmax takes.
+    virtual int check() const = 0;
+    // words there are
+    virtual int source_words() const = 0;
+    virtual int target_words() const = 0;
     // after this there is one column a sentence
     virtual void encode(Threads &threads, const Source &source) = 0;
     // column c becomes what column from[c] was

@@ -22,7 +22,9 @@ constexpr float NEVER = -std::numeric_limits<float>::infinity();
 // The best few words of a column, best first; of equal ones the earlier word.
 class Best {
   public:
-    void reset(int size) { value_.assign(size, NEVER), word_.assign(size, INT32_MAX); }
+    static constexpr int NONE = INT32_MAX;  // where there are fewer: scores may be no numbers
+
+    void reset(int size) { value_.assign(size, NEVER), word_.assign(size, NONE); }
     int size() const { return value_.size(); }
     float least() const { return value_.back(); }
     float value(int k) const { return value_[k]; }
@@ -247,9 +249,11 @@ class Search {
                 choices.push_back({before + (softmax_.wanted_score[c] - softmax_.normalizer[c]), wanted[c], c});
                 continue;
             }
-            for (int k = 0; k < softmax_.best[c].size(); k++)
+            for (int k = 0; k < softmax_.best[c].size() && softmax_.best[c].word(k) != Best::NONE; k++)
                 choices.push_back({before + (softmax_.best[c].value(k) - softmax_.normalizer[c]), softmax_.best[c].word(k), c});
         }
+        for (auto &choice : choices)
+            if (std::isnan(choice.score)) choice.score = NEVER;
         std::stable_sort(choices.begin(), choices.end(), [](const Choice &a, const Choice &b) { return a.score > b.score; });
         if (static_cast<int>(choices.size()) > count) choices.resize(count);
         return choices;

@@ -8,14 +8,25 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 class Threads {
   public:
-    explicit Threads(int count) : count_(std::max(1, count)) {
-        for (int k = 1; k < count_; k++) workers_.emplace_back([this, k] { wait_for_work(k); });
+    static constexpr int MOST = 256;
+
+    // fewer where the system gives no more
+    explicit Threads(int count) {
+        workers_.reserve(MOST);
+        try {
+            for (int k = 1; k < std::min(count, MOST); k++) workers_.emplace_back([this, k] { wait_for_work(k); });
+        } catch (const std::system_error &) {
+        }
+        count_ = workers_.size() + 1;
     }
     ~Threads() {
         stop_.store(true);
@@ -24,7 +35,8 @@ class Threads {
     }
     int count() const { return count_; }
 
-    // work(piece, thread) for each of so many pieces; returns when all are done
+    // work(piece, thread) for each of so many pieces; returns when all are done. What one of them
+    // throws, in whatever thread, is thrown here.
     template <class Work> void run(int pieces, const Work &work) {
         if (pieces <= 1 || count_ == 1) {
             for (int piece = 0; piece < pieces; piece++) work(piece, 0);
@@ -34,14 +46,20 @@ class Threads {
         call_ = [](const void *w, int piece, int thread) {
             (*static_cast<const Work *>(w))(piece, thread);
         };
-        done_.store(0);
-        open(pieces);
-        take_pieces(0);
-        for (int spins = 0; done_.load(std::memory_order_acquire) < pieces; spins++) pause(spins);
+        for (first_ = 0; first_ < pieces; first_ += MOST_PIECES) {
+            const int some = std::min(MOST_PIECES, pieces - first_);
+            done_.store(0);
+            open(some);
+            take_pieces(0);
+            for (int spins = 0; done_.load(std::memory_order_acquire) < some; spins++) pause(spins);
+        }
+        if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
     }
 
   private:
-    // what is to be done, in one word that changes at once: turn, pieces, the next piece
+    // what is to be done, in one word that changes at once: turn, pieces, the next piece, which
+    // each thread takes one too far
+    static constexpr int MOST_PIECES = 0xFFFFF - MOST;
     static uint64_t turn(uint64_t word) { return word >> 40; }
     static uint32_t pieces(uint64_t word) { return word >> 20 & 0xFFFFF; }
     static uint32_t next(uint64_t word) { return word & 0xFFFFF; }
@@ -57,7 +75,12 @@ class Threads {
         for (;;) {
             uint64_t word = word_.fetch_add(1);
             if (next(word) >= pieces(word)) return;
-            call_(work_, next(word), thread);
+            try {
+                call_(work_, first_ + next(word), thread);
+            } catch (...) {
+                std::lock_guard<std::mutex> hold(mutex_);
+                thrown_ = std::current_exception();
+            }
             done_.fetch_add(1, std::memory_order_release);
         }
     }
@@ -84,13 +107,14 @@ class Threads {
     }
 
     static constexpr int SPINS = 2000;
-    int count_;
+    int count_ = 1, first_ = 0;
     const void *work_ = nullptr;
     void (*call_)(const void *, int, int) = nullptr;
     std::atomic<uint64_t> word_{0};
     std::atomic<int> done_{0}, asleep_{0};
     std::atomic<bool> stop_{false};
     std::mutex mutex_;
+    std::exception_ptr thrown_;
     std::condition_variable wake_;
     std::vector<std::thread> workers_;
 };

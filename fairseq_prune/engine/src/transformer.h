@@ -25,6 +25,15 @@ struct Linear {
     std::vector<float> bias;
 
     explicit operator bool() const { return weight != nullptr; }
+    void check(const std::string &name, int64_t rows, int64_t columns) const {
+        expect(name, weight, rows, columns), expect_bias(name, bias, rows);
+    }
+    // rows there are
+    int64_t check_columns(const std::string &name, int64_t columns) const {
+        const int64_t rows = weight ? weight->rows : 0;
+        check(name, rows, columns);
+        return rows;
+    }
     // y = activation(W x + b) + residual
     void run(Threads &threads, const Block &x, Block &y, Activation activation = Activation::none, const Block *residual = nullptr) const {
         y.shape(weight->rows, x.columns);
@@ -47,6 +56,9 @@ struct LayerNorm {
     std::vector<float> weight, bias;
 
     explicit operator bool() const { return !weight.empty(); }
+    void check(const std::string &name, int64_t size) const {
+        expect(name + ".weight", weight.size(), size, "numbers"), expect(name + ".bias", bias.size(), size, "numbers");
+    }
     void run(Threads &threads, Block &x) const {
         auto panel = [&](int p, int) { x.width == 1 ? one(x.panel(p), x.rows) : many(x.panel(p), x.rows, x.width); };
         if (x.panels > 4) threads.run(x.panels, panel);
@@ -114,6 +126,13 @@ struct MultiHead {
     Linear query, key, value, output;
     LayerNorm norm;
     explicit operator bool() const { return static_cast<bool>(query); }
+    // size: of what asks; memory: of what is looked at
+    void check(const std::string &name, int64_t size, int64_t memory, int heads) const {
+        const int64_t inner = query.check_columns(name + ".query", size);
+        key.check(name + ".key", inner, memory), value.check(name + ".value", inner, memory);
+        output.check(name + ".output", size, inner), norm.check(name + ".norm", size);
+        if (inner % heads) throw std::runtime_error(name + " has " + std::to_string(inner) + " rows, which " + std::to_string(heads) + " heads do not divide");
+    }
 };
 struct TransformerLayer {
     MultiHead self, cross;
@@ -135,6 +154,32 @@ class TransformerModel : public Model {
         std::vector<std::vector<float>> waves;  // sinusoids of the positions that came up
     } encoder, decoder;
     int padding = 1;
+
+    int check() const override {
+        int64_t memory = 0;
+        for (const Side *side : {&encoder, &decoder}) {
+            const std::string name = side == &encoder ? "encoder" : "decoder";
+            if (!side->embedding) throw std::runtime_error("the model has no embeddings");
+            if (side->heads < 1) throw std::runtime_error(name + " has no heads");
+            int64_t size = side->embedding->columns;
+            if (side->project_in) size = side->project_in.check_columns(name + ".project_in", size);
+            if (side->positions) expect(name + ".positions", side->positions, side->positions->rows, size);
+            if (side->embedding_norm) side->embedding_norm.check(name + ".embedding_norm", size);
+            for (size_t l = 0; l < side->layers.size(); l++) {
+                const TransformerLayer &layer = side->layers[l];
+                const std::string at = numbered(name, l);
+                layer.self.check(at + ".self", size, size, side->heads);
+                if (side == &decoder && layer.cross) layer.cross.check(at + ".cross", size, memory, side->heads);
+                layer.second.check(at + ".second", size, layer.first.check_columns(at + ".first", size));
+                layer.norm.check(at + ".norm", size);
+            }
+            if (side->last_norm) side->last_norm.check(name + ".last_norm", size);
+            memory = size;
+        }
+        return decoder.project_out ? decoder.project_out.check_columns("decoder.project_out", memory) : memory;
+    }
+    int source_words() const override { return encoder.embedding->rows; }
+    int target_words() const override { return decoder.embedding->rows; }
 
     void encode(Threads &threads, const Source &source) override {
         source_ = &source;
