@@ -74,7 +74,7 @@ def test_what_is_taken_does_what_it_does_there(name, data, checkpoint, plain):
 
 def test_in_turn_each_translates_as_alone(data, checkpoint, plain):
     def told(sentences, tokens):
-        assert sum(sentences.values()) == count and all(
+        assert sum(sentences.values()) == wanted and all(
             tokens[k] >= n for k, n in sentences.items()
         )
         progress.append(sentences)
@@ -86,7 +86,7 @@ def test_in_turn_each_translates_as_alone(data, checkpoint, plain):
         (BEAM + TAKEN["sampling"], None, 30, sampled.texts),
         (BEAM, functools.partial(first, most=9), 9, some),
     ):
-        progress = []
+        progress, wanted = [], count
         cfgs = [
             generate_config(str(checkpoint), str(data), words.split(), ["--cpu", *more])
             for more in ([], ["--prune-runtime", "sparse"])

@@ -59,7 +59,10 @@ struct Engine {
 
     MatrixPointer matrix(const std::string &name, bool needed = true) const {
         auto found = matrices.find(name);
-        if (found != matrices.end()) return found->second;
+        if (found != matrices.end()) {
+            if (found->second->rows < 1 || found->second->columns < 1) throw std::runtime_error("there is nothing of " + name);
+            return found->second;
+        }
         if (needed) throw std::runtime_error("the model has no " + name);
         return nullptr;
     }

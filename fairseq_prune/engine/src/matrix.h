@@ -63,7 +63,7 @@ class Matrix {
     // by_unit: rows i, f, g, o of an LSTM's gates become those of each unit. Sparse where less
     // than `dense_above` is kept.
     void read(const Stored &stored, bool by_unit, double dense_above) {
-        if (stored.rows < 1 || stored.columns < 1 || stored.rows > MOST || stored.columns > MOST)
+        if (stored.rows < 0 || stored.columns < 0 || stored.rows > MOST || stored.columns > MOST)
             throw std::runtime_error("a matrix has " + std::to_string(stored.rows) + " rows and " +
                                      std::to_string(stored.columns) + " columns");
         rows = stored.rows, columns = stored.columns;
