@@ -1,6 +1,6 @@
 """Sentences/s and memory of fairseq-generate: dense, sparse, int8 and auto.
 
-Beam 5, translations as long as their sources. Each run is a process of its own, of the real
+Beam 5, translations of ``WORDS`` words. Each run is a process of its own, of the real
 command, on the same checkpoint; dense is fairseq's own task without --prune-runtime. One at a time,
 the first sentence warms up and the median of the others counts; of batches of 32, the only one does
 (of ``auto``, which chooses in its first batch, the second).
@@ -13,10 +13,12 @@ import time
 from .checkpoints import SUBSETS, folder_of, stored
 from .process import call, held_kib
 
+#: Of each translation.
+WORDS = 20
 RUNTIMES = ("dense", "sparse", "int8", "auto")
 OPTIONS = (
-    "-s src -t tgt --dataset-impl raw --beam 5 --max-len-a 1 --max-len-b 0 --cpu "
-    "--required-batch-size-multiple 1"
+    "-s src -t tgt --dataset-impl raw --beam 5 --cpu --required-batch-size-multiple 1 "
+    f"--min-len {WORDS} --max-len-a 0 --max-len-b {WORDS}"
 )
 GOALS = {(216, 0.8, "sparse", 1): 2.5, (216, 0.9, "sparse", 1): 5.0}
 

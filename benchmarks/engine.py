@@ -1,6 +1,6 @@
 """The engine on packed files, against fairseq on the dense model, and CTranslate2 where it is.
 
-Random models, beam 5, two threads or as many as there are, translations as long as their sources.
+Random models, beam 5, two threads or as many as there are, translations of ``WORDS`` words.
 A process each: after a first sentence (or batch), the median of the others counts.
 """
 
@@ -11,6 +11,7 @@ import sys
 import time
 
 from .checkpoints import SUBSETS, folder_of, stored
+from .decoding import WORDS
 from .process import call
 
 LSTM_GOALS = {
@@ -135,11 +136,11 @@ def decode(folder: str, file: str, batch_sizes) -> dict:
     from fairseq_prune.engine.translator import SearchOptions, Translator
 
     translator = Translator(file)
-    options = SearchOptions(max_len_a=1, max_len_b=0)
+    options = SearchOptions(min_len=WORDS, max_len_b=WORDS)
 
     def translate_batch(batch):
         found = translator.hypotheses(batch, False, options)
-        assert all(len(h[0].tokens) == len(s) + 2 for h, s in zip(found, batch))
+        assert all(len(h[0].tokens) == WORDS + 1 for h in found)
 
     return {size: rate(translate_batch, sentences(folder, size)) for size in batch_sizes}
 
@@ -158,12 +159,10 @@ def decode_ctranslate2(folder: str, checkpoint: str, kind: str, batch_sizes) -> 
     translator = Translator(model, compute_type=kind, inter_threads=1, intra_threads=threads)
 
     def translate_batch(batch):
-        # as many words as ours make: with eos
-        longest = max(map(len, batch)) + 1
         found = translator.translate_batch(
-            batch, beam_size=5, min_decoding_length=longest, max_decoding_length=longest
+            batch, beam_size=5, min_decoding_length=WORDS, max_decoding_length=WORDS
         )
-        assert all(len(f.hypotheses[0]) == longest for f in found)
+        assert all(len(f.hypotheses[0]) == WORDS for f in found)
 
     return {size: rate(translate_batch, sentences(folder, size)) for size in batch_sizes}
 
