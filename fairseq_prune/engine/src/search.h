@@ -144,14 +144,18 @@ class Softmax {
         for (int lane = 0; lane < width; lane += 8) {
             f8 least;
             for (int c = 0; c < 8; c++) least[c] = lists[lane + c].least();
-            for (int r = 0; r < rows; r++) {
-                const float *row = y + static_cast<size_t>(r) * width + lane;
-                if (!any(load(row) >= least)) continue;
-                for (int c = 0; c < 8; c++)
-                    if (row[c] >= least[c]) {
-                        lists[lane + c].offer(row[c], part.first + r);
-                        least[c] = lists[lane + c].least();
-                    }
+            auto row = [&](int r) { return y + static_cast<size_t>(r) * width + lane; };
+            for (int r = 0; r < rows; r += 4) {
+                // few are among the best: a look at four rows at once passes over most
+                f8 high = load(row(r));
+                for (int k = r + 1; k < std::min(r + 4, rows); k++) high = larger(high, load(row(k)));
+                if (!any(high >= least)) continue;
+                for (int k = r; k < std::min(r + 4, rows); k++)
+                    for (int c = 0; c < 8; c++)
+                        if (row(k)[c] >= least[c]) {
+                            lists[lane + c].offer(row(k)[c], part.first + k);
+                            least[c] = lists[lane + c].least();
+                        }
             }
         }
     }
