@@ -2,14 +2,15 @@
 
 import ctypes
 import os
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import numpy as np
 
 from ..errors import PruneError
 from ..packed.mask_code import encode_mask
 from .library import KINDS, Stored, check, library
-from .stored import DENSE_ABOVE, stored_in_memory
+from .stored import dense_above as usual_share
+from .stored import stored_in_memory
 
 #: Sparse, however much is kept.
 ALWAYS_SPARSE = 2.0
@@ -24,14 +25,17 @@ class Matrix:
         handle: the engine's.
     """
 
-    def __init__(self, stored: Stored, dense_above: float = DENSE_ABOVE):
+    def __init__(self, stored: Stored, dense_above: Optional[float] = None):
         """
         Args:
             stored: read now, and not needed afterwards.
-            dense_above: it is sparse where a smaller share of it is kept.
+            dense_above: it is sparse where a smaller share of it is kept (default: what is
+                fastest for its numbers).
         Raises:
             PruneError: the file is damaged, the memory does not suffice, or there is no engine.
         """
+        if dense_above is None:
+            dense_above = usual_share(stored)
         self._library = library()
         self.shape = (stored.rows, stored.columns)
         name = {number: name for name, number in KINDS.items()}[stored.kind]

@@ -10,6 +10,13 @@ from .library import KINDS, Stored
 
 #: Denser than this, a matrix is multiplied as it is.
 DENSE_ABOVE = 0.5
+#: Likewise of int8 values, of which 16 are multiplied at once if they lie beside each other.
+DENSE_ABOVE_INT8 = 0.2
+
+
+def dense_above(stored: Stored) -> float:
+    """The share of kept weights from which ``stored`` is multiplied as it is."""
+    return DENSE_ABOVE_INT8 if stored.kind == KINDS["I8"] else DENSE_ABOVE
 
 
 def stored_in_file(container: Container, name: str, shape: Sequence[int]) -> Stored:

@@ -1,6 +1,6 @@
 """Sparse and int8 products by the engine's kernels."""
 
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from ..checkpoints.packed.plain import bits
 from ..checkpoints.packed.read_tensor import PackedTensor
 from ..checkpoints.packed.values_code import quantize, row_scales
 from ..engine.library import Stored, library
-from ..engine.matrix import ALWAYS_SPARSE, DENSE_ABOVE, Matrix
+from ..engine.matrix import ALWAYS_SPARSE, Matrix
 from ..engine.stored import stored_in_file, stored_in_memory
 from ..pruning import PruneError
 from .weight import Weight, source_of
@@ -68,7 +68,7 @@ def engine_sparse(weights: List[Weight]) -> EngineProduct:
 
 
 def engine_int8(weights: List[Weight], name: str) -> EngineProduct:
-    """int8 weights with a scale for each output channel, sparse where less than half is kept.
+    """int8 weights with a scale for each output channel, sparse where a fifth or less is kept.
 
     Args:
         name: what messages call them.
@@ -78,7 +78,7 @@ def engine_int8(weights: List[Weight], name: str) -> EngineProduct:
     return EngineProduct("int8", [_rounded(weight, name) for weight in weights])
 
 
-def _read(weight: Weight, dense_above: float) -> Matrix:
+def _read(weight: Weight, dense_above: Optional[float]) -> Matrix:
     """From where it lies: no dense copy is made."""
     source = source_of(weight)
     if isinstance(source, PackedTensor) and source.dtype in _NAMES:
@@ -106,7 +106,7 @@ def _rounded(weight: Weight, name: str) -> Matrix:
     """As ``fairseq-prune pack --values int8`` rounds it: such a file loses nothing further."""
     source = source_of(weight)
     if getattr(source, "is_int8", False) or weight.numel() == 0:
-        return _read(weight, DENSE_ABOVE)
+        return _read(weight, None)
     dense = source.decode()
     scales = row_scales(dense, name)
     values = np.empty(dense.shape, np.int8)

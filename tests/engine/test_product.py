@@ -83,15 +83,22 @@ def test_fp16(dense_above):
     np.testing.assert_allclose(y, x @ weight.astype(np.float32).T, rtol=1e-4, atol=1e-4)
 
 
-def test_int8(dense_above):
+@pytest.mark.parametrize("columns", COLUMNS)
+@pytest.mark.parametrize("width", [1, 15, 500])
+def test_int8(dense_above, columns, width):
+    """Sparse: exact but for rounding; dense: x is rounded to 2047 steps, half of one at most."""
     random = np.random.default_rng(2)
-    weight = (random.integers(-127, 128, (41, 500)) * (random.random((41, 500)) < 0.2)).astype("i1")
-    scales = random.random(41).astype(np.float16)
-    x = random.standard_normal((5, 500)).astype(np.float32)
+    weight = random.integers(-127, 128, (41, width)) * (random.random((41, width)) < 0.2)
+    weight, scales = weight.astype(np.int8), random.random(41).astype(np.float16)
+    x = random.standard_normal((columns, width)).astype(np.float32)
+    x[columns // 2] *= 1000
     y, rows = multiplied(in_memory(weight, scales), x, dense_above)
     wanted = weight * scales.astype(np.float32)[:, None]
     assert np.array_equal(rows, wanted)
-    np.testing.assert_allclose(y, x @ wanted.T, rtol=1e-4, atol=1e-3)
+    steps = np.abs(x).max(axis=1, keepdims=True) / 2047
+    sizes = np.abs(wanted.astype(np.float64)).sum(axis=1)
+    bound = (0.5001 * steps if dense_above == 0 and columns > 1 else 1e-6 * 2047 * steps) * sizes
+    assert np.all(np.abs(y - x.astype(np.float64) @ wanted.T) <= bound + 1e-30)
 
 
 def test_threads_make_no_difference():

@@ -7,10 +7,13 @@
 // so one cycle where three loads fit in; matrices larger than the caches wait for memory, 5, 3 or
 // 2 bytes a weight, and what is 512 weights ahead is asked for in time.
 //
-// Dense: rows as they are; four at a time, so that x is loaded once for four.
+// Dense: rows as they are; four at a time, so that x is loaded once for four. int8 rows are
+// multiplied as whole numbers, 16 at once: x is rounded to 12 bits, for each column 2047 steps to
+// its largest magnitude, a sixteenth of what int8 would lose.
 #pragma once
 #include <algorithm>
 #include <memory>
+#include <type_traits>
 
 #include "block.h"
 #include "packed.h"
@@ -43,6 +46,29 @@ inline std::vector<int> unit_by_unit(int hidden) {
     for (int unit = 0; unit < hidden; unit++)
         for (int gate = 0; gate < 4; gate++) order.push_back(gate * hidden + unit);
     return order;
+}
+
+// Sixteen int8 as int16, and sums of two products each of int16.
+typedef int16_t s16 __attribute__((vector_size(32)));
+INLINE s16 sixteen(const int8_t *p) {
+    typedef int8_t c16 __attribute__((vector_size(16)));
+    c16 x;
+    std::memcpy(&x, p, sizeof x);
+#if defined(__AVX2__)
+    typedef char q16 __attribute__((vector_size(16)));
+    return (s16)__builtin_ia32_pmovsxbw256((q16)x);
+#else
+    return __builtin_convertvector(x, s16);
+#endif
+}
+INLINE i8x multiply_pairs(s16 a, s16 b) {
+#if defined(__AVX2__)
+    return (i8x)__builtin_ia32_pmaddwd256(a, b);
+#else
+    i8x sums;
+    for (int k = 0; k < 8; k++) sums[k] = int(a[2 * k]) * b[2 * k] + int(a[2 * k + 1]) * b[2 * k + 1];
+    return sums;
+#endif
 }
 
 class Matrix {
@@ -213,6 +239,7 @@ class Matrix {
     }
     template <class T, bool added> void multiply_of(int first, int last, int width, const float *x, float *y) const {
         if (width == 1) sparse_ ? sparse_one<T, added>(first, last, x, y) : dense_one<T, added>(first, last, x, y);
+        else if (std::is_same<T, int8_t>::value && !sparse_ && columns <= MOST_WHOLE) dense_whole<added>(first, last, width, x, y);
         else if (width == 8) sparse_ ? sparse<T, 1, added>(first, last, x, y) : dense<T, 1, added>(first, last, x, y);
         else sparse_ ? sparse<T, 2, added>(first, last, x, y) : dense<T, 2, added>(first, last, x, y);
     }
@@ -286,6 +313,55 @@ class Matrix {
                     f8 sum = total[k][v] * scale(r + k);
                     store(to, added ? load(to) + sum : sum);
                 }
+        }
+    }
+    // sums of so many products are still an int
+    static constexpr int MOST_WHOLE = 1 << 15;
+    template <bool added> void dense_whole(int first, int last, int width, const float *x, float *y) const {
+        const int length = (columns + 15) / 16 * 16;
+        thread_local std::vector<int16_t> whole;
+        whole.assign(static_cast<size_t>(8) * length, 0);
+        for (int lane = 0; lane < width; lane += 8) {
+            f8 most = {};
+            for (int k = 0; k < columns; k++) {
+                f8 value = load(x + static_cast<size_t>(k) * width + lane);
+                most = larger(most, larger(value, -value));
+            }
+            int active = 8;  // columns that are filled up are zero
+            while (active && !(most[active - 1] > 0)) active--;
+            const f8 step = larger(most, splat(1e-30f)) / 2047.0f, by = 1.0f / step, round = splat(12582912.0f);
+            for (int k = 0; k < columns; k++) {
+                f8 value = load(x + static_cast<size_t>(k) * width + lane) * by;
+                i8x number = __builtin_convertvector((value + round) - round, i8x);
+                for (int c = 0; c < 8; c++) whole[static_cast<size_t>(c) * length + k] = static_cast<int16_t>(number[c]);
+            }
+            float *to = y + lane;
+            if (active <= 1) whole_rows<1, added>(first, last, width, length, whole.data(), step, to);
+            else if (active <= 4) whole_rows<4, added>(first, last, width, length, whole.data(), step, to);
+            else if (active == 5) whole_rows<5, added>(first, last, width, length, whole.data(), step, to);
+            else whole_rows<8, added>(first, last, width, length, whole.data(), step, to);
+        }
+    }
+    template <int ACTIVE, bool added>
+    void whole_rows(int first, int last, int width, int length, const int16_t *x, f8 step, float *y) const {
+        for (int r = first; r < last; r++, y += width) {
+            // what is read beyond the row meets zeros
+            const int8_t *w = values<int8_t>() + static_cast<size_t>(at_.empty() ? r : at_[r]) * columns;
+            i8x total[ACTIVE] = {};
+            for (int k = 0; k < length; k += 16) {
+                __builtin_prefetch(w + k + 1024);
+                const s16 weights = sixteen(w + k);
+                for (int c = 0; c < ACTIVE; c++) {
+                    s16 column;
+                    std::memcpy(&column, x + static_cast<size_t>(c) * length + k, sizeof column);
+                    total[c] += multiply_pairs(weights, column);
+                }
+            }
+            f8 sums = {};
+            for (int c = 0; c < ACTIVE; c++)
+                for (int k = 0; k < 8; k++) sums[c] += static_cast<float>(total[c][k]);
+            sums *= step * scales_[r];
+            store(y, added ? load(y) + sums : sums);
         }
     }
     template <class T, bool added> void dense_one(int first, int last, const float *x, float *y) const {
