@@ -82,7 +82,8 @@ class EngineModel:
             vectors = list(map(weights.vector, names))
             if len({vector.size for vector in vectors}) > 1:
                 raise PruneError(f"{' and '.join(names)} are of different lengths")
-            vector = sum(vectors)
+            with np.errstate(invalid="ignore", over="ignore"):  # of what nobody trained
+                vector = sum(vectors)
             if part in parts.gates and vector.size % 4 == 0:  # others are refused below
                 vector = vector.reshape(4, -1).T
             vector = np.ascontiguousarray(vector, np.float32).reshape(-1)

@@ -1,6 +1,7 @@
 """``Translator``: a packed file that translates lines of text, without fairseq and torch."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, fields
 from typing import Iterable, Iterator, List, Optional, Sequence
 
 from ..errors import PruneError
@@ -14,6 +15,8 @@ from .text import Texts
 
 #: fairseq's, where a model does not say.
 MAX_POSITIONS = 1024
+#: Numbers of options must be smaller.
+MOST = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,10 @@ class SearchOptions:
     temperature: float = field(default=1.0, metadata={"help": "divides the scores of words"})
 
     def __post_init__(self):
+        for option in fields(self):
+            number, flag = getattr(self, option.name), option.name.replace("_", "-")
+            if not math.isfinite(number) or abs(number) >= MOST:
+                raise PruneError(f"--{flag} {number:g}: give a number below {MOST:,}")
         for name in ("beam", "nbest"):
             if getattr(self, name) < 1:
                 raise PruneError(f"--{name} {getattr(self, name)}: give 1 or more")
@@ -74,11 +81,21 @@ class Translator:
         self._path, self.texts = path, Texts(container)
         settings = read_settings(container)
         self._model = EngineModel(PackedWeights(container), settings.arch, settings.model)
+        for side, dictionary, rows in (
+            ("source", self.texts.source, self._model.source_words),
+            ("target", self.texts.target, self._model.target_words),
+        ):
+            words = len(dictionary.symbols)
+            if words != rows:
+                raise PruneError(
+                    f"{path} is damaged: its {side} dictionary has {words:,} words and its model "
+                    f"{rows:,}"
+                )
 
         def positions(side: str) -> int:
             name = f"max_{side}_positions"
             found = settings.model.get(name) or settings.task.get(name)
-            return found if isinstance(found, int) else MAX_POSITIONS
+            return found if type(found) is int and 0 < found < MOST else MAX_POSITIONS
 
         self._most_source, self._most_target = positions("source"), positions("target")
 
@@ -86,8 +103,14 @@ class Translator:
         """A translation of each line, all lines in one batch.
 
         Args:
+            replace_unk: copy the source's word that was most looked at in the place of ``<unk>``.
             options: of ``SearchOptions``.
+        Raises:
+            PruneError: an option is out of range, or a line has more words than the model takes.
+            TypeError: there is no such option, or ``lines`` is one line.
         """
+        if isinstance(lines, str):
+            raise TypeError("lines: give a list of lines, also of one")
         return [found[0] for found in self.nbest(lines, replace_unk, SearchOptions(**options))]
 
     def nbest(
@@ -96,10 +119,17 @@ class Translator:
         """The best ``options.nbest`` translations of each line, best first.
 
         Args:
-            replace_unk: put the source's word that was most looked at in the place of ``<unk>``.
+            replace_unk: as ``translate``.
         """
+        if replace_unk and not self._model.has_attention:
+            raise PruneError(
+                "--replace-unk copies the source's word that was looked at, and this model has no "
+                "attention; leave it out"
+            )
         words = [self.texts.split(line) for line in lines]
         found = self.hypotheses(words, replace_unk, options)
+        if not all(found):
+            raise PruneError(f"{self._path} finds no translation: its weights are no numbers")
         return [
             [self._text(source, h, replace_unk) for h in hypotheses[: options.nbest]]
             for source, hypotheses in zip(words, found)
