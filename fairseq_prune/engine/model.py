@@ -33,6 +33,8 @@ class Weights:
 
     #: names of all tensors
     names: Set[str]
+    #: what mistakes in them are said of
+    whose = "the model"
 
     def key(self, name: str) -> Hashable:
         """What is the same for tied tensors."""
@@ -81,7 +83,8 @@ class EngineModel:
         for part, names in parts.vectors.items():
             vectors = list(map(weights.vector, names))
             if len({vector.size for vector in vectors}) > 1:
-                raise PruneError(f"{' and '.join(names)} are of different lengths")
+                both = " and ".join(names)
+                raise PruneError(f"{weights.whose}: {both} are of different lengths")
             with np.errstate(invalid="ignore", over="ignore"):  # of what nobody trained
                 vector = sum(vectors)
             if part in parts.gates and vector.size % 4 == 0:  # others are refused below

@@ -24,7 +24,7 @@ class PackedWeights(Weights):
         Raises:
             PruneError: the file is damaged, or claims to be larger than it can be.
         """
-        self._container = container
+        self._container, self.whose = container, container.path
         self._tensors = describe_model(container)
         self.names = set(self._tensors)
 
@@ -64,7 +64,7 @@ class PackedWeights(Weights):
         try:
             check(code)
         except PruneError as error:
-            raise PruneError(f"{self._container.path}: {error}") from error
+            raise PruneError(f"{self.whose}: {error}") from error
 
 
 def _floats(raw: np.ndarray, kind: str) -> np.ndarray:

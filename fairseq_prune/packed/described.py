@@ -44,6 +44,11 @@ class Described:
         return self.count * ITEM_SIZES[self.dtype]
 
     @property
+    def claim(self) -> int:
+        """Bytes that it stands for: rows without columns take some in a reader, too."""
+        return count_of(max(n, 1) for n in self.shape) * ITEM_SIZES[self.dtype]
+
+    @property
     def stored(self) -> str:
         """Type of the stored values."""
         return self.dtype if self.lossy is None else str(VALUES[self.lossy])
@@ -109,6 +114,6 @@ def describe_model(container: Container, beside: Sequence[Described] = ()) -> Di
     except (AttributeError, KeyError, TypeError) as error:
         raise PruneError(f"{container.path} is damaged: its description is not complete") from error
     different = {tensor.name: tensor for tensor in tensors.values()}.values()
-    claimed = sum(tensor.nbytes for tensor in (*different, *beside))
+    claimed = sum(tensor.claim for tensor in (*different, *beside))
     check_claim(claimed, container.size, container.path)
     return tensors

@@ -27,8 +27,7 @@ SOURCE = Path(library.__file__).with_name("src") / "engine.cpp"
 CHILD = Path(__file__).with_name("translate_all.py")
 SANITIZE = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 MODELS = {
-    "ours": ("--arch pruned_lstm_nmt --hidden-size 16 --num-layers 1 --decoder-input-feed "
-             "--lstm-bias", "exact"),
+    "ours": ("--arch pruned_lstm_nmt --hidden-size 16 --num-layers 1 --lstm-bias", "exact"),
     "lstm": ("--arch lstm --encoder-embed-dim 8 --encoder-hidden-size 12 --encoder-layers 1 "
              "--encoder-bidirectional --decoder-embed-dim 8 --decoder-hidden-size 12 "
              "--decoder-layers 1 --decoder-out-embed-dim 10", "int8"),

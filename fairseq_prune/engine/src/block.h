@@ -4,6 +4,8 @@
 // other, so that a weight meets all of a panel at once: element (r, c) of a panel lies at
 // r * width + c.
 #pragma once
+#include <algorithm>
+
 #include "numbers.h"
 
 struct Block {
@@ -19,7 +21,7 @@ struct Block {
         panels = (c + width - 1) / width;
         data.resize(static_cast<size_t>(rows) * width * panels);
     }
-    void zero() { std::memset(data.data(), 0, data.size() * sizeof(float)); }
+    void zero() { std::fill(data.begin(), data.end(), 0.0f); }
     float *panel(int p) { return data.data() + static_cast<size_t>(p) * rows * width; }
     const float *panel(int p) const { return data.data() + static_cast<size_t>(p) * rows * width; }
     size_t place(int column) const {

@@ -24,7 +24,7 @@ inline int bytes_of(int kind) { return kind == F64 ? 8 : kind == F32 ? 4 : kind 
 
 inline void read_exactly(int fd, int64_t place, void *to, size_t size) {
     char *p = static_cast<char *>(to);
-    if (fd < 0) {
+    if (fd < 0 && size) {
         std::memcpy(to, reinterpret_cast<const char *>(place), size);
         return;
     }
