@@ -8,6 +8,7 @@ from ..errors import PruneError
 from ..packed.container import Container
 from ..packed.dictionary import EOS, PAD, UNK
 from ..packed.settings import read_settings
+from .architectures import parts_of
 from .library import Options, library
 from .model import EngineModel, Hypothesis
 from .packed_weights import PackedWeights
@@ -80,7 +81,14 @@ class Translator:
         container = Container(path)
         self._path, self.texts = path, Texts(container)
         settings = read_settings(container)
-        self._model = EngineModel(PackedWeights(container), settings.arch, settings.model)
+        weights = PackedWeights(container)
+        try:
+            parts_of(settings.arch, settings.model, weights.names)
+        except PruneError as error:
+            raise PruneError(
+                f"{path}: {error}; fairseq-generate --user-dir fairseq_prune translates with it"
+            ) from error
+        self._model = EngineModel(weights, settings.arch, settings.model)
         for side, dictionary, rows in (
             ("source", self.texts.source, self._model.source_words),
             ("target", self.texts.target, self._model.target_words),

@@ -149,7 +149,7 @@ def values_lost(rng, header, content, data):
     width = {"F32": 4, "F16": 2, "I8": 1, "U8": 1}
     one, other = (header[name] for name in entries[k : k + 2])
     by = rng.choice((-4, -2, -1, 1, 2, 4)) * max(width.get(e["dtype"], 8) for e in (one, other))
-    for entry, end, sign in ((one, 1, 1), (other, 0, -1)):
+    for entry, end in ((one, 1), (other, 0)):
         entry["data_offsets"][end] += by
         entry["shape"] = [
             (entry["data_offsets"][1] - entry["data_offsets"][0]) // width.get(entry["dtype"], 8)
