@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import torch
-from commands import PLUGIN, REPO, python, run, train
+from commands import PLUGIN, REPO, python, run, state_of, train
 
 import fairseq_prune.engine
 from fairseq_prune.engine.library import find_library
@@ -179,7 +179,7 @@ def test_mistakes(model, corpus, language_model, tmp_path):
     run("fairseq-prune", "pack", language_model, tmp_path / "lm.packed")
     run("fairseq-prune", "pack", checkpoint, tmp_path / "without.packed", "--no-texts",
         "--data", corpus / "data")  # fmt: skip
-    other = torch.load(checkpoint, weights_only=False)
+    other = state_of(checkpoint)
     other["cfg"]["model"].update(arch="fconv", _name="fconv")
     torch.save(other, tmp_path / "other.pt")
     run("fairseq-prune", "pack", tmp_path / "other.pt", tmp_path / "other.packed", "--data",
