@@ -5,6 +5,7 @@ import pytest
 import torch
 from engine.models import fairseq_search, in_engine, pack, random_model, sentences
 
+from fairseq_prune.engine import stored
 from fairseq_prune.engine.library import Options, find_library
 
 pytestmark = pytest.mark.skipif(find_library() is None, reason="there was no C++ compiler")
@@ -139,13 +140,13 @@ def test_prefixes(ours):
 
 
 @pytest.mark.parametrize("values", ["fp16", "int8"])
-def test_values_in_fewer_bits(values, tmp_path):
+def test_values_in_fewer_bits(values, tmp_path, monkeypatch):
     """As fairseq with the same file unpacked: what the file rounds is rounded in both."""
     from fairseq_prune.checkpoints.packed.packed_model import PackedModel
 
-    # sparse enough that no matrix is multiplied as whole numbers, for which x is rounded, too
-    density = 0.08 if values == "int8" else 0.3
-    model, cfg = random_model(LSTM + " --decoder-out-embed-dim 16", density=density)
+    # multiplied as whole numbers, what lies dense is met by rounded vectors
+    monkeypatch.setattr(stored, "DENSE_ABOVE_INT8", 1.5)
+    model, cfg = random_model(LSTM + " --decoder-out-embed-dim 16")
     path = pack(model, cfg, str(tmp_path / "model"), values=values)
     model.load_state_dict(PackedModel(path).decode())
     batch = sentences(5, seed=5)
