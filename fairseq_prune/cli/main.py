@@ -21,6 +21,7 @@ VERBS = {
     "pack": "store a model in few bytes",
     "unpack": "make a checkpoint of a packed model",
     "translate": "translate with a packed model, without fairseq and torch",
+    "score": "score text with a packed language model, likewise",
     "compare": "decode with each runtime",
     "iterate": "prune and retrain in rounds, with rewinding",
     "distill": "have a model translate the training set, for others to learn from",

@@ -31,6 +31,8 @@ PAD = 1
 #: No size is larger.
 MOST = 1 << 28
 
+_SOURCE = "encoder.embed_tokens.weight"
+
 #: A model's options, and the names of its tensors.
 Options, Names = Mapping[str, Any], Set[str]
 
@@ -41,10 +43,15 @@ def parts_of(arch: Optional[str], options: Options, names: Names) -> Parts:
     Raises:
         PruneError: the engine has no such architecture, or not with these options.
     """
-    for pattern, make in _ARCHITECTURES.items():
+    for pattern, make in (*_LANGUAGE_MODELS.items(), *_TRANSLATION_MODELS.items()):
         if arch is not None and re.fullmatch(pattern, arch):
             return make(options, names)
     raise PruneError(f"the engine does not know the architecture {arch}")
+
+
+def is_language_model(arch: Optional[str]) -> bool:
+    """Whether the engine scores text with such models; others translate."""
+    return any(arch is not None and re.fullmatch(pattern, arch) for pattern in _LANGUAGE_MODELS)
 
 
 def _pruned_lstm(options: Options, names: Names) -> Parts:
@@ -72,21 +79,45 @@ def _fairseq_lstm(options: Options, names: Names) -> Parts:
     return parts
 
 
+def _pruned_lstm_lm(options: Options, names: Names) -> Parts:
+    if options.get("factorization") not in (None, "none"):
+        raise PruneError(f"the engine has no --factorization {options['factorization']}")
+    parts = Parts("lstm")
+    _words(parts, names)
+    _lstm(parts, names, "decoder.{layer}", "decoder.lstm", "_l{layer}")
+    return parts
+
+
+def _fairseq_lstm_lm(options: Options, names: Names) -> Parts:
+    _refuse(options, "residuals")
+    parts = Parts("lstm")
+    _words(parts, names)
+    _lstm(parts, names, "decoder.{layer}", "decoder.layers.{layer}", "")
+    _linear(parts, names, "before_softmax", "decoder.additional_fc")
+    return parts
+
+
 #: In the order of ``Activation`` in ``src/transformer.h``, after none.
 _ACTIVATIONS = ("relu", "gelu", "gelu_accurate", "tanh")
 
 
 def _transformer(options: Options, names: Names) -> Parts:
-    for option in (
-        "cross_self_attention", "no_cross_attention", "scale_attns", "scale_heads", "scale_fc",
-        "scale_resids",
-    ):  # fmt: skip
-        _refuse(options, option)
+    _refuse(options, "cross_self_attention", "no_cross_attention")
+    parts = _transformer_lm(options, names)
+    parts.matrices["source"] = _SOURCE
+    _side(parts, options, names, "encoder")
+    return parts
+
+
+def _transformer_lm(options: Options, names: Names) -> Parts:
+    _refuse(
+        options, "scale_attn", "scale_heads", "scale_fc", "scale_resids", "adaptive_input",
+        "character_embeddings", "base_layers", "decoder_xformers_att_config",
+    )  # fmt: skip
     parts = Parts("transformer", numbers={"padding": float(PAD)})
-    _embeddings(parts, names)
+    _words(parts, names)
     _linear(parts, names, "softmax", "decoder.output_projection")
-    for side in ("encoder", "decoder"):
-        _side(parts, options, names, side)
+    _side(parts, options, names, "decoder")
     return parts
 
 
@@ -138,9 +169,14 @@ def _norm(parts: Parts, names: Names, part: str, module: str) -> None:
 
 
 def _embeddings(parts: Parts, names: Names) -> None:
+    parts.matrices["source"] = _SOURCE
+    _words(parts, names)
+
+
+def _words(parts: Parts, names: Names) -> None:
+    """What reads and gives the target's words."""
     if any(name.startswith("decoder.adaptive_softmax.") for name in names):
         raise PruneError("the engine has no adaptive softmax")
-    parts.matrices["source"] = "encoder.embed_tokens.weight"
     parts.matrices["target"] = parts.matrices["softmax"] = "decoder.embed_tokens.weight"
     _linear(parts, names, "softmax", "decoder.fc_out")
 
@@ -170,13 +206,19 @@ def _linear(parts: Parts, names: Names, part: str, module: str) -> None:
         parts.vectors[f"{part}.bias"] = [f"{module}.bias"]
 
 
-def _refuse(options: Options, name: str) -> None:
-    if options.get(name):
-        flag = "--" + name.replace("_", "-")
-        raise PruneError(f"the engine has no {flag}")
+def _refuse(options: Options, *unknown: str) -> None:
+    for name in unknown:
+        if options.get(name):
+            flag = "--" + name.replace("_", "-")
+            raise PruneError(f"the engine has no {flag}")
 
 
-_ARCHITECTURES: Dict[str, Callable[[Options, Names], Parts]] = {
+_LANGUAGE_MODELS: Dict[str, Callable[[Options, Names], Parts]] = {
+    "pruned_lstm_lm.*": _pruned_lstm_lm,
+    "lstm_lm.*": _fairseq_lstm_lm,
+    "transformer_lm.*": _transformer_lm,
+}
+_TRANSLATION_MODELS: Dict[str, Callable[[Options, Names], Parts]] = {
     "pruned_lstm_nmt.*|luong_.*": _pruned_lstm,
     "lstm|lstm_.*": _fairseq_lstm,
     "transformer(?!_lm|_align|_ulm).*": _transformer,

@@ -66,6 +66,7 @@ _ARGUMENTS = {
         c_void_p, POINTER(Options), c_int, *[c_void_p] * 5, POINTER(POINTER(Result)),
     ],
     "engine_free_result": [POINTER(Result)],
+    "engine_score": [c_void_p, c_int, c_void_p, c_void_p, c_int, *[c_void_p] * 3],
 }  # fmt: skip
 _RESULTS = {"engine_free": None, "engine_free_result": None, "engine_threads": None,
             "engine_bytes": c_int64, "engine_product_new": c_void_p,
@@ -110,6 +111,20 @@ def check(code: int) -> None:
     """
     if code:
         raise PruneError(library().engine_error().decode())
+
+
+def use_threads(count: Optional[int]) -> None:
+    """
+    Args:
+        count: threads to use from now on; None: as many as before, at first ``processors()``.
+    Raises:
+        PruneError: there can be no so few, or the engine was not compiled.
+    """
+    if count is None:
+        return
+    if count < 1:
+        raise PruneError(f"--threads {count}: give 1 or more")
+    library().engine_threads(count)
 
 
 def processors() -> int:

@@ -2,7 +2,7 @@
 
 import ctypes
 from dataclasses import dataclass
-from typing import Any, Dict, Hashable, List, Mapping, Optional, Sequence, Set
+from typing import Any, Dict, Hashable, List, Mapping, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -70,7 +70,9 @@ class EngineModel:
         self._library = library()
         parts = parts_of(arch, options, weights.names)
         #: whether hypotheses say where the model looked at
-        self.has_attention = parts.kind == "transformer" or "attention.output" in parts.matrices
+        self.has_attention = not {"attention.output", "decoder.0.cross.query"}.isdisjoint(
+            parts.matrices
+        )
         self._handle = handle = ctypes.c_void_p(self._library.engine_new())
         put: Dict[Hashable, bytes] = {}
         for part, name in parts.matrices.items():
@@ -95,7 +97,7 @@ class EngineModel:
         for name, number in parts.numbers.items():
             check(self._library.engine_number(handle, name.encode(), number))
         weights.check(self._library.engine_build(handle, parts.kind.encode()))
-        #: rows of the embeddings
+        #: rows of the embeddings; a language model has none of a source
         self.source_words = self._library.engine_words(handle, 0)
         self.target_words = self._library.engine_words(handle, 1)
 
@@ -122,7 +124,8 @@ class EngineModel:
         """Beam search, as fairseq's ``SequenceGenerator``.
 
         Args:
-            sentences: numbers of words with eos, of each source sentence.
+            sentences: numbers of words with eos, of each source sentence; none of each for a
+                language model.
             longest: most words before eos, of each translation.
             prefixes: words that each translation begins with, without eos.
         Returns:
@@ -147,9 +150,40 @@ class EngineModel:
             )
         )  # fmt: skip
         try:
-            return _read(result.contents, sentences, bool(options.want_attention))
+            attention = bool(options.want_attention and self.source_words)
+            return _read(result.contents, sentences, attention)
         finally:
             self._library.engine_free_result(result)
+
+    def score(
+        self, texts: Sequence[Sequence[int]], next_words: int = 0
+    ) -> Tuple[List[np.ndarray], np.ndarray, np.ndarray]:
+        """A language model's log-probability of each word after those before it.
+
+        Args:
+            texts: numbers of words; the first of each is only read.
+            next_words: how many of the most probable words after each text to find.
+        Returns:
+            natural logarithms (T - 1,) float32 of each text, N texts; what may come next, best
+            first: numbers (N, next_words) int32, and their logarithms alike.
+        Raises:
+            PruneError: there is a word or a length that the model does not have, or the memory
+                does not suffice.
+        """
+        lengths = np.array([len(text) for text in texts], np.int32)
+        words = _joined(texts)
+        scores = np.empty(words.size - lengths.size, np.float32)
+        found = np.empty((lengths.size, next_words), np.int32)
+        found_scores = np.empty(found.shape, np.float32)
+        inputs, outputs = (lengths, words), (scores, found, found_scores)
+        check(
+            self._library.engine_score(
+                self._handle, len(texts), *(a.ctypes.data for a in inputs), next_words,
+                *(a.ctypes.data for a in outputs),
+            )
+        )  # fmt: skip
+        each = np.split(scores, np.cumsum(lengths - 1)[:-1])
+        return each[: len(texts)], found, found_scores
 
 
 def _joined(lists: Sequence[np.ndarray]) -> np.ndarray:

@@ -8,10 +8,10 @@ from ..errors import PruneError
 from ..packed.container import Container
 from ..packed.dictionary import EOS, PAD, UNK
 from ..packed.settings import read_settings
-from .architectures import parts_of
-from .library import Options, library
-from .model import EngineModel, Hypothesis
-from .packed_weights import PackedWeights
+from .architectures import is_language_model
+from .library import Options, use_threads
+from .model import Hypothesis
+from .read_model import read_model
 from .text import Texts
 
 #: fairseq's, where a model does not say.
@@ -74,31 +74,16 @@ class Translator:
             PruneError: there is no such file, it is damaged, it was packed without its
                 dictionaries, or the engine cannot do such a model or is not compiled here.
         """
-        if threads is not None and threads < 1:
-            raise PruneError(f"--threads {threads}: give 1 or more")
-        if threads is not None:
-            library().engine_threads(threads)
+        use_threads(threads)
         container = Container(path)
-        self._path, self.texts = path, Texts(container)
         settings = read_settings(container)
-        weights = PackedWeights(container)
-        try:
-            parts_of(settings.arch, settings.model, weights.names)
-        except PruneError as error:
+        if is_language_model(settings.arch):
             raise PruneError(
-                f"{path}: {error}; fairseq-generate --user-dir fairseq_prune translates with it"
-            ) from error
-        self._model = EngineModel(weights, settings.arch, settings.model)
-        for side, dictionary, rows in (
-            ("source", self.texts.source, self._model.source_words),
-            ("target", self.texts.target, self._model.target_words),
-        ):
-            words = len(dictionary.symbols)
-            if words != rows:
-                raise PruneError(
-                    f"{path} is damaged: its {side} dictionary has {words:,} words and its model "
-                    f"{rows:,}"
-                )
+                f"{path} is a language model, which does not translate; see fairseq-prune score"
+            )
+        self._path, self.texts = path, Texts(container)
+        otherwise = "fairseq-generate --user-dir fairseq_prune translates with it"
+        self._model = read_model(container, settings, self.texts, otherwise)
 
         def positions(side: str) -> int:
             name = f"max_{side}_positions"

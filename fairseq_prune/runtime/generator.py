@@ -49,7 +49,7 @@ class EngineGenerator(SequenceGenerator):
             self.unk, self.eos if bos_token is None else bos_token, self.len_penalty,
             self.unk_penalty, self.temperature,
         )  # fmt: skip
-        words = tokens.ne(self.pad).numpy()
+        words = tokens.ne(self.pad).numpy() & (self.engine.source_words > 0)
         sentences = [row[here].astype(np.int32) for row, here in zip(tokens.numpy(), words)]
         self.engine.set_threads(torch.get_num_threads())
         found = self.engine.generate(sentences, options, [longest] * len(sentences), prefixes)

@@ -190,7 +190,7 @@ def test_mistakes(model, corpus, language_model, tmp_path):
         ([tmp_path], "cannot read"),
         ([checkpoint], "cannot be read as a packed model"),
         ([tmp_path / "cut.packed"], "cannot be read as a packed model"),
-        ([tmp_path / "lm.packed"], "lm.packed"),
+        ([tmp_path / "lm.packed"], "lm.packed is a language model, which does not translate"),
         ([tmp_path / "without.packed"], "was packed without its dictionaries"),
         ([tmp_path / "other.packed"], "the engine does not know the architecture fconv"),
         ([packed, "--beam", "0"], "--beam 0: give 1 or more"),

@@ -6,12 +6,15 @@ from fairseq.data import Dictionary
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.models import ARCH_MODEL_REGISTRY
 from fairseq.sequence_generator import SequenceGenerator
+from fairseq.sequence_scorer import SequenceScorer
 from omegaconf import OmegaConf
 
 from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
 from fairseq_prune.engine.model import EngineModel
 from fairseq_prune.engine.packed_weights import PackedWeights
 from fairseq_prune.packed.container import Container
+from fairseq_prune.packed.dictionary import dictionary_text
+from fairseq_prune.packed.texts import Text
 
 WORDS = 60
 
@@ -20,7 +23,8 @@ class Task:
     """The dictionaries a model asks its task for."""
 
     def __init__(self, words: int = WORDS):
-        self.source_dictionary = self.target_dictionary = dictionary = Dictionary()
+        dictionary = Dictionary()
+        self.dictionary = self.source_dictionary = self.target_dictionary = dictionary
         for k in range(words - len(dictionary)):
             dictionary.add_symbol(f"w{k}")
 
@@ -43,10 +47,10 @@ def random_model(words: str, seed: int = 0, density: float = 0.3):
     return model, cfg
 
 
-def pack(model, cfg, path: str, values: str = "exact") -> str:
+def pack(model, cfg, path: str, values: str = "exact", texts=None) -> str:
     state = {"args": None, "cfg": OmegaConf.to_container(cfg), "model": model.state_dict()}
     torch.save(state, f"{path}.pt")
-    pack_checkpoint(f"{path}.pt", f"{path}.packed", values=values)
+    pack_checkpoint(f"{path}.pt", f"{path}.packed", values=values, texts=texts)
     return f"{path}.packed"
 
 
@@ -64,6 +68,25 @@ def sentences(count: int, seed: int = 0, longest: int = 9):
                    torch.tensor([2])))
         for k in range(count)
     ]  # fmt: skip
+
+
+def its_dictionary(words: int = WORDS) -> dict:
+    """Texts for a packed file: the dictionary of ``Task``, of both sides."""
+    symbols = Task(words).source_dictionary.symbols
+    dictionary = Text("dictionary", dictionary_text(symbols, [1] * len(symbols)))
+    return {"source": dictionary, "target": dictionary}
+
+
+def fairseq_scores(model, texts):
+    """fairseq's log-probabilities of the words of each text but its first, (T - 1,)."""
+    longest = max(map(len, texts)) - 1
+    read, wanted = (torch.full((len(texts), longest), 1) for _ in range(2))
+    for k, text in enumerate(texts):
+        read[k, : len(text) - 1], wanted[k, : len(text) - 1] = text[:-1], text[1:]
+    lengths = torch.tensor([len(text) - 1 for text in texts])
+    sample = {"net_input": {"src_tokens": read, "src_lengths": lengths}, "target": wanted}
+    found = SequenceScorer(Task().target_dictionary).generate([model], sample)
+    return [hypotheses[0]["positional_scores"].numpy() for hypotheses in found]
 
 
 def fairseq_search(model, batch, prefix=None, **wanted):

@@ -1,4 +1,4 @@
-// The C interface: models are made of named matrices and vectors, then translate.
+// The C interface: models are made of named matrices and vectors, then translate or score.
 #include <pthread.h>
 #if defined(__linux__)
 #include <malloc.h>
@@ -8,7 +8,7 @@
 #include <string>
 
 #include "lstm.h"
-#include "search.h"
+#include "score.h"
 #include "transformer.h"
 
 namespace {
@@ -56,6 +56,7 @@ struct Engine {
     std::map<std::string, double> numbers;
     std::unique_ptr<Model> model;  // that was checked
     Search search;
+    Scorer scorer;
 
     MatrixPointer matrix(const std::string &name, bool needed = true) const {
         auto found = matrices.find(name);
@@ -83,7 +84,7 @@ LSTMLayer lstm_layer(const Engine &parts, const std::string &name) {
 std::unique_ptr<Model> build_lstm(const Engine &parts) {
     std::unique_ptr<LSTMModel> model(new LSTMModel);
     model->backwards = parts.number("backwards") != 0, model->input_feed = parts.number("input_feed") != 0;
-    model->source_embedding = parts.matrix("source"), model->target_embedding = parts.matrix("target");
+    model->source_embedding = parts.matrix("source", false), model->target_embedding = parts.matrix("target");
     for (int k = 0; parts.matrix(numbered("encoder", k) + ".0.input", false); k++) {
         model->encoder.emplace_back();
         for (int d = 0; parts.matrix(numbered(numbered("encoder", k), d) + ".input", false); d++)
@@ -138,7 +139,7 @@ void build_side(const Engine &parts, const std::string &name, TransformerModel::
 std::unique_ptr<Model> build_transformer(const Engine &parts) {
     std::unique_ptr<TransformerModel> model(new TransformerModel);
     model->padding = parts.number("padding");
-    build_side(parts, "encoder", model->encoder);
+    if (parts.matrix("source", false)) build_side(parts, "encoder", model->encoder);
     build_side(parts, "decoder", model->decoder);
     return model;
 }
@@ -146,15 +147,17 @@ std::unique_ptr<Model> build_transformer(const Engine &parts) {
 // Columns of a block, with what is added to fill a panel, are an int.
 constexpr int64_t MOST_COLUMNS = 1 << 24;
 
+void all_below(const int32_t *words, int64_t count, int most, const char *of) {
+    for (int64_t k = 0; k < count; k++)
+        if (words[k] < 0 || words[k] >= most)
+            throw std::runtime_error("there is no word " + std::to_string(words[k]) + " among the " + std::to_string(most) + " of the " + of);
+}
+
 // Throws unless a search has the words and sizes that the model has.
 void check(const Model &model, const Options &options, int sentences, const int32_t *lengths, const int32_t *tokens,
            const int32_t *longest, const int32_t *prefix_lengths, const int32_t *prefixes) {
     const int vocabulary = model.target_words();
-    auto all_below = [](const int32_t *words, int64_t count, int most, const char *of) {
-        for (int64_t k = 0; k < count; k++)
-            if (words[k] < 0 || words[k] >= most)
-                throw std::runtime_error("there is no word " + std::to_string(words[k]) + " among the " + std::to_string(most) + " of the " + of);
-    };
+    const bool reads = model.source_words() > 0;
     const int32_t special[] = {options.pad, options.eos, options.unk, options.begin};
     all_below(special, 4, vocabulary, "target");
     if (options.beam < 1) throw std::runtime_error("a search follows no hypothesis");
@@ -162,12 +165,26 @@ void check(const Model &model, const Options &options, int sentences, const int3
         throw std::runtime_error("too many hypotheses at once; translate fewer sentences at a time");
     int64_t words = 0;
     for (int s = 0; s < sentences; s++) {
-        if (lengths[s] < 1 || prefix_lengths[s] < 0 || longest[s] < 0 || longest[s] == INT32_MAX)
+        if ((reads ? lengths[s] < 1 : lengths[s] != 0) || prefix_lengths[s] < 0 || longest[s] < 0 || longest[s] == INT32_MAX)
             throw std::runtime_error("a sentence has a length that cannot be");
         all_below(tokens, lengths[s], model.source_words(), "source"), all_below(prefixes, prefix_lengths[s], vocabulary, "target");
         tokens += lengths[s], prefixes += prefix_lengths[s], words += lengths[s];
         if (words > MOST_COLUMNS) throw std::runtime_error("too many words at once; translate fewer sentences at a time");
     }
+}
+
+// Likewise for texts that are scored.
+void check(const Model &model, int texts, const int32_t *lengths, const int32_t *words, int next) {
+    if (model.source_words()) throw std::runtime_error("the model translates; it scores no text");
+    if (next < 0 || next >= model.target_words()) throw std::runtime_error("the model has not so many next words");
+    if (texts < 0 || texts > MOST_COLUMNS) throw std::runtime_error("too many texts at once; score fewer at a time");
+    int64_t total = 0;
+    for (int s = 0; s < texts; s++) {
+        if (lengths[s] < 1) throw std::runtime_error("a text has a length that cannot be");
+        total += lengths[s];
+        if (total > INT32_MAX) throw std::runtime_error("too many words at once; score fewer texts at a time");
+    }
+    all_below(words, total, model.target_words(), "model");
 }
 }  // namespace
 
@@ -330,4 +347,18 @@ int engine_translate(void *engine, const Options *options, int sentences, const 
     });
 }
 void engine_free_result(Result *result) { delete result; }
+
+// lengths, words: of the texts, one after the other, each with at least one word; see Scorer
+int engine_score(void *engine, int count, const int32_t *lengths, const int32_t *words, int next, float *scores,
+                 int32_t *next_words, float *next_scores) {
+    return guarded([&] {
+        auto *parts = static_cast<Engine *>(engine);
+        if (!parts->model) throw std::runtime_error("there is no model");
+        check(*parts->model, count, lengths, words, next);
+        Source texts;
+        for (int s = 0; s < count; s++) texts.starts.push_back(texts.starts.back() + lengths[s]);
+        texts.tokens.assign(words, words + texts.words());
+        parts->scorer.run(all_threads(), *parts->model, texts, next, scores, next_words, next_scores);
+    });
+}
 }

@@ -1,4 +1,4 @@
-// LSTM models: this project's pruned_lstm_nmt and fairseq's lstm, and LSTM language models.
+// LSTM models: this project's pruned_lstm_nmt and pruned_lstm_lm, fairseq's lstm and lstm_lm.
 //
 // Rows of the gates' matrices are in the order i, f, g, o unit by unit, so that the thread that
 // has multiplied four rows can bring their unit up to date at once.
@@ -204,9 +204,11 @@ class LSTMModel : public Model {
     bool backwards = false, input_feed = false;
 
     int check() const override {
-        if (!source_embedding || !target_embedding) throw std::runtime_error("the model has no embeddings");
-        if (encoder.empty()) throw std::runtime_error("the model has no encoder.0.0.input");
-        int64_t size = source_embedding->columns;
+        const bool reads = source_embedding != nullptr;  // or it is a language model
+        if (!target_embedding || (!reads && (attention || !encoder.empty()))) throw std::runtime_error("the model has no embeddings");
+        if (reads && encoder.empty()) throw std::runtime_error("the model has no encoder.0.0.input");
+        if (decoder.empty()) throw std::runtime_error("the model has no decoder.0.input");
+        int64_t size = reads ? source_embedding->columns : 0;
         std::vector<int64_t> states[2];  // rows of h and of c, of each layer
         for (size_t l = 0; l < encoder.size(); l++) {
             const std::string name = numbered("encoder", l);
@@ -225,29 +227,36 @@ class LSTMModel : public Model {
                 states[which].push_back(state_projection[which] ? state_projection[which]->rows : size);
             }
         }
-        expect("the decoder", decoder.size(), encoder.size(), "layers");
+        if (reads) expect("the decoder", decoder.size(), encoder.size(), "layers");
         int64_t hidden = decoder.back().hidden(), top = hidden;
         if (attention) attention->check(hidden, size), top = attention->output->rows;
         int64_t inputs = target_embedding->columns + (input_feed ? top : 0);
         for (size_t l = 0; l < decoder.size(); l++) {
             decoder[l].check(numbered("decoder", l), inputs);
             inputs = decoder[l].hidden();
-            for (auto &rows : states) expect("the state of " + numbered("encoder", l), rows[l], inputs, "rows");
+            for (auto &rows : states)
+                if (reads) expect("the state of " + numbered("encoder", l), rows[l], inputs, "rows");
         }
         if (!before_softmax) return top;
         expect("before_softmax", before_softmax, before_softmax->rows, top);
         expect_bias("before_softmax", before_softmax_bias, before_softmax->rows);
         return before_softmax->rows;
     }
-    int source_words() const override { return source_embedding->rows; }
+    int source_words() const override { return source_embedding ? source_embedding->rows : 0; }
     int target_words() const override { return target_embedding->rows; }
 
     void encode(Threads &threads, const Source &source) override {
         source_ = &source;
+        states_.clear();
+        feed_.shape(input_feed ? feed_size() : 0, source.count());
+        feed_.zero();
+        if (!source_embedding) {  // a language model
+            for (auto &layer : decoder) states_.emplace_back(layer.hidden(), source.count());
+            return;
+        }
         Block x(source_embedding->columns, source.words());
         if (x.columns < x.panels * x.width) x.zero();
         embed(*source_embedding, source.tokens.data(), source.words(), x);
-        states_.clear();
         for (auto &layer : encoder) {
             const int hidden = layer[0].hidden(), directions = layer.size();
             Block out(hidden * directions, source.words());
@@ -268,8 +277,6 @@ class LSTMModel : public Model {
         size_ = x.rows;
         memory_.resize(static_cast<size_t>(source.words()) * size_);
         for (int w = 0; w < source.words(); w++) x.get(w, memory_.data() + static_cast<size_t>(w) * size_, size_);
-        feed_.shape(input_feed ? feed_size() : 0, source.count());
-        feed_.zero();
     }
     void select(const std::vector<int> &from) override {
         auto selected = [&](Block &block) {

@@ -51,10 +51,10 @@ class Model {
     // Throws unless all parts are there and their sizes fit together. Nothing looks at sizes
     // later: who adds a part to a model adds it here. Gives the rows of what the softmax takes.
     virtual int check() const = 0;
-    // words there are
+    // words there are; a language model has none of a source
     virtual int source_words() const = 0;
     virtual int target_words() const = 0;
-    // after this there is one column a sentence
+    // after this there is one column a sentence; a language model's are empty
     virtual void encode(Threads &threads, const Source &source) = 0;
     // column c becomes what column from[c] was
     virtual void select(const std::vector<int> &from) = 0;

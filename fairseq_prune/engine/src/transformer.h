@@ -1,4 +1,4 @@
-// fairseq's Transformer (Vaswani et al. 2017), normalised before or after its layers.
+// fairseq's Transformer (Vaswani et al. 2017) and transformer_lm, normalised before or after its layers.
 //
 // Products take all columns at once. Attention goes column by column, over vectors that lie whole:
 // what is kept of the words before is never moved when hypotheses change places, only which of it
@@ -159,6 +159,7 @@ class TransformerModel : public Model {
         int64_t memory = 0;
         for (const Side *side : {&encoder, &decoder}) {
             const std::string name = side == &encoder ? "encoder" : "decoder";
+            if (side == &encoder && !side->embedding) continue;  // a language model
             if (!side->embedding) throw std::runtime_error("the model has no embeddings");
             if (side->heads < 1) throw std::runtime_error(name + " has no heads");
             int64_t size = side->embedding->columns;
@@ -178,11 +179,15 @@ class TransformerModel : public Model {
         }
         return decoder.project_out ? decoder.project_out.check_columns("decoder.project_out", memory) : memory;
     }
-    int source_words() const override { return encoder.embedding->rows; }
+    int source_words() const override { return encoder.embedding ? encoder.embedding->rows : 0; }
     int target_words() const override { return decoder.embedding->rows; }
 
     void encode(Threads &threads, const Source &source) override {
         source_ = &source;
+        memory_.assign(decoder.layers.size(), {});
+        past_.assign(decoder.layers.size(), {});
+        ancestor_.clear();
+        if (!encoder.embedding) return;  // a language model
         Block x, spare;
         std::vector<int> position(source.words());
         for (int s = 0; s < source.count(); s++)
@@ -209,14 +214,11 @@ class TransformerModel : public Model {
             feed_forward(threads, encoder, layer, x);
         }
         if (encoder.last_norm) encoder.last_norm.run(threads, x);
-        memory_.assign(decoder.layers.size(), {});
         for (size_t l = 0; l < decoder.layers.size(); l++)
             if (decoder.layers[l].cross) {
                 project(threads, decoder.layers[l].cross.key, x, memory_[l].key);
                 project(threads, decoder.layers[l].cross.value, x, memory_[l].value);
             }
-        past_.assign(decoder.layers.size(), {});
-        ancestor_.clear();
     }
 
     void select(const std::vector<int> &from) override {
