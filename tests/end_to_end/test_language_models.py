@@ -1,11 +1,15 @@
 """Language models through the real commands: trained, pruned, packed, scored."""
 
+import json
+import re
+
 import pytest
 import torch
 from commands import PLUGIN, equal, run, state_of, train
 from language_models import LM, LOW_RANK, SHORT, TRAIN, eval_lm, retrain
 
 from fairseq_prune.analysis.language_model import subset_perplexity, words_of
+from fairseq_prune.engine.library import find_library
 from fairseq_prune.pruning import PruneError
 from fairseq_prune.runtime.load import load
 
@@ -105,6 +109,44 @@ def test_packed_and_scored_with_each_runtime(text, language_model, tmp_path, opt
     int8 = tmp_path / "int8.packed"
     run("fairseq-prune", "pack", path, int8, "--values", "int8")
     assert ours(int8, text, "int8")[0] == pytest.approx(2**expected, rel=0.05)
+
+
+def loss_of(packed, stdin, *more):
+    said = run("fairseq-prune", "score", packed, *more, stdin=stdin)
+    return float(re.fullmatch(r"Loss \(base 2\): ([\d.]+), Perplexity: [\d.]+ .*\n", said).group(1))
+
+
+@pytest.mark.skipif(find_library() is None, reason="there was no C++ compiler")
+def test_score_says_what_fairseq_eval_lm_does(data, text, language_model, tmp_path):
+    packed, lines = tmp_path / "m.packed", (data.parent / "test.en").read_text(encoding="utf-8")
+    run("fairseq-prune", "pack", language_model, packed, "--data", text, "--values", "int8")
+    alone = eval_lm(text, packed, "--sample-break-mode", "eos")
+    assert loss_of(packed, lines) == pytest.approx(alone, abs=2e-4)
+    in_blocks = eval_lm(text, packed, tokens=50)
+    assert loss_of(packed, lines, "--tokens-per-sample", "50") == pytest.approx(in_blocks, abs=2e-4)
+    assert abs(alone - in_blocks) > 1e-3
+    # of each line its own; they add up to the same
+    rows = run("fairseq-prune", "score", packed, "--lines", stdin=lines).splitlines()
+    counts = [len(line.split()) + 1 for line in lines.splitlines()]
+    assert [int(row.split("\t")[1]) for row in rows] == counts
+    bits = -sum(float(row.split("\t")[0]) for row in rows)
+    assert bits / sum(counts) == pytest.approx(alone, abs=2e-4)
+    found = json.loads(run("fairseq-prune", "score", packed, "--json", stdin=lines))
+    assert found["words"] == sum(counts) and found["loss"] == pytest.approx(alone, abs=2e-4)
+    rows = run("fairseq-prune", "score", packed, "--next", "2", stdin="a b\n\n").splitlines()
+    probabilities = [float(row.split("\t")[1]) for row in rows]
+    assert len(rows) == 4 and 1 > probabilities[0] >= probabilities[1] > 0
+    for options, said in (
+        (["--next", "2", "--json"], "--json is for the perplexity"),
+        (["--next", "0"], "--next 0: give 1 to"),
+        (["--batch-size", "0"], "--batch-size 0: give 1 or more"),
+        (["--threads", "0"], "--threads 0: give 1 or more"),
+        ([], "there is no text to score"),
+    ):
+        stdin = "a b\n" if options else ""
+        said_there = run("fairseq-prune", "score", packed, *options, stdin=stdin, ok=False)
+        assert said_there.startswith("fairseq-prune: error: ") and said in said_there
+        assert said_there.count("\n") == 1
 
 
 def test_tied_softmax_with_each_runtime(text, tmp_path):

@@ -103,7 +103,7 @@ def test_text_that_goes_on_from_a_beginning(both):
     with torch.no_grad():
         theirs = generator.generate([model], sample, prefix_tokens=prefix, bos_token=2)
     empty = [np.empty(0, np.int32)] * 2
-    ours = engine.generate(empty, options(want_attention=0), [9, 9], prefix.numpy())
+    ours = engine.generate(empty, options(want_attention=0), [9, 9], list(prefix.numpy()))
     check_same(theirs, ours)
 
 
