@@ -47,6 +47,9 @@ ARCHITECTURES = {
     "--no-decoder-final-norm --no-token-positional-embeddings",
 }
 
+#: Scores of single precision, which these models' large scores before the softmax blur.
+CLOSE = {"atol": 1e-4, "rtol": 1e-4}
+
 
 def texts(count, seed=0):
     """Sentences of several lengths, after </s>."""
@@ -68,7 +71,7 @@ def test_scores(both, count):
     found, _, _ = engine.score([text.numpy() for text in batch])
     assert [len(scores) for scores in found] == [len(text) - 1 for text in batch]
     for their, our in zip(fairseq_scores(model, batch), found):
-        np.testing.assert_allclose(our, their, atol=1e-4)
+        np.testing.assert_allclose(our, their, **CLOSE)
 
 
 def test_next_words(both):
@@ -80,11 +83,11 @@ def test_next_words(both):
         with torch.no_grad():
             logits = model(text[None], src_lengths=torch.tensor([len(text)]))[0][0]
         every = logits.log_softmax(-1)
-        np.testing.assert_allclose(scores[k], every[:-1].gather(1, text[1:, None])[:, 0], atol=1e-4)
+        np.testing.assert_allclose(scores[k], every[:-1].gather(1, text[1:, None])[:, 0], **CLOSE)
         every[-1, 1] = -float("inf")  # the padding comes never
         best, which = every[-1].topk(5)
         assert words[k].tolist() == which.tolist()
-        np.testing.assert_allclose(found[k], best, atol=1e-4)
+        np.testing.assert_allclose(found[k], best, **CLOSE)
 
 
 def test_all_words_may_be_next(both):
@@ -118,7 +121,7 @@ def test_values_in_fewer_bits(words, tmp_path):
     batch = texts(9, seed=2)
     found, _, _ = in_engine(path, cfg).score([text.numpy() for text in batch])
     for their, our in zip(fairseq_scores(model, batch), found):
-        np.testing.assert_allclose(our, their, atol=1e-4)
+        np.testing.assert_allclose(our, their, **CLOSE)
 
 
 LINES = ["w3 w1 w4 w1 w5", "", "w9 unheard-of w2", " ".join(["w6"] * 22)]
@@ -137,7 +140,7 @@ def test_lines(transformer):
     model, ours = transformer
     theirs = fairseq_scores(model, [torch.tensor([2, *line, 2]) for line in NUMBERS])
     for their, our in zip(theirs, ours.scores(LINES)):
-        np.testing.assert_allclose(our, their, atol=1e-4)
+        np.testing.assert_allclose(our, their, **CLOSE)
     every = np.concatenate(theirs)
     for size in (1, 3, 32):
         score = ours.score(iter(f"{line}\n" for line in LINES), batch_size=size)
