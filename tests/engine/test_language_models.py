@@ -21,6 +21,7 @@ from fairseq_prune.engine.language_model import LanguageModel
 from fairseq_prune.engine.library import find_library
 from fairseq_prune.engine.translator import Translator
 from fairseq_prune.pruning import PruneError
+from fairseq_prune.runtime.generator import settings_of, use_engine_
 
 pytestmark = pytest.mark.skipif(find_library() is None, reason="there was no C++ compiler")
 
@@ -58,15 +59,15 @@ def texts(count, seed=0):
 
 @pytest.fixture(scope="module", params=list(ARCHITECTURES))
 def both(request, tmp_path_factory):
-    """A model of fairseq's, and the same in the engine."""
+    """A model of fairseq's, the same in the engine, and its architecture's name and options."""
     model, cfg = random_model(ARCHITECTURES[request.param])
     path = pack(model, cfg, str(tmp_path_factory.mktemp("model") / "model"))
-    return model, in_engine(path, cfg)
+    return model, in_engine(path, cfg), settings_of(cfg.model)
 
 
 @pytest.mark.parametrize("count", [1, 3, 21])
 def test_scores(both, count):
-    model, engine = both
+    model, engine, _ = both
     batch = texts(count)
     found, _, _ = engine.score([text.numpy() for text in batch])
     assert [len(scores) for scores in found] == [len(text) - 1 for text in batch]
@@ -76,7 +77,7 @@ def test_scores(both, count):
 
 def test_next_words(both):
     """Beside the scores of the words that are there; in the order of fairseq's probabilities."""
-    model, engine = both
+    model, engine, _ = both
     batch = [text[:-1] for text in texts(10, seed=1)] + [torch.tensor([2])]
     scores, words, found = engine.score([text.numpy() for text in batch], 5)
     for k, text in enumerate(batch):
@@ -91,7 +92,7 @@ def test_next_words(both):
 
 
 def test_all_words_may_be_next(both):
-    _, engine = both
+    _, engine, _ = both
     _, words, scores = engine.score([[2, 9, 7]], WORDS - 1)
     assert sorted(words[0]) == [w for w in range(WORDS) if w != 1]
     assert 0.5 < np.exp(scores).sum() <= 1 + 1e-5
@@ -99,15 +100,30 @@ def test_all_words_may_be_next(both):
 
 def test_text_that_goes_on_from_a_beginning(both):
     """Beam search, as fairseq-generate has it for this task: the prefix belongs to the text."""
-    model, engine = both
+    model, engine, settings = both
     prefix = torch.tensor([[9, 11, 3], [5, 8, 13]])
     generator = SequenceGenerator([model], Task().target_dictionary, beam_size=4, max_len_b=9)
     sample = {"net_input": {"src_tokens": prefix, "src_lengths": torch.tensor([3, 3])}}
     with torch.no_grad():
         theirs = generator.generate([model], sample, prefix_tokens=prefix, bos_token=2)
     empty = [np.empty(0, np.int32)] * 2
-    ours = engine.generate(empty, options(want_attention=0), [9, 9], list(prefix.numpy()))
-    check_same(theirs, ours)
+    check_same(theirs, engine.generate(empty, options(), [9, 9], list(prefix.numpy())))
+    # and as fairseq-generate asks the engine
+    model.engine_settings = settings
+    assert use_engine_(generator, [model])
+    again = generator.generate([model], sample, prefix_tokens=prefix, bos_token=2)
+    for their, our in zip(sum(theirs, []), sum(again, [])):
+        assert their.keys() == our.keys() and their["attention"].shape == our["attention"].shape
+        assert their["tokens"].tolist() == our["tokens"].tolist()
+
+
+def test_numbers_that_the_model_does_not_have(both):
+    _, engine, _ = both
+    for numbers, count in (([[2, WORDS]], 0), ([[2, -1]], 0), ([[], [2, 5]], 0), ([[2]], WORDS)):
+        with pytest.raises(PruneError, match="no word|length|next words"):
+            engine.score(numbers, count)
+    with pytest.raises(PruneError, match="length"):
+        engine.generate([[4, 2]], options(), [9])
 
 
 @pytest.mark.parametrize("words", [OURS, TRANSFORMER])
