@@ -16,10 +16,9 @@ from engine.models import (
 from engine.test_generate import check_same, options
 from fairseq.sequence_generator import SequenceGenerator
 
+from fairseq_prune.engine import LanguageModel, Translator
 from fairseq_prune.engine.architectures import parts_of
-from fairseq_prune.engine.language_model import LanguageModel
 from fairseq_prune.engine.library import find_library
-from fairseq_prune.engine.translator import Translator
 from fairseq_prune.pruning import PruneError
 from fairseq_prune.runtime.generator import settings_of, use_engine_
 
@@ -208,6 +207,12 @@ def test_too_much_or_too_little(transformer, ask, said):
         return
     with pytest.raises(PruneError, match=said):
         ask(transformer[1])
+
+
+def test_one_line_is_no_list(transformer):
+    for ask in (transformer[1].perplexity, transformer[1].scores):
+        with pytest.raises(TypeError, match="give a list of lines"):
+            ask("w1 w2")
 
 
 @pytest.mark.parametrize("more, said", [

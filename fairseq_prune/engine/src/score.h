@@ -45,11 +45,12 @@ class Scorer {
                     scores[texts.first(s) - s + step] = softmax_.wanted_score[c] - softmax_.normalizer[c];
                     continue;
                 }
-                int found = 0;
-                for (int k = 0; k <= next && found < next; k++) {
+                size_t at = static_cast<size_t>(s) * next;
+                const size_t end = at + next;
+                for (int k = 0; k <= next && at < end; k++) {
                     if (softmax_.best[c].word(k) == pad) continue;
-                    next_words[s * next + found] = softmax_.best[c].word(k);
-                    next_scores[s * next + found++] = softmax_.best[c].value(k) - softmax_.normalizer[c];
+                    next_words[at] = softmax_.best[c].word(k);
+                    next_scores[at++] = softmax_.best[c].value(k) - softmax_.normalizer[c];
                 }
             }
         }
