@@ -119,7 +119,7 @@ def loss_of(packed, stdin, *more):
 @pytest.mark.skipif(find_library() is None, reason="there was no C++ compiler")
 def test_score_says_what_fairseq_eval_lm_does(data, text, language_model, tmp_path):
     packed, lines = tmp_path / "m.packed", (data.parent / "test.en").read_text(encoding="utf-8")
-    run("fairseq-prune", "pack", language_model, packed, "--data", text, "--values", "int8")
+    run("fairseq-prune", "pack", language_model, packed, "--data", text)
     alone = eval_lm(text, packed, "--sample-break-mode", "eos")
     assert loss_of(packed, lines) == pytest.approx(alone, abs=2e-4)
     in_blocks = eval_lm(text, packed, tokens=50)

@@ -16,7 +16,7 @@ from engine.models import (
 from engine.test_generate import check_same, options
 from fairseq.sequence_generator import SequenceGenerator
 
-from fairseq_prune.engine import LanguageModel, Translator
+from fairseq_prune.engine import LanguageModel, Translator, stored
 from fairseq_prune.engine.architectures import parts_of
 from fairseq_prune.engine.library import find_library
 from fairseq_prune.pruning import PruneError
@@ -126,10 +126,12 @@ def test_numbers_that_the_model_does_not_have(both):
 
 
 @pytest.mark.parametrize("words", [OURS, TRANSFORMER])
-def test_values_in_fewer_bits(words, tmp_path):
+def test_values_in_fewer_bits(words, tmp_path, monkeypatch):
     """As fairseq with the same file unpacked."""
     from fairseq_prune.checkpoints.packed.packed_model import PackedModel
 
+    # multiplied as whole numbers, what lies dense is met by rounded vectors
+    monkeypatch.setattr(stored, "DENSE_ABOVE_INT8", 1.5)
     model, cfg = random_model(words)
     path = pack(model, cfg, str(tmp_path / "model"), values="int8")
     model.load_state_dict(PackedModel(path).decode())
