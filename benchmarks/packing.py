@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
 from fairseq_prune.checkpoints.packed.unpack_file import unpack_file
-from fairseq_prune.checkpoints.packed.values_code import VALUES
+from fairseq_prune.packed.described import VALUES
 
 from .checkpoints import stored
 from .process import call, held_kib

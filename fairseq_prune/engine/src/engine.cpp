@@ -246,11 +246,25 @@ int engine_product(void *matrix, const float *x, int count, float *y) {
     return guarded([&] {
         const auto &w = *static_cast<Matrix *>(matrix);
         if (count < 0 || count > MOST_COLUMNS) throw std::runtime_error("a matrix is multiplied with too many columns");
-        Block in(w.columns, count), out(w.rows, count);
+        Block in(w.columns, count);
         if (count < in.panels * in.width) in.zero();
         for (int c = 0; c < count; c++) in.put(c, x + static_cast<size_t>(c) * w.columns, w.columns);
-        product(all_threads(), w, in, out);
-        for (int c = 0; c < count; c++) out.get(c, y + static_cast<size_t>(c) * w.rows, w.rows);
+        // a piece of the rows at a time, turned while it is in the cache; small ones in one
+        const int pieces = w.work() * in.panels < 16384 ? 1 : Matrix::PIECES, each = Matrix::PIECES / pieces;
+        std::vector<Array<float>> some(all_threads().count());
+        all_threads().run(pieces, [&](int piece, int thread) {
+            const int first = w.cut_at(piece * each), last = w.cut_at((piece + 1) * each);
+            if (first == last) return;
+            some[thread].resize(static_cast<size_t>(last - first) * in.width);
+            for (int p = 0; p < in.panels; p++) {
+                float *made = some[thread].data();
+                w.multiply<false>(first, last, in.width, in.panel(p), made);
+                for (int c = 0; c < std::min(in.width, count - p * in.width); c++) {
+                    float *to = y + static_cast<size_t>(p * in.width + c) * w.rows;
+                    for (int r = first; r < last; r++) to[r] = made[static_cast<size_t>(r - first) * in.width + c];
+                }
+            }
+        });
     });
 }
 // count rows of W, as floats
