@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # two processes, a file's tests in the same one: most time goes into short trainings. Files come in
-# the order of tests/conftest.py, the longest first, not by how many tests are in them
-PYTEST_OPTIONS ?= -n 2 --dist loadfile --no-loadscope-reorder
+# the order of tests/conftest.py, the longest first, not by how many tests are in them (if this
+# pytest-xdist has the option: 3.7, which Python 3.8 has not)
+REORDER = $(shell $(BIN)/python -m pytest --help 2>/dev/null | grep -o -m 1 -e --no-loadscope-reorder)
+PYTEST_OPTIONS ?= -n 2 --dist loadfile $(REORDER)
 
 .PHONY: demo test bench report grid methods digits lint setup clean
 

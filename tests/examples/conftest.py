@@ -54,3 +54,12 @@ def own_scores(monkeypatch):
         del sys.modules[name]
     SCORES.clear()
     SCORES.update(before)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As the command's own processes: more threads add up in another order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
