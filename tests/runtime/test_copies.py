@@ -71,11 +71,13 @@ def test_a_copy_is_the_model(runtime, called, stored, monkeypatch):
     copied = [copy.deepcopy(model), saved(model)]
     # of what is int8 already, int8 loses nothing further
     copied.append(with_products(saved(state), runtime, stored))
-    for found in copied:
+    for number, found in enumerate(copied):
         again = found.state_dict()
         assert all(torch.allclose(again[name], state[name], atol=1e-6) for name in state)
         if runtime != "auto" or called:
-            assert torch.allclose(found(x), model(x), atol=1e-4)
+            # auto chooses anew, perhaps int8, which rounds x
+            close = 0.01 if runtime == "auto" and number == 2 else 1e-4
+            assert torch.allclose(found(x), model(x), atol=close)
     assert copied[0].out.bias.data_ptr() != model.out.bias.data_ptr()
 
 
