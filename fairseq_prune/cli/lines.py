@@ -3,7 +3,7 @@
 import contextlib
 import io
 import sys
-from typing import Iterator, TextIO, Tuple
+from typing import Iterable, Iterator, List, TextIO, Tuple
 
 from ..errors import PruneError
 
@@ -44,3 +44,15 @@ def lines_in_and_out() -> Iterator[Tuple[TextIO, TextIO]]:
         yield source, target
     finally:
         source.detach(), target.detach()
+
+
+def batches(lines: Iterable[str], size: int) -> Iterator[List[str]]:
+    """Lines without their ends, ``size`` at a time."""
+    batch: List[str] = []
+    for line in lines:
+        batch.append(line.rstrip("\r\n"))
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -3,9 +3,8 @@
 import math
 
 from ..engine.language_model import LanguageModel, Score
-from ..engine.translator import batches
 from ..errors import PruneError
-from .lines import add_batching, batch_size, lines_in_and_out
+from .lines import add_batching, batch_size, batches, lines_in_and_out
 from .say import say, say_json
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import fields
 
-from ..engine.translator import SearchOptions, Translator, batches
-from .lines import add_batching, batch_size, lines_in_and_out
+from ..engine.translator import SearchOptions, Translator
+from .lines import add_batching, batch_size, batches, lines_in_and_out
 
 
 def add_to(verbs) -> None:
@@ -16,7 +16,7 @@ def add_to(verbs) -> None:
     verb.add_argument("model", metavar="PACKED", help="file of fairseq-prune pack or compress")
     for option in fields(SearchOptions):
         flag = "--" + option.name.replace("_", "-")
-        if option.type is bool or option.type == "bool":
+        if option.type is bool:
             verb.add_argument(flag, action="store_true", help=option.metadata["help"])
             continue
         verb.add_argument(

@@ -219,7 +219,7 @@ _LANGUAGE_MODELS: Dict[str, Callable[[Options, Names], Parts]] = {
     "transformer_lm.*": _transformer_lm,
 }
 _TRANSLATION_MODELS: Dict[str, Callable[[Options, Names], Parts]] = {
-    "pruned_lstm_nmt.*|luong_.*": _pruned_lstm,
+    "pruned_lstm_nmt.*": _pruned_lstm,
     "lstm|lstm_.*": _fairseq_lstm,
     "transformer(?!_lm|_align|_ulm).*": _transformer,
 }

@@ -121,7 +121,7 @@ class LanguageModel:
         self, prefixes: Sequence[str], count: int
     ) -> List[List[Tuple[str, float]]]:
         """``next_words`` of several, all in one batch."""
-        most = len(self.texts.symbols) - 1  # the padding never comes
+        most = len(self.texts.target) - 1  # the padding never comes
         if not 1 <= count <= most:
             raise PruneError(f"--next {count}: give 1 to {most}, the words there are")
         texts = [[EOS, *self.texts.encode(prefix)[:-1]] for prefix in prefixes]

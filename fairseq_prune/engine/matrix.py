@@ -9,8 +9,7 @@ import numpy as np
 from ..errors import PruneError
 from ..packed.mask_code import encode_mask
 from .library import KINDS, Stored, check, library
-from .stored import dense_above as usual_share
-from .stored import stored_in_memory
+from .stored import default_dense_above, stored_in_memory
 
 #: Sparse, however much is kept.
 ALWAYS_SPARSE = 2.0
@@ -35,7 +34,7 @@ class Matrix:
             PruneError: the file is damaged, the memory does not suffice, or there is no engine.
         """
         if dense_above is None:
-            dense_above = usual_share(stored)
+            dense_above = default_dense_above(stored)
         self._library = library()
         self.shape = (stored.rows, stored.columns)
         name = {number: name for name, number in KINDS.items()}[stored.kind]

@@ -10,7 +10,7 @@ from ..packed.described import Described, describe_model
 from ..packed.mask_code import MaskCode
 from .library import check, library
 from .model import Weights
-from .stored import dense_above, stored_in_file
+from .stored import default_dense_above, stored_in_file
 
 #: Numbers of vectors; BF16 is read by hand.
 _FLOATS = {"F32": np.float32, "F16": np.float16, "F64": np.float64, "BF16": np.float32}
@@ -40,9 +40,8 @@ class PackedWeights(Weights):
     def put(self, handle: ctypes.c_void_p, part: bytes, name: str, gates: int) -> None:
         said = self._described(name)
         stored = stored_in_file(self._container, said.name, said.shape)
-        self.check(
-            library().engine_matrix(handle, part, ctypes.byref(stored), gates, dense_above(stored))
-        )
+        share, address = default_dense_above(stored), ctypes.byref(stored)
+        self.check(library().engine_matrix(handle, part, address, gates, share))
 
     def vector(self, name: str) -> np.ndarray:
         said, container = self._described(name), self._container

@@ -28,7 +28,7 @@ def read_model(
     if model.source_words:
         sides.insert(0, ("source", texts.source, model.source_words))
     for side, dictionary, rows in sides:
-        words = len(dictionary.symbols)
+        words = len(dictionary)
         if words != rows:
             raise PruneError(
                 f"{container.path} is damaged: its {side} dictionary has {words:,} words and its "

@@ -14,7 +14,7 @@ DENSE_ABOVE = 0.5
 DENSE_ABOVE_INT8 = 0.2
 
 
-def dense_above(stored: Stored) -> float:
+def default_dense_above(stored: Stored) -> float:
     """The share of kept weights from which ``stored`` is multiplied as it is."""
     return DENSE_ABOVE_INT8 if stored.kind == KINDS["I8"] else DENSE_ABOVE
 

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, fields
-from typing import Iterable, Iterator, List, Optional, Sequence
+from typing import List, Optional, Sequence
 
 from ..errors import PruneError
 from ..packed.container import Container
@@ -162,15 +162,3 @@ class Translator:
                 for number, word, at in zip(numbers, words, looked_at)
             ]
         return self.texts.join(words)
-
-
-def batches(lines: Iterable[str], size: int) -> Iterator[List[str]]:
-    """Lines without their ends, ``size`` at a time."""
-    batch: List[str] = []
-    for line in lines:
-        batch.append(line.rstrip("\r\n"))
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

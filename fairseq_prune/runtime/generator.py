@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from ..engine.library import Options, find_library
 from ..engine.model import EngineModel
 from ..errors import PruneError
-from ..tasks.replace_unk import AligningGenerator
+from .alignment import AligningGenerator
 from .module_weights import ModuleWeights
 
 logger = logging.getLogger("fairseq_prune")
 
-#: Model -> what its weights were, and the engine's model of them.
-_ENGINES: "weakref.WeakKeyDictionary[nn.Module, Tuple[Any, EngineModel]]"
-_ENGINES = weakref.WeakKeyDictionary()
+#: Model -> its weights, their state when they were read, and the engine's model of them. While
+#: the weights are held, nothing else gets their addresses.
+_ENGINES: Any = weakref.WeakKeyDictionary()
 
 
 class EngineGenerator(SequenceGenerator):
@@ -122,9 +122,9 @@ def _known(generator: Any) -> bool:
 def _engine_of(model: nn.Module) -> EngineModel:
     weights = ModuleWeights(model)
     state, (arch, options) = weights.state(), model.engine_settings
-    if model not in _ENGINES or _ENGINES[model][0] != state:
-        _ENGINES[model] = state, EngineModel(weights, arch, options)
-    return _ENGINES[model][1]
+    if model not in _ENGINES or _ENGINES[model][1] != state:
+        _ENGINES[model] = weights, state, EngineModel(weights, arch, options)
+    return _ENGINES[model][2]
 
 
 def settings_of(cfg: Any) -> Tuple[Optional[str], Dict[str, Any]]:

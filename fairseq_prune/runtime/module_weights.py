@@ -20,16 +20,14 @@ class ModuleWeights(Weights):
 
     def __init__(self, model: nn.Module):
         self._found: Dict[str, Union[Matrix, Tensor]] = {}
-        for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-            self._found[name] = tensor.detach()
         # a tied softmax is the embedding's parameter, under another name
         for name, module in model.named_modules(remove_duplicate=False):
-            own = module._parameters.items() if not isinstance(module, ProductModule) else ()
-            for short, parameter in own:
-                if parameter is not None:
-                    self._found.setdefault(f"{name}.{short}", parameter.detach())
+            prefix = f"{name}." if name else ""
+            own = {**module._parameters, **module._buffers}
+            found = {k: tensor.detach() for k, tensor in own.items() if tensor is not None}
             if isinstance(module, ProductModule):
-                self._found.update({f"{name}.{k}": w for k, w in _matrices(module).items()})
+                found.update(_matrices(module))
+            self._found.update({prefix + k: weight for k, weight in found.items()})
         self.names = set(self._found)
 
     def state(self) -> Tuple[Hashable, ...]:

@@ -6,31 +6,11 @@ another option), and hands ``utils.replace_unk`` an alignment without entries or
 word the position of a source word: it fails on the first <unk>.
 """
 
-from fairseq.sequence_generator import SequenceGeneratorWithAlignment
 from omegaconf import OmegaConf
 
+from ..runtime.alignment import AligningGenerator
+
 _NO_FILE = "@@ "
-
-
-class HardAlignment(list):
-    """(source, target) pairs when iterated over; ``self[target]`` is the source position."""
-
-    def __getitem__(self, target):
-        for source, aligned in self:
-            if aligned == target:
-                return source
-        return -1  # the source's <eos>: nothing better is known
-
-
-class AligningGenerator(SequenceGeneratorWithAlignment):
-    """Beam search whose alignments serve both --replace-unk and --print-alignment hard."""
-
-    def generate(self, models, sample, **kwargs):
-        hypotheses = super().generate(models, sample, **kwargs)
-        for beam in hypotheses:
-            for hypothesis in beam:
-                hypothesis["alignment"] = HardAlignment(hypothesis["alignment"])
-        return hypotheses
 
 
 class ReplaceUnkMixin:

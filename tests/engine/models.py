@@ -41,7 +41,7 @@ def random_model(words: str, seed: int = 0, density: float = 0.3):
             if weight.dim() > 1:
                 weight.normal_(0, (4 / density / weight.shape[1]) ** 0.5)
                 if "embed_tokens" not in name:
-                    weight.mul_(torch.rand_like(weight) < density)
+                    weight.masked_fill_(torch.rand_like(weight) >= density, 0.0)
             elif "norm" not in name:
                 weight.normal_(0, 0.5)
     return model, cfg

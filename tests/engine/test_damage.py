@@ -161,7 +161,7 @@ CHANGES = (tensor_changed, tensor_changed, option_changed, bytes_changed, mask_c
 
 def test_forged_files(sanitized, packed, tmp_path):
     header, data = taken_apart(packed)
-    rng, count = random.Random(0), 250
+    rng, count = random.Random(0), 300
     shutil.copy(packed, tmp_path / "whole.packed")
     for k in range(count):
         other, raw = copy.deepcopy(header), bytearray(data)

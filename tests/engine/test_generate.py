@@ -86,6 +86,19 @@ def test_batches(both, size):
     check_same(theirs, engine.generate([s.numpy() for s in batch], options(), [12] * size))
 
 
+@pytest.mark.parametrize("words", [OURS, TRANSFORMER])
+@pytest.mark.parametrize("density", [0.3, 1.0])
+def test_sparse_and_dense_matrices(words, density, tmp_path):
+    """Which of both is used shows in the bytes: 5 a weight that is kept, or 4 of each."""
+    model, cfg = random_model(words, seed=1, density=density)
+    engine = in_engine(pack(model, cfg, str(tmp_path / "model")), cfg)
+    weights = sum(w.numel() for w in model.state_dict().values() if w.dim() > 1)
+    assert (engine.nbytes < 4 * weights) == (density < 1)
+    batch = sentences(4, seed=6)
+    theirs = fairseq_search(model, batch, beam_size=4, max_len_b=8)
+    check_same(theirs, engine.generate([s.numpy() for s in batch], options(), [8] * 4))
+
+
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory):
     model, cfg = random_model(OURS)

@@ -38,12 +38,18 @@ struct Block {
     }
 };
 
-// to: rows first to first + from.rows; its column c is column from_columns[c] of from (-1: zeros)
-inline void copy_columns(const Block &from, const std::vector<int> &from_columns, Block &to, int first = 0) {
+// to: rows first to first + from.rows of its columns, of which from has as many
+inline void copy_rows(const Block &from, Block &to, int first) {
+    for (int p = 0; p < from.panels; p++)
+        std::copy_n(from.panel(p), static_cast<size_t>(from.rows) * from.width, to.panel(p) + static_cast<size_t>(first) * to.width);
+}
+
+// to, of as many rows: its column c is column from_columns[c] of from (-1: zeros)
+inline void copy_columns(const Block &from, const std::vector<int> &from_columns, Block &to) {
     for (int p = 0; p < to.panels; p++) {
         const int width = to.width;
         const float *source[16];
-        float *target = to.panel(p) + static_cast<size_t>(first) * width;
+        float *target = to.panel(p);
         for (int c = 0; c < width; c++) {
             size_t column = static_cast<size_t>(p) * width + c;
             int wanted = column < from_columns.size() ? from_columns[column] : -1;

@@ -81,6 +81,10 @@ LSTMLayer lstm_layer(const Engine &parts, const std::string &name) {
     return {parts.matrix(name + ".input"), parts.matrix(name + ".recurrent"), parts.vector(name + ".bias")};
 }
 
+Linear linear(const Engine &parts, const std::string &name, bool needed = true) {
+    return {parts.matrix(name, needed), parts.vector(name + ".bias")};
+}
+
 std::unique_ptr<Model> build_lstm(const Engine &parts) {
     std::unique_ptr<LSTMModel> model(new LSTMModel);
     model->backwards = parts.number("backwards") != 0, model->input_feed = parts.number("input_feed") != 0;
@@ -94,23 +98,15 @@ std::unique_ptr<Model> build_lstm(const Engine &parts) {
         model->decoder.push_back(lstm_layer(parts, numbered("decoder", k)));
     if (parts.matrix("attention.output", false)) {
         model->attention.reset(new Attention);
-        model->attention->query = parts.matrix("attention.query", false);
-        model->attention->output = parts.matrix("attention.output");
-        model->attention->query_bias = parts.vector("attention.query.bias");
-        model->attention->output_bias = parts.vector("attention.output.bias");
+        model->attention->query = linear(parts, "attention.query", false);
+        model->attention->output = linear(parts, "attention.output");
     }
-    for (int which = 0; which < 2; which++) {
-        model->state_projection[which] = parts.matrix(which ? "project_cell" : "project_hidden", false);
-        model->state_bias[which] = parts.vector(which ? "project_cell.bias" : "project_hidden.bias");
-    }
-    model->before_softmax = parts.matrix("before_softmax", false);
-    model->before_softmax_bias = parts.vector("before_softmax.bias");
+    model->state_projection[0] = linear(parts, "project_hidden", false);
+    model->state_projection[1] = linear(parts, "project_cell", false);
+    model->before_softmax = linear(parts, "before_softmax", false);
     return model;
 }
 
-Linear linear(const Engine &parts, const std::string &name, bool needed = true) {
-    return {parts.matrix(name, needed), parts.vector(name + ".bias")};
-}
 LayerNorm layer_norm(const Engine &parts, const std::string &name) {
     return {parts.vector(name + ".weight"), parts.vector(name + ".bias")};
 }

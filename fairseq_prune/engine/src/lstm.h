@@ -3,11 +3,9 @@
 // Rows of the gates' matrices are in the order i, f, g, o unit by unit, so that the thread that
 // has multiplied four rows can bring their unit up to date at once.
 #pragma once
-#include <functional>
 #include <memory>
 
-#include "matrix.h"
-#include "model.h"
+#include "linear.h"
 
 struct LSTMLayer {
     MatrixPointer input, recurrent;  // (4H, I), (4H, H)
@@ -128,27 +126,20 @@ inline void run_layer(Threads &threads, const LSTMLayer &layer, const Source &so
 // h~ = tanh(W_c [c; h]), c = sum_s a_s m_s, a = softmax_s(q . m_s), where q is h, or a linear
 // function of it (Luong et al. 2015, section 3.1; fairseq's LSTM has the latter).
 struct Attention {
-    MatrixPointer query, output;  // (D, H) or none; (H, D + H)
-    std::vector<float> query_bias, output_bias;
+    Linear query, output;  // (D, H) or none; (H, D + H)
 
     // hidden: of the decoder; size: of what the encoder gives for a word
     void check(int64_t hidden, int64_t size) const {
-        if (query) expect("attention.query", query, size, hidden);
+        if (query) query.check("attention.query", size, hidden);
         else expect("what the encoder gives", size, hidden, "rows");
-        if (!output) throw std::runtime_error("the model has no attention.output");
-        expect("attention.output", output, output->rows, size + hidden);
-        expect_bias("attention.query", query_bias, size), expect_bias("attention.output", output_bias, output->rows);
+        output.check_columns("attention.output", size + hidden);
     }
     // weights: for each column, as many as its sentence has words, at column * stride
     void run(Threads &threads, const Block &h, const std::vector<float> &memory, int size, const Source &source,
              const std::vector<int> &sentence, std::vector<float> &weights, Block &both, Block &result) const {
-        const Block *asked = &h;
         Block queries;
-        if (query) {
-            queries.shape(query->rows, h.columns);
-            product(threads, *query, h, queries);
-            asked = &queries;
-        }
+        if (query) query.run(threads, h, queries);
+        const Block &asked = query ? queries : h;
         const int stride = source.longest(), columns = h.columns;
         weights.assign(static_cast<size_t>(columns) * stride, 0);
         both.shape(size + h.rows, columns);
@@ -156,9 +147,7 @@ struct Attention {
         const bool many = static_cast<int64_t>(columns) * stride * size > 65536;
         auto attend = [&](int column, int) {
             std::vector<float> q(std::max(size, h.rows)), context(size, 0);
-            asked->get(column, q.data(), size);
-            if (!query_bias.empty())
-                for (int k = 0; k < size; k++) q[k] += query_bias[k];
+            asked.get(column, q.data(), size);
             const int s = sentence[column], length = source.length(s);
             const float *words = memory.data() + static_cast<size_t>(source.first(s)) * size;
             float *weight = weights.data() + static_cast<size_t>(column) * stride;
@@ -172,24 +161,7 @@ struct Attention {
         if (many) threads.run(columns, attend);
         else
             for (int column = 0; column < columns; column++) attend(column, 0);
-        result.shape(output->rows, columns);
-        product(threads, *output, both, nullptr, nullptr, result, [&](const Part &part) {
-            for (int p = 0; p < result.panels; p++) tanh_rows(part.first, part.last, result.width, result.panel(p), output_bias);
-        });
-    }
-
-    static void tanh_rows(int first, int last, int width, float *y, const std::vector<float> &bias) {
-        if (!bias.empty())
-            for (int r = first; r < last; r++)
-                for (int c = 0; c < width; c++) y[static_cast<size_t>(r) * width + c] += bias[r];
-        float *p = y + static_cast<size_t>(first) * width, *end = y + static_cast<size_t>(last) * width;
-        for (; p + 8 <= end; p += 8) store(p, tanh(load(p)));
-        if (p < end) {
-            f8 v = {};
-            std::memcpy(&v, p, (end - p) * sizeof(float));
-            v = tanh(v);
-            std::memcpy(p, &v, (end - p) * sizeof(float));
-        }
+        output.run(threads, both, result, Activation::tanh);
     }
 };
 
@@ -199,8 +171,7 @@ class LSTMModel : public Model {
     std::vector<std::vector<LSTMLayer>> encoder;  // layer, direction (forwards first)
     std::vector<LSTMLayer> decoder;
     std::unique_ptr<Attention> attention;
-    MatrixPointer state_projection[2], before_softmax;  // of h and c of the encoder; fairseq's additional_fc
-    std::vector<float> state_bias[2], before_softmax_bias;
+    Linear state_projection[2], before_softmax;  // of h and c of the encoder; fairseq's additional_fc
     bool backwards = false, input_feed = false;
 
     int check() const override {
@@ -219,17 +190,14 @@ class LSTMModel : public Model {
             }
             size = int64_t(encoder[l][0].hidden()) * encoder[l].size();
             for (int which = 0; which < 2; which++) {
-                if (state_projection[which]) {
-                    const std::string projection = which ? "project_cell" : "project_hidden";
-                    expect(projection, state_projection[which], state_projection[which]->rows, size);
-                    expect_bias(projection, state_bias[which], state_projection[which]->rows);
-                }
-                states[which].push_back(state_projection[which] ? state_projection[which]->rows : size);
+                const Linear &projection = state_projection[which];
+                const char *name = which ? "project_cell" : "project_hidden";
+                states[which].push_back(projection ? projection.check_columns(name, size) : size);
             }
         }
         if (reads) expect("the decoder", decoder.size(), encoder.size(), "layers");
         int64_t hidden = decoder.back().hidden(), top = hidden;
-        if (attention) attention->check(hidden, size), top = attention->output->rows;
+        if (attention) attention->check(hidden, size), top = attention->output.weight->rows;
         int64_t inputs = target_embedding->columns + (input_feed ? top : 0);
         for (size_t l = 0; l < decoder.size(); l++) {
             decoder[l].check(numbered("decoder", l), inputs);
@@ -237,10 +205,7 @@ class LSTMModel : public Model {
             for (auto &rows : states)
                 if (reads) expect("the state of " + numbered("encoder", l), rows[l], inputs, "rows");
         }
-        if (!before_softmax) return top;
-        expect("before_softmax", before_softmax, before_softmax->rows, top);
-        expect_bias("before_softmax", before_softmax_bias, before_softmax->rows);
-        return before_softmax->rows;
+        return before_softmax ? before_softmax.check_columns("before_softmax", top) : top;
     }
     int source_words() const override { return source_embedding ? source_embedding->rows : 0; }
     int target_words() const override { return target_embedding->rows; }
@@ -265,10 +230,7 @@ class LSTMModel : public Model {
             for (int d = 0; d < directions; d++) {
                 LSTMState final;
                 run_layer(threads, layer[d], source, d == 1 || backwards, x, out, d * hidden, final);
-                std::vector<int> all(source.count());
-                for (int s = 0; s < source.count(); s++) all[s] = s;
-                copy_columns(final.h, all, state.h, d * hidden);
-                copy_columns(final.c, all, state.c, d * hidden);
+                copy_rows(final.h, state.h, d * hidden), copy_rows(final.c, state.c, d * hidden);
             }
             states_.push_back(std::move(state));
             x = std::move(out);
@@ -293,11 +255,7 @@ class LSTMModel : public Model {
         x_.shape(width + feed_.rows, columns);
         if (columns < x_.panels * x_.width) x_.zero();
         embed(*target_embedding, words.data(), columns, x_);
-        if (feed_.rows) {
-            std::vector<int> all(columns);
-            for (int c = 0; c < columns; c++) all[c] = c;
-            copy_columns(feed_, all, x_, width);
-        }
+        if (input_feed) copy_rows(feed_, x_, width);
         const Block *x = &x_;
         for (size_t layer = 0; layer < decoder.size(); layer++) {
             step_layer(threads, decoder[layer], *x, states_[layer], gates_, spare_);
@@ -309,12 +267,7 @@ class LSTMModel : public Model {
         }
         if (input_feed) feed_ = *x;
         if (before_softmax) {
-            last_.shape(before_softmax->rows, columns);
-            product(threads, *before_softmax, *x, last_);
-            for (int p = 0; p < last_.panels; p++)
-                for (int r = 0; r < last_.rows; r++)
-                    for (int c = 0; c < last_.width && !before_softmax_bias.empty(); c++)
-                        last_.panel(p)[static_cast<size_t>(r) * last_.width + c] += before_softmax_bias[r];
+            before_softmax.run(threads, *x, last_);
             x = &last_;
         }
         return *x;
@@ -326,13 +279,8 @@ class LSTMModel : public Model {
         for (int which = 0; which < 2; which++) {
             if (!state_projection[which]) continue;
             for (auto &state : states_) {
-                Block &from = which ? state.c : state.h;
-                Block to(state_projection[which]->rows, from.columns);
-                product(threads, *state_projection[which], from, to);
-                for (int p = 0; p < to.panels; p++)
-                    for (int r = 0; r < to.rows; r++)
-                        for (int c = 0; c < to.width && !state_bias[which].empty(); c++)
-                            to.panel(p)[static_cast<size_t>(r) * to.width + c] += state_bias[which][r];
+                Block &from = which ? state.c : state.h, to;
+                state_projection[which].run(threads, from, to);
                 from = std::move(to);
             }
         }

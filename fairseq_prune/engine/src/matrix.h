@@ -108,7 +108,6 @@ class Matrix {
     }
 
     bool is_sparse() const { return sparse_; }
-    int kind() const { return kind_; }
     int64_t bytes() const {
         return numbers_->gaps.size() + numbers_->values.size() + (begin_.size() + end_.size()) * 4 + scales_.size() * 4;
     }
