@@ -1,9 +1,8 @@
 """Sentences/s and memory of fairseq-generate: dense, sparse, int8 and auto.
 
 Beam 5, translations of ``WORDS`` words. Each run is a process of its own, of the real
-command, on the same checkpoint; dense is fairseq's own task without --prune-runtime. One at a time,
-the first sentence warms up and the median of the others counts; of batches of 32, the only one does
-(of ``auto``, which chooses in its first batch, the second).
+command, on the same checkpoint; dense is fairseq's own task without --prune-runtime. The first
+sentence, or batch, warms up, and the median of the others counts.
 """
 
 import statistics
@@ -81,13 +80,13 @@ def decode(folder: str, checkpoint: str, runtime: str, batches) -> dict:
         task = ["translation"]
     found = {}
     for batch in batches:
-        subset = "few" if batch == 1 else "twice" if runtime == "auto" else "many"
+        subset = "few" if batch == 1 else "twice"
         sys.argv = ["fairseq-generate", folder, "--user-dir", "fairseq_prune", "--path", checkpoint]
         sys.argv += ["--task", *task, "--gen-subset", subset, "--batch-size", str(batch)]
         sys.argv += OPTIONS.split()
         seconds.clear()
         cli_main()
         assert len(seconds) == SUBSETS[subset] // batch, seconds
-        found[batch] = 1 / statistics.median(seconds if subset == "many" else seconds[1:])
+        found[batch] = 1 / statistics.median(seconds[1:])
         found.setdefault("peak_mb", held_kib("VmHWM") / 1e3)
     return found
