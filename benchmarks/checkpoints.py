@@ -28,8 +28,8 @@ SIZES = {
     "iwslt": ("transformer_iwslt_de_en", 10_000),
 }
 
-#: Sentences to decode, of LENGTHS words: one at a time, in two batches.
-SUBSETS = {"few": 5, "twice": 64}
+#: Sentences, of LENGTHS words: to decode one at a time, to calibrate with, to decode in two batches.
+SUBSETS = {"few": 5, "many": 32, "twice": 64}
 LENGTHS = (18, 23)
 
 
