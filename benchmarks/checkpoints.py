@@ -28,7 +28,7 @@ SIZES = {
     "iwslt": ("transformer_iwslt_de_en", 10_000),
 }
 
-#: Sentences, of LENGTHS words: to decode one at a time, to calibrate with, to decode in two batches.
+#: Sentences, of LENGTHS words: to decode one by one, to calibrate with, to decode in two batches.
 SUBSETS = {"few": 5, "many": 32, "twice": 64}
 LENGTHS = (18, 23)
 
