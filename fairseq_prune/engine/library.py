@@ -63,7 +63,8 @@ _ARGUMENTS = {
     "engine_product": [c_void_p, c_void_p, c_int, c_void_p],
     "engine_product_rows": [c_void_p, c_int, c_int, c_void_p],
     "engine_translate": [
-        c_void_p, POINTER(Options), c_int, *[c_void_p] * 5, POINTER(POINTER(Result)),
+        c_void_p, POINTER(Options), c_int, *[c_void_p] * 5, c_int, c_void_p,
+        POINTER(POINTER(Result)),
     ],
     "engine_free_result": [POINTER(Result)],
     "engine_score": [c_void_p, c_int, c_void_p, c_void_p, c_int, *[c_void_p] * 3],

@@ -120,6 +120,7 @@ class EngineModel:
         options: Options,
         longest: Sequence[int],
         prefixes: Optional[Sequence[np.ndarray]] = None,
+        shortlist: Optional[np.ndarray] = None,
     ) -> List[List[Hypothesis]]:
         """Beam search, as fairseq's ``SequenceGenerator``.
 
@@ -128,6 +129,8 @@ class EngineModel:
                 language model.
             longest: most words before eos, of each translation.
             prefixes: words that each translation begins with, without eos.
+            shortlist: (N,) int32, ascending: words to choose from, among which are those of
+                ``options`` and ``prefixes``; None: all. Probabilities are among them.
         Returns:
             up to ``options.beam`` hypotheses of each sentence, best first.
         Raises:
@@ -142,11 +145,13 @@ class EngineModel:
             np.array([len(p) for p in prefixes], np.int32),
             _joined(prefixes),
         ]
+        words = _joined([] if shortlist is None else [shortlist])
         result = ctypes.POINTER(Result)()
         check(
             self._library.engine_translate(
                 self._handle, ctypes.byref(options), len(sentences),
-                *(a.ctypes.data for a in arrays), ctypes.byref(result),
+                *(a.ctypes.data for a in arrays), len(words), words.ctypes.data,
+                ctypes.byref(result),
             )
         )  # fmt: skip
         try:

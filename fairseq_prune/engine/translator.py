@@ -2,12 +2,16 @@
 
 import math
 from dataclasses import dataclass, field, fields
+from itertools import chain
 from typing import List, Optional, Sequence
+
+import numpy as np
 
 from ..errors import PruneError
 from ..packed.container import Container
 from ..packed.dictionary import EOS, PAD, UNK
 from ..packed.settings import read_settings
+from ..packed.shortlist import read_shortlist
 from .architectures import is_language_model
 from .library import Options, use_threads
 from .model import Hypothesis
@@ -42,6 +46,13 @@ class SearchOptions:
         default=False, metadata={"help": "compare sums of scores, whatever the length"}
     )
     temperature: float = field(default=1.0, metadata={"help": "divides the scores of words"})
+    shortlist: bool = field(
+        default=False,
+        metadata={
+            "help": "choose only from the words that training has as translations of a line's, "
+            "and the most frequent: faster; the file was packed with --shortlist"
+        },
+    )
 
     def __post_init__(self):
         for option in fields(self):
@@ -83,7 +94,8 @@ class Translator:
             )
         self._path, self.texts = path, Texts(container)
         otherwise = "fairseq-generate --user-dir fairseq_prune translates with it"
-        self._model = read_model(container, settings, self.texts, otherwise)
+        self._model = model = read_model(container, settings, self.texts, otherwise)
+        self._shortlist = read_shortlist(container, model.source_words, model.target_words)
 
         def positions(side: str) -> int:
             name = f"max_{side}_positions"
@@ -146,11 +158,20 @@ class Translator:
         ]
         if min(longest, default=options.min_len) < options.min_len:
             raise PruneError("--min-len is more than --max-len-a and --max-len-b allow")
+        shortlist = self._choices(sentences) if options.shortlist else None
         search = Options(
             options.beam, options.min_len, int(not options.unnormalized), int(attention),
             PAD, EOS, UNK, EOS, options.lenpen, options.unkpen, options.temperature,
         )  # fmt: skip
-        return self._model.generate(sentences, search, longest)
+        return self._model.generate(sentences, search, longest, shortlist=shortlist)
+
+    def _choices(self, sentences: Sequence[Sequence[int]]) -> np.ndarray:
+        if self._shortlist is None:
+            raise PruneError(
+                f"--shortlist: {self._path} was packed without one; pack it again with --shortlist"
+            )
+        numbers = chain.from_iterable(sentences)
+        return self._shortlist.choices(numbers, (PAD, EOS, UNK), self._model.target_words)
 
     def _text(self, source: Sequence[str], hypothesis: Hypothesis, replace_unk: bool) -> str:
         numbers = [n for n in hypothesis.tokens.tolist() if n != EOS]

@@ -8,6 +8,7 @@ from torch import Tensor
 from ...models.ties import Aliases
 from ...packed.described import VALUES
 from ...packed.limit import check_claim
+from ...packed.shortlist import Shortlist
 from ...packed.texts import Text
 from ...pruning import RECORD_KEY, PruneError
 from ..dictionaries import DICTIONARIES_KEY, find_dictionaries
@@ -18,7 +19,7 @@ from ..writing import check_writable
 from .plain import to_json
 from .write_container import Entry, write_container
 from .write_tensor import describe, write_tensor
-from .write_texts import texts_of, write_texts
+from .write_texts import shortlist_entries, texts_of, write_texts
 
 #: Not the model's: what training needs to go on, and averages as large as the model.
 OPTIMIZER, AVERAGES = "last_optimizer_state", ("ema", "ema_fp32_params")
@@ -36,7 +37,8 @@ class Packed:
         dense_bytes: of the model's tensors, tied ones once.
         bound_bytes: the sum over tensors of the entropy of the mask and the kept values.
         file_bytes: of the packed file.
-        text_bytes: of them, those of texts: dictionaries and what cuts text into their words.
+        text_bytes: of them, those of texts: dictionaries, what cuts text into their words, and the
+            shortlist.
         left_out: what is in the checkpoint and not in the file.
     """
 
@@ -54,6 +56,7 @@ def pack_checkpoint(
     values: str = "exact",
     dictionaries: Optional[Mapping[str, str]] = None,
     texts: Optional[Mapping[str, Text]] = None,
+    shortlist: Optional[Shortlist] = None,
 ) -> Packed:
     """Write the model in ``source``, its mask and configuration to ``target``.
 
@@ -65,6 +68,7 @@ def pack_checkpoint(
             those noted in ``source``.
         texts: the dictionaries themselves, and what cuts text into their words; by default those
             in ``source``, if that is a packed file.
+        shortlist: of the model.
     Raises:
         PruneError: ``source`` cannot be read, or holds what cannot be packed; ``target`` cannot
             be written.
@@ -97,6 +101,8 @@ def pack_checkpoint(
         "dictionaries": dict(find_dictionaries(state) if dictionaries is None else dictionaries),
     }
     content["texts"], written = write_texts(texts_of(source) if texts is None else texts)
+    if shortlist is not None:
+        written += shortlist_entries(shortlist)
     entries += written
     kept = [tensor for name, tensor in model.items() if name not in copies]
     dense = sum(tensor.numel() * tensor.element_size() for tensor in kept)

@@ -3,6 +3,7 @@
 from typing import Any, Dict, List, Mapping, Tuple
 
 from ...packed.container import Container, is_packed
+from ...packed.shortlist import Shortlist
 from ...packed.texts import Text, entry_of, read_texts
 from .write_container import Entry
 
@@ -26,3 +27,7 @@ def write_texts(texts: Mapping[str, Text]) -> Tuple[Dict[str, Any], List[Entry]]
             said[name]["same_as"] = first[text.raw]
     entries = [Entry(entry_of(name), "U8", (len(raw),), [raw]) for raw, name in first.items()]
     return said, entries
+
+
+def shortlist_entries(shortlist: Shortlist) -> List[Entry]:
+    return [Entry(name, kind, found.shape, [found]) for name, kind, found in shortlist.stored()]

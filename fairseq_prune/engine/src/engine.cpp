@@ -169,6 +169,14 @@ void check(const Model &model, const Options &options, int sentences, const int3
     }
 }
 
+// Likewise for the words to choose from.
+void check(const Model &model, int count, const int32_t *shortlist) {
+    if (count < 0) throw std::runtime_error("a shortlist has a length that cannot be");
+    all_below(shortlist, count, model.target_words(), "target");
+    for (int k = 1; k < count; k++)
+        if (shortlist[k - 1] >= shortlist[k]) throw std::runtime_error("a shortlist is not in ascending order");
+}
+
 // Likewise for texts that are scored.
 void check(const Model &model, int texts, const int32_t *lengths, const int32_t *words, int next) {
     if (model.source_words()) throw std::runtime_error("the model translates; it scores no text");
@@ -321,13 +329,16 @@ int64_t engine_bytes(void *engine) {
     return total;
 }
 
-// lengths, tokens: of the sentences, one after the other; prefixes likewise (lengths may be 0)
+// lengths, tokens: of the sentences, one after the other; prefixes likewise (lengths may be 0).
+// shortlist: words to choose from, ascending; 0 of them: all
 int engine_translate(void *engine, const Options *options, int sentences, const int32_t *lengths, const int32_t *tokens,
-                     const int32_t *longest, const int32_t *prefix_lengths, const int32_t *prefixes, Result **result) {
+                     const int32_t *longest, const int32_t *prefix_lengths, const int32_t *prefixes, int shortlisted,
+                     const int32_t *shortlist, Result **result) {
     return guarded([&] {
         auto *parts = static_cast<Engine *>(engine);
         if (!parts->model) throw std::runtime_error("there is no model");
         check(*parts->model, *options, sentences, lengths, tokens, longest, prefix_lengths, prefixes);
+        check(*parts->model, shortlisted, shortlist);
         Source source;
         std::vector<std::vector<int>> prefix(sentences);
         for (int s = 0; s < sentences; s++) {
@@ -337,7 +348,9 @@ int engine_translate(void *engine, const Options *options, int sentences, const 
             prefix[s].assign(prefixes, prefixes + prefix_lengths[s]);
             prefixes += prefix_lengths[s];
         }
-        auto found = parts->search.run(all_threads(), *parts->model, source, *options,
+        const std::vector<int> words(shortlist, shortlist + shortlisted);
+        const Choosable choosable = words.empty() ? Choosable(*parts->model) : Choosable(*parts->model, words);
+        auto found = parts->search.run(all_threads(), *parts->model, choosable, source, *options,
                                        std::vector<int>(longest, longest + sentences), prefix);
         std::unique_ptr<Result> all(new Result);
         for (auto &hypotheses : found) {

@@ -78,12 +78,23 @@ class Matrix {
     // Four times as many are an int still, and a product of two an int64_t.
     static constexpr int MOST = 1 << 28;
 
-    // the same numbers, with rows i, f, g, o of an LSTM's gates as those of each unit
-    Matrix by_unit() const {
-        Matrix other = *this;
-        other.reorder();
+    // these rows of it, in this order, with the same numbers in memory
+    Matrix selected(const std::vector<int> &wanted) const {
+        Matrix other;
+        other.rows = wanted.size(), other.columns = columns;
+        other.sparse_ = sparse_, other.kind_ = kind_, other.numbers_ = numbers_;
+        for (int r : wanted) {
+            if (!scales_.empty()) other.scales_.push_back(scales_[r]);
+            if (sparse_) other.begin_.push_back(begin_[r]), other.end_.push_back(end_[r]);
+            else other.at_.push_back(place(r));
+        }
         other.cut();
         return other;
+    }
+    // the same with rows i, f, g, o of an LSTM's gates as those of each unit
+    Matrix by_unit() const {
+        if (rows % 4) throw std::runtime_error("a matrix of four gates has " + std::to_string(rows) + " rows");
+        return selected(unit_by_unit(rows / 4));
     }
 
     // by_unit: rows i, f, g, o of an LSTM's gates become those of each unit. Sparse where less
@@ -103,8 +114,8 @@ class Matrix {
         sparse_ = kept < dense_above * rows * columns;
         if (sparse_) read_sparse(stored, kept);
         else read_dense(stored);
-        if (by_unit) reorder();
         cut();
+        if (by_unit) *this = this->by_unit();
     }
 
     bool is_sparse() const { return sparse_; }
@@ -184,44 +195,32 @@ class Matrix {
         });
         close_rows(rows);
         numbers_->gaps.resize(entries), numbers_->values.resize(entries * bytes_of(kind_));
-        work_ = entries;
     }
     void read_dense(const Stored &stored) {
         const size_t count = static_cast<size_t>(rows) * columns;
         numbers_->values.resize((count + 64) * bytes_of(kind_));
         std::memset(numbers_->values.data(), 0, numbers_->values.size());
         read_tensor(stored, [&](int64_t position, float value) { put(position, value); });
-        work_ = count;
     }
-    void reorder() {
-        if (rows % 4) throw std::runtime_error("a matrix of four gates has " + std::to_string(rows) + " rows");
-        const std::vector<int> order = unit_by_unit(rows / 4);
-        auto reordered = [&](auto &list) {
-            auto copy = list;
-            for (int r = 0; r < rows; r++) copy[r] = list[order[r]];
-            list = copy;
-        };
-        if (!scales_.empty()) reordered(scales_);
-        if (sparse_) reordered(begin_), reordered(end_);
-        else if (at_.empty()) at_ = order;
-        else reordered(at_);
-    }
+    int64_t work_of(int r) const { return sparse_ ? int64_t(end_[r] - begin_[r]) * 4 : columns; }
     void cut() {
+        work_ = 0;
+        for (int r = 0; r < rows; r++) work_ += work_of(r);
         int64_t done = 0;
         int row = 0;
         for (int k = 0; k <= PIECES; k++) {
             for (; row < rows && done * PIECES < work_ * k; row += 4)
-                for (int r = row; r < std::min(row + 4, rows); r++)
-                    done += sparse_ ? int64_t(end_[r] - begin_[r]) * 4 : columns;
+                for (int r = row; r < std::min(row + 4, rows); r++) done += work_of(r);
             cuts_[k] = std::min(row, rows);
         }
         cuts_[0] = 0, cuts_[PIECES] = rows;
     }
+    int place(int r) const { return at_.empty() ? r : at_[r]; }
     float scale(int r) const { return kind_ == I8 ? scales_[r] : 1.0f; }
 
     template <class T> void row_of(int r, float *out) const {
         if (!sparse_) {
-            const T *w = values<T>() + static_cast<size_t>(at_.empty() ? r : at_[r]) * columns;
+            const T *w = values<T>() + static_cast<size_t>(place(r)) * columns;
             float few[4];
             for (int k = 0; k < columns; k += 4)
                 std::memcpy(out + k, floats(w + k, few, 4), std::min(4, columns - k) * sizeof(float));
@@ -291,7 +290,7 @@ class Matrix {
             const T *row[4];
             for (int k = 0; k < 4; k++) {
                 int wanted = r + std::min(k, count - 1);
-                row[k] = values<T>() + static_cast<size_t>(at_.empty() ? wanted : at_[wanted]) * columns;
+                row[k] = values<T>() + static_cast<size_t>(place(wanted)) * columns;
             }
             f8 total[4][VECTORS] = {};
             for (int c = 0; c < columns; c += RUN) {
@@ -345,7 +344,7 @@ class Matrix {
     void whole_rows(int first, int last, int width, int length, const int16_t *x, f8 step, float *y) const {
         for (int r = first; r < last; r++, y += width) {
             // what is read beyond the row meets zeros
-            const int8_t *w = values<int8_t>() + static_cast<size_t>(at_.empty() ? r : at_[r]) * columns;
+            const int8_t *w = values<int8_t>() + static_cast<size_t>(place(r)) * columns;
             i8x total[ACTIVE] = {};
             for (int k = 0; k < length; k += 16) {
                 __builtin_prefetch(w + k + 1024);
@@ -366,7 +365,7 @@ class Matrix {
     template <class T, bool added> void dense_one(int first, int last, const float *x, float *y) const {
         constexpr int RUN = 256;
         for (int r = first; r < last; r++, y++) {
-            const T *w = values<T>() + static_cast<size_t>(at_.empty() ? r : at_[r]) * columns;
+            const T *w = values<T>() + static_cast<size_t>(place(r)) * columns;
             float total = 0, buffer[RUN];
             for (int c = 0; c < columns; c += RUN) {
                 const int run = std::min(RUN, columns - c);

@@ -18,6 +18,7 @@ class Scorer {
         std::vector<int> order(texts.count()), words, wanted;
         std::iota(order.begin(), order.end(), 0);
         std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return steps(a) > steps(b); });
+        const Choosable all(model);
         Source none;
         none.starts.assign(texts.count() + 1, 0);
         model.encode(threads, none);
@@ -38,7 +39,7 @@ class Scorer {
                 wanted.push_back(last ? -1 : texts.tokens[texts.first(s) + step + 1]);
                 ends |= last;
             }
-            softmax_.run(threads, model, model.step(threads, words, order, step), options, ends ? next + 1 : 1, true, wanted);
+            softmax_.run(threads, all, model.step(threads, words, order, step), options, ends ? next + 1 : 1, true, wanted);
             for (size_t c = 0; c < order.size(); c++) {
                 const int s = order[c];
                 if (wanted[c] >= 0) {

@@ -19,6 +19,33 @@ struct Hypothesis {
 
 constexpr float NEVER = -std::numeric_limits<float>::infinity();
 
+// Words there are to choose from: all of the model's, or a shortlist of them, by place.
+class Choosable {
+  public:
+    MatrixPointer matrix;
+    std::vector<float> bias;
+
+    explicit Choosable(const Model &model) : matrix(model.softmax), bias(model.softmax_bias) {}
+    // words: ascending
+    Choosable(const Model &model, const std::vector<int> &words) : words_(words) {
+        matrix = std::make_shared<Matrix>(model.softmax->selected(words));
+        if (!model.softmax_bias.empty())
+            for (int word : words) bias.push_back(model.softmax_bias[word]);
+    }
+    int count() const { return matrix->rows; }
+    int word(int place) const { return words_.empty() ? place : words_[place]; }
+    int place(int word) const {
+        if (words_.empty()) return word;
+        auto found = std::lower_bound(words_.begin(), words_.end(), word);
+        if (found == words_.end() || *found != word)
+            throw std::runtime_error("word " + std::to_string(word) + " is needed and not among those to choose from");
+        return found - words_.begin();
+    }
+
+  private:
+    std::vector<int> words_;
+};
+
 // The best few words of a column, best first; of equal ones the earlier word.
 class Best {
   public:
@@ -52,9 +79,9 @@ class Softmax {
     std::vector<float> normalizer, wanted_score;
 
     // wanted: a word for each column whose score is kept; never: words that are not chosen
-    void run(Threads &threads, const Model &model, const Block &x, const Options &options, int count,
+    void run(Threads &threads, const Choosable &choosable, const Block &x, const Options &options, int count,
              bool may_end, const std::vector<int> &wanted) {
-        const Matrix &matrix = *model.softmax;
+        const Matrix &matrix = *choosable.matrix;
         const int columns = x.columns, width = x.width, lanes = x.panels * width;
         per_thread_.resize(threads.count()), scores_.resize(threads.count());
         for (auto &lists : per_thread_) {
@@ -73,7 +100,7 @@ class Softmax {
             float *y = scores_[thread].data();
             for (int p = 0; p < x.panels; p++) {
                 matrix.multiply<false>(part.first, part.last, width, x.panel(p), y);
-                finish(model, options, part, width, y);
+                finish(choosable.bias, options, part, width, y);
                 const size_t at = static_cast<size_t>(piece) * lanes + p * width;
                 add_up(part.last - part.first, width, y, most_.data() + at, total_.data() + at);
                 forbid(options, may_end, part, width, y);
@@ -100,10 +127,10 @@ class Softmax {
     }
 
   private:
-    void finish(const Model &model, const Options &options, const Part &part, int width, float *y) const {
-        if (!model.softmax_bias.empty())
+    void finish(const std::vector<float> &bias, const Options &options, const Part &part, int width, float *y) const {
+        if (!bias.empty())
             for (int r = part.first; r < part.last; r++)
-                for (int c = 0; c < width; c++) y[static_cast<size_t>(r - part.first) * width + c] += model.softmax_bias[r];
+                for (int c = 0; c < width; c++) y[static_cast<size_t>(r - part.first) * width + c] += bias[r];
         if (options.temperature != 1)
             for (size_t k = 0; k < static_cast<size_t>(part.last - part.first) * width; k++) y[k] /= options.temperature;
     }
@@ -168,9 +195,13 @@ class Search {
   public:
     // longest: of each sentence, words before eos. prefix: of each sentence, words to begin with.
     // Result: hypotheses of each sentence, best first.
-    std::vector<std::vector<Hypothesis>> run(Threads &threads, Model &model, const Source &source, const Options &options,
-                                             const std::vector<int> &longest, const std::vector<std::vector<int>> &prefix) {
-        const int vocabulary = model.softmax->rows;
+    std::vector<std::vector<Hypothesis>> run(Threads &threads, Model &model, const Choosable &choosable, const Source &source,
+                                             Options options, const std::vector<int> &longest,
+                                             const std::vector<std::vector<int>> &prefix) {
+        // words are places among those to choose from, but for what the model reads and the result
+        options.pad = choosable.place(options.pad), options.eos = choosable.place(options.eos);
+        options.unk = choosable.place(options.unk);
+        const int vocabulary = choosable.count();
         const int beam = std::min(options.beam, vocabulary - 1);
         size_t prefix_length = 0;
         for (auto &words : prefix) prefix_length = std::max(prefix_length, words.size());
@@ -189,9 +220,9 @@ class Search {
             for (size_t c = 0; c < words.size(); c++) {
                 const int s = sentence[c];
                 if (step >= longest[s]) wanted[c] = options.eos;
-                else if (static_cast<size_t>(step) < prefix[s].size()) wanted[c] = prefix[s][step];
+                else if (static_cast<size_t>(step) < prefix[s].size()) wanted[c] = choosable.place(prefix[s][step]);
             }
-            softmax_.run(threads, model, x, options, std::min(2 * beam, vocabulary), in_prefix || step >= options.min_len, wanted);
+            softmax_.run(threads, choosable, x, options, std::min(2 * beam, vocabulary), in_prefix || step >= options.min_len, wanted);
             history_.emplace_back();
             Step &now = history_.back();
             if (options.want_attention) now.attention = model.weights, now.stride = source.longest();
@@ -203,7 +234,7 @@ class Search {
                 for (int k = 0; k < beam && k < static_cast<int>(choices.size()); k++) {
                     if (choices[k].word != options.eos || choices[k].score == NEVER) continue;
                     if (static_cast<int>(found[s].size()) < beam)
-                        found[s].push_back(finish(choices[k], step, source.length(s), options));
+                        found[s].push_back(finish(choosable, choices[k], step, source.length(s), options));
                 }
                 if (last || static_cast<int>(found[s].size()) == beam) continue;
                 going_on.push_back(s);
@@ -212,12 +243,12 @@ class Search {
                     if (kept == beam) break;
                     if (choice.word == options.eos && choice.score != NEVER) continue;
                     now.parent.push_back(choice.column), now.word.push_back(choice.word), now.score.push_back(choice.score);
-                    from.push_back(choice.column), next_words.push_back(choice.word), next_sentence.push_back(s);
+                    from.push_back(choice.column), next_words.push_back(choosable.word(choice.word)), next_sentence.push_back(s);
                     kept++;
                 }
                 for (; kept < beam; kept++) {  // fewer words than that: nothing follows
                     now.parent.push_back(first), now.word.push_back(options.pad), now.score.push_back(NEVER);
-                    from.push_back(first), next_words.push_back(options.pad), next_sentence.push_back(s);
+                    from.push_back(first), next_words.push_back(choosable.word(options.pad)), next_sentence.push_back(s);
                 }
             }
             active = going_on, words = next_words, sentence = next_sentence, width = beam;
@@ -262,7 +293,7 @@ class Search {
         if (static_cast<int>(choices.size()) > count) choices.resize(count);
         return choices;
     }
-    Hypothesis finish(const Choice &choice, int step, int length, const Options &options) const {
+    Hypothesis finish(const Choosable &choosable, const Choice &choice, int step, int length, const Options &options) const {
         Hypothesis h;
         h.score = choice.score;
         if (options.normalize) h.score /= std::pow(static_cast<float>(step + 1), options.length_penalty);
@@ -272,7 +303,7 @@ class Search {
         int column = choice.column, word = choice.word;
         for (int t = step; t >= 0; t--) {
             const float before = t ? history_[t - 1].score[column] : 0;
-            h.words[t] = word, h.positional[t] = total - before;
+            h.words[t] = choosable.word(word), h.positional[t] = total - before;
             if (options.want_attention && !history_[t].attention.empty())
                 std::copy_n(history_[t].attention.begin() + static_cast<size_t>(column) * history_[t].stride, length,
                             h.attention.begin() + static_cast<size_t>(t) * length);

@@ -1,0 +1,89 @@
+"""Shortlists: the words that those of a sentence are translated by, in a packed file.
+
+With one, the softmax of a translation is over some thousand words instead of all (Devlin 2017,
+"Sharp models on dull hardware", section 6; L'Hostis et al. 2016, "Vocabulary selection strategies
+for neural machine translation").
+"""
+
+from dataclasses import dataclass
+from typing import Iterable, List, Optional, Tuple
+
+import numpy as np
+
+from ..errors import PruneError
+from .container import Container
+
+COUNTS, WORDS, FREQUENT = ENTRIES = tuple(
+    f"shortlist:{part}" for part in ("counts", "words", "frequent")
+)
+#: A source word has no more.
+MOST_TRANSLATIONS = 255
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """
+    Attributes:
+        counts: (S,) how many translations each word of the source has.
+        words: (sum of counts,) int32, their numbers, those of one source word after the other's.
+        frequent: int32, numbers of words that are among every sentence's.
+    """
+
+    counts: np.ndarray
+    words: np.ndarray
+    frequent: np.ndarray
+
+    def __post_init__(self):
+        ends = np.cumsum(self.counts, dtype=np.int64)
+        object.__setattr__(self, "_ends", np.concatenate([np.zeros(1, np.int64), ends]))
+
+    def choices(self, numbers: Iterable[int], needed: Iterable[int], vocabulary: int) -> np.ndarray:
+        """Words that a batch may be translated by.
+
+        Args:
+            numbers: of all words of its source.
+            needed: words that are among them in any case.
+            vocabulary: words of the target.
+        Returns:
+            (N,) int32, ascending.
+        """
+        chosen = np.zeros(vocabulary, bool)
+        chosen[self.frequent] = True
+        chosen[list(needed)] = True
+        for number in set(numbers):
+            chosen[self.words[self._ends[number] : self._ends[number + 1]]] = True
+        return np.flatnonzero(chosen).astype(np.int32)
+
+    def stored(self) -> List[Tuple[str, str, np.ndarray]]:
+        """The entries of a packed file: name, dtype, contents."""
+        largest = max(self.words.max(initial=0), self.frequent.max(initial=0))
+        # numbers below 65,536 as I16 without a sign
+        dtype, kind = ("I16", "<u2") if largest < 1 << 16 else ("I32", "<i4")
+        return [
+            (COUNTS, "U8", self.counts.astype("u1")),
+            (WORDS, dtype, self.words.astype(kind)),
+            (FREQUENT, dtype, self.frequent.astype(kind)),
+        ]
+
+
+def read_shortlist(
+    container: Container, source_words: int, target_words: int
+) -> Optional[Shortlist]:
+    """That of a file; None if it was packed without.
+
+    Raises:
+        PruneError: it is damaged, or another model's.
+    """
+    if COUNTS not in container.entries:
+        return None
+    read = [container.read(name) for name in ENTRIES]
+    counts, words, frequent = (
+        found.view(f"u{found.itemsize}").astype(np.int32) for found in read
+    )
+    largest = max(words.max(initial=0), frequent.max(initial=0))
+    smallest = min(words.min(initial=0), frequent.min(initial=0))
+    if (len(counts), int(counts.sum(dtype=np.int64))) != (source_words, len(words)) or not (
+        0 <= smallest <= largest < target_words
+    ):
+        raise PruneError(f"{container.path} is damaged: its shortlist is not its model's")
+    return Shortlist(counts, words, frequent)

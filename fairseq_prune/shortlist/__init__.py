@@ -1,0 +1,1 @@
+"""Shortlists (``packed.shortlist``) of a model's training data."""
