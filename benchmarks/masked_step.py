@@ -19,7 +19,7 @@ def rows(args):
                 hold(model, optimizer)
             trained.append((model, optimizer))
         masked, unmasked = models.in_turn(
-            [lambda m=m, o=o: models.step(m, o, criterion, sample) for m, o in trained], rounds=7
+            [lambda m=m, o=o: models.step(m, o, criterion, sample) for m, o in trained], rounds=15
         )
         # pair by pair: the machine's speed drifts more than the mask costs
         ratio = models.median(a / b for a, b in zip(masked, unmasked))

@@ -66,6 +66,7 @@ _ARGUMENTS = {
         c_void_p, POINTER(Options), c_int, *[c_void_p] * 5, c_int, c_void_p,
         POINTER(POINTER(Result)),
     ],
+    "engine_zero": [c_void_p, c_int64, POINTER(c_void_p), c_int],
     "engine_free_result": [POINTER(Result)],
     "engine_score": [c_void_p, c_int, c_void_p, c_void_p, c_int, *[c_void_p] * 3],
 }  # fmt: skip

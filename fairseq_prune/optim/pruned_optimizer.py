@@ -6,8 +6,9 @@ import torch
 from fairseq.optim import OPTIMIZER_DATACLASS_REGISTRY, OPTIMIZER_REGISTRY, register_optimizer
 from torch import Tensor
 
-from ..pruning import RECORD_KEY, PruneError, keep_bits, zero_pruned_
+from ..pruning import RECORD_KEY, PruneError, keep_bits
 from .legacy_options import dataclass_from_add_args
+from .zeroing import zero_all_
 
 #: The entry of the optimizer's state that ``sums_movement`` makes: minus the sum of w g.
 MOVEMENT = "movement"
@@ -29,12 +30,11 @@ class Held(NamedTuple):
         """Hold ``mask`` (bool, True = keep) in ``param`` from element ``start`` on."""
         return cls(param, start, keep_bits(mask).reshape(-1))
 
-    def zero_(self, tensor: Tensor) -> None:
-        """Assign +0.0 to the pruned entries of ``tensor``, laid out like the parameter."""
-        if tensor.numel() > self.bits.numel():
-            tensor = tensor.view(-1)[self.start : self.start + self.bits.numel()]
-        # memory-efficient half precision leaves the state it loads on the CPU until it steps
-        zero_pruned_(tensor, self.bits.to(tensor.device))
+    def zero_(self, *tensors: Tensor) -> None:
+        """Assign +0.0 to the pruned entries of ``tensors``, laid out like the parameter."""
+        size = self.bits.numel()
+        parts = [t if t.numel() == size else t.view(-1)[self.start :][:size] for t in tensors]
+        zero_all_(parts, self.bits)
 
 
 class PrunedOptimizerMixin:
@@ -81,10 +81,12 @@ class PrunedOptimizerMixin:
     def _zero_weights_and_state_(self) -> None:
         state = self.optimizer.state
         for held in self._held:
-            held.zero_(held.param.data)
-            for value in state.get(held.param, {}).values():
-                if torch.is_tensor(value) and value.shape == held.param.shape:
-                    held.zero_(value)
+            of_each_weight = [
+                value
+                for value in state.get(held.param, {}).values()
+                if torch.is_tensor(value) and value.shape == held.param.shape
+            ]
+            held.zero_(held.param.data, *of_each_weight)
 
     def clip_grad_norm(self, max_norm, aggregate_norm_fn=None):
         # every trainer path, fp16 and amp included, takes the norm through here

@@ -10,6 +10,7 @@
 #include "lstm.h"
 #include "score.h"
 #include "transformer.h"
+#include "zero.h"
 
 namespace {
 thread_local std::string error_text;
@@ -327,6 +328,11 @@ int64_t engine_bytes(void *engine) {
     for (auto &item : static_cast<Engine *>(engine)->matrices)
         if (!seen[item.second.get()]) seen[item.second.get()] = true, total += item.second->bytes();
     return total;
+}
+
+// keep: of so many elements, -1 or 0 where those of all tensors become zero
+int engine_zero(const int8_t *keep, int64_t length, float *const *tensors, int count) {
+    return guarded([&] { zero_pruned(all_threads(), keep, length, tensors, count); });
 }
 
 // lengths, tokens: of the sentences, one after the other; prefixes likewise (lengths may be 0).
