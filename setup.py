@@ -70,10 +70,12 @@ setup(
             "safetensors>=0.3",
             "zstandard>=0.18",
             "scikit-learn>=1.0",
+            "eflomal>=2.0",
         ],
         # all that reading packed files needs; an extra cannot take away what install_requires
         # brings, so without fairseq and torch: pip install these, then with --no-deps
         "engine": ["numpy>=1.17", "sentencepiece>=0.1.97"],
+        "shortlist": ["eflomal>=2.0"],  # pack --shortlist without --alignments
         "tensor-train": ["tensorly>=0.8"],  # factorize --factorization tensor-train
         "plots": ["matplotlib>=3.5"],  # report and grid
         "examples": ["scikit-learn>=1.0", "matplotlib>=3.5"],

@@ -25,7 +25,7 @@ if [ "$old" = 1 ]; then
     $pip install -q "torch==1.13.1" "numpy<1.24"
     $pip install -q "fairseq==0.12.2" "numpy<1.24"
     tools="sacrebleu sentencepiece wandb matplotlib num2words babel pytest pytest-xdist safetensors"
-    tools="$tools scikit-learn tensorly"
+    tools="$tools scikit-learn tensorly eflomal"
     $pip install -q $tools "numpy<1.24"
 else
     say "installing torch"

@@ -111,7 +111,9 @@ def _shortlist(args) -> Optional[Shortlist]:
                 raise PruneError(f"--{name.replace('_', '-')} is for --shortlist: give that too")
         return None
     if args.no_texts:
-        raise PruneError("--shortlist is for fairseq-prune translate, which needs --no-texts left out")
+        raise PruneError(
+            "--shortlist is for fairseq-prune translate, which needs --no-texts left out"
+        )
     frequent = args.shortlist_frequent
     usual = Shortlisted.frequent
     asked = Shortlisted(args.shortlist, usual if frequent is None else frequent, args.alignments)

@@ -77,9 +77,7 @@ def read_shortlist(
     if COUNTS not in container.entries:
         return None
     read = [container.read(name) for name in ENTRIES]
-    counts, words, frequent = (
-        found.view(f"u{found.itemsize}").astype(np.int32) for found in read
-    )
+    counts, words, frequent = (found.view(f"u{found.itemsize}").astype(np.int32) for found in read)
     largest = max(words.max(initial=0), frequent.max(initial=0))
     smallest = min(words.min(initial=0), frequent.min(initial=0))
     if (len(counts), int(counts.sum(dtype=np.int64))) != (source_words, len(words)) or not (
