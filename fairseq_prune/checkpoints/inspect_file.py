@@ -1,15 +1,16 @@
 """What a checkpoint file holds: weight classes, sizes, sparsity, density by gate."""
 
 import os
-from typing import Any, Dict, Iterable, List
+from typing import Any, Dict, Iterable, List, Optional
 
 from torch import Tensor
 
 from ..models.weight_classes import fairseq_classes, lstm_subgroups, renamed
+from ..packed.shortlist import Shortlist
 from ..packed.texts import Text
 from ..pruning import masks_of, members, score_in
 from ..pruning.selection import CHUNK
-from .packed.write_texts import texts_of
+from .packed.write_texts import shortlist_of, texts_of
 from .reading import read_checkpoint
 from .weights import aliases_in, distinct, find_record, prunable_weights
 
@@ -55,8 +56,16 @@ def inspect_checkpoint(
         "target_sparsity": None if record is None else record.get("sparsity"),
         "threshold": None if record is None else renamed(record.get("threshold") or {}, aliases),
         "classes": classes,
+        "shortlist": _describe_shortlist(shortlist_of(path)),
         "texts": {name: _describe_text(text) for name, text in texts_of(path).items()},
     }
+
+
+def _describe_shortlist(shortlist: Optional[Shortlist]) -> Optional[Dict[str, int]]:
+    """How many translations it has of all words, and how many words that are always there."""
+    if shortlist is None:
+        return None
+    return {"translations": len(shortlist.words), "frequent": len(shortlist.frequent)}
 
 
 def _describe_text(text: Text) -> Dict[str, Any]:

@@ -46,6 +46,8 @@ def inspection(found) -> List[str]:
         for name, text in found["texts"].items()
     ]
     lines += [f"texts: {', '.join(texts)}"] if texts else []
+    shortlist = found["shortlist"]
+    lines += [f"shortlist: {shortlist['translations']:,} translations"] if shortlist else []
     lines.append("")
     rows = [("weight class", "weights", "pruned", "sparsity", "smallest kept", "largest")]
     for c in found["classes"]:

@@ -95,7 +95,9 @@ class Translator:
         self._path, self.texts = path, Texts(container)
         otherwise = "fairseq-generate --user-dir fairseq_prune translates with it"
         self._model = model = read_model(container, settings, self.texts, otherwise)
-        self._shortlist = read_shortlist(container, model.source_words, model.target_words)
+        self._shortlist = found = read_shortlist(container)
+        if found is not None and not found.fits(model.source_words, model.target_words):
+            raise PruneError(f"{path} is damaged: its shortlist is not its model's")
 
         def positions(side: str) -> int:
             name = f"max_{side}_positions"

@@ -25,8 +25,8 @@ class Shortlist:
     """
     Attributes:
         counts: (S,) how many translations each word of the source has.
-        words: (sum of counts,) int32, their numbers, those of one source word after the other's.
-        frequent: int32, numbers of words that are among every sentence's.
+        words: (sum of counts,) their numbers, those of one source word after the other's.
+        frequent: numbers of words that are among every sentence's.
     """
 
     counts: np.ndarray
@@ -54,6 +54,11 @@ class Shortlist:
             chosen[self.words[self._ends[number] : self._ends[number + 1]]] = True
         return np.flatnonzero(chosen).astype(np.int32)
 
+    def fits(self, source_words: int, target_words: int) -> bool:
+        """Whether it is of dictionaries with so many words."""
+        largest = max(self.words.max(initial=0), self.frequent.max(initial=0))
+        return len(self.counts) == source_words and largest < target_words
+
     def stored(self) -> List[Tuple[str, str, np.ndarray]]:
         """The entries of a packed file: name, dtype, contents."""
         largest = max(self.words.max(initial=0), self.frequent.max(initial=0))
@@ -66,22 +71,16 @@ class Shortlist:
         ]
 
 
-def read_shortlist(
-    container: Container, source_words: int, target_words: int
-) -> Optional[Shortlist]:
+def read_shortlist(container: Container) -> Optional[Shortlist]:
     """That of a file; None if it was packed without.
 
     Raises:
-        PruneError: it is damaged, or another model's.
+        PruneError: it is damaged.
     """
     if COUNTS not in container.entries:
         return None
     read = [container.read(name) for name in ENTRIES]
-    counts, words, frequent = (found.view(f"u{found.itemsize}").astype(np.int32) for found in read)
-    largest = max(words.max(initial=0), frequent.max(initial=0))
-    smallest = min(words.min(initial=0), frequent.min(initial=0))
-    if (len(counts), int(counts.sum(dtype=np.int64))) != (source_words, len(words)) or not (
-        0 <= smallest <= largest < target_words
-    ):
-        raise PruneError(f"{container.path} is damaged: its shortlist is not its model's")
+    counts, words, frequent = (part.view(f"u{part.itemsize}").astype(np.int64) for part in read)
+    if counts.sum() != len(words):
+        raise PruneError(f"{container.path} is damaged: its shortlist is not complete")
     return Shortlist(counts, words, frequent)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from commands import PLUGIN, REPO, python, run, state_of, train
@@ -277,6 +278,10 @@ def test_a_shortlist(corpus, model, source, tmp_path):
     all_words, _ = translate(tmp_path / "packed", stdin=text)
     assert all_words == translate(without, stdin=text)[0]  # off unless asked for
     translator = fairseq_prune.engine.Translator(str(tmp_path / "packed"))
+    # it stays when the file is packed once more, and is seen
+    run("fairseq-prune", "pack", tmp_path / "packed", tmp_path / "again", "--values", "int8")
+    assert "shortlist: " in run("fairseq-prune", "inspect", tmp_path / "again")
+    assert translate(tmp_path / "again", "--shortlist", stdin=text)[0]
     few, _ = translate(tmp_path / "packed", "--shortlist", "--batch-size", "1", stdin=text)
     assert few.decode().splitlines() == [
         translator.translate([line], shortlist=True)[0] for line in source
@@ -349,6 +354,16 @@ def test_mistakes_with_shortlists(corpus, model, tmp_path):
         ("--shortlist", "--shortlist-frequent", "0"): "--shortlist-frequent 0: give 1",
     }.items():
         assert message in pack_fails(path, tmp_path, corpus, *options)
+
+
+def test_a_shortlist_of_another_model(corpus, model, tmp_path):
+    from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
+    from fairseq_prune.packed.shortlist import Shortlist
+
+    other = Shortlist(np.array([1, 0]), np.array([3]), np.array([3]))
+    pack_checkpoint(str(model[1]), str(tmp_path / "packed"), shortlist=other)
+    said = translate(tmp_path / "packed", stdin=b"x\n", ok=1)[1]
+    assert "its shortlist is not its model's" in said
 
 
 def pack_fails(path, folder, corpus, *options):

@@ -30,10 +30,12 @@ def packed_with(shortlist, folder):
 @pytest.mark.parametrize("largest", [900, 40_000, 65_535, 65_536, 200_000])
 def test_what_is_read_was_written(largest, tmp_path):
     path = packed_with(some(largest), tmp_path)
-    found = read_shortlist(Container(str(path)), 4, largest + 1)
+    found = read_shortlist(Container(str(path)))
     for name in ("counts", "words", "frequent"):
         assert getattr(found, name).tolist() == getattr(some(largest), name).tolist()
-    assert "shortlist:words" in Container(str(path)).entries
+    assert found.fits(4, largest + 1)
+    others = [(3, largest + 1), (5, largest + 1), (4, largest)]
+    assert not any(found.fits(*words) for words in others)
 
 
 def test_choices():
@@ -45,13 +47,6 @@ def test_choices():
         assert found.choices(words, (2, 1), 901).tolist() == sorted(expected)
 
 
-@pytest.mark.parametrize("source, target", [(3, 901), (5, 901), (4, 900)])
-def test_those_of_another_model(source, target, tmp_path):
-    path = packed_with(some(), tmp_path)
-    with pytest.raises(PruneError, match="its shortlist is not its model's"):
-        read_shortlist(Container(str(path)), source, target)
-
-
 @pytest.mark.parametrize("lost", ["words", "frequent"])
 def test_a_part_is_lost(lost, tmp_path):
     path = packed_with(some(), tmp_path)
@@ -59,8 +54,19 @@ def test_a_part_is_lost(lost, tmp_path):
     header[f"shortlist:{lost}x"] = header.pop(f"shortlist:{lost}")
     forge(path, header, data)
     with pytest.raises(PruneError, match="damaged"):
-        read_shortlist(Container(str(path)), 4, 901)
+        read_shortlist(Container(str(path)))
+
+
+def test_counts_that_are_of_others(tmp_path):
+    path = packed_with(some(), tmp_path)
+    header, data = taken_apart(path)
+    begin = header["shortlist:counts"]["data_offsets"][0]
+    data = bytearray(data)
+    data[begin] += 1
+    forge(path, header, bytes(data))
+    with pytest.raises(PruneError, match="its shortlist is not complete"):
+        read_shortlist(Container(str(path)))
 
 
 def test_files_without(packed):
-    assert read_shortlist(Container(packed[0]), 4, 901) is None
+    assert read_shortlist(Container(packed[0])) is None

@@ -19,7 +19,7 @@ from ..writing import check_writable
 from .plain import to_json
 from .write_container import Entry, write_container
 from .write_tensor import describe, write_tensor
-from .write_texts import shortlist_entries, texts_of, write_texts
+from .write_texts import shortlist_entries, shortlist_of, texts_of, write_texts
 
 #: Not the model's: what training needs to go on, and averages as large as the model.
 OPTIMIZER, AVERAGES = "last_optimizer_state", ("ema", "ema_fp32_params")
@@ -68,7 +68,7 @@ def pack_checkpoint(
             those noted in ``source``.
         texts: the dictionaries themselves, and what cuts text into their words; by default those
             in ``source``, if that is a packed file.
-        shortlist: of the model.
+        shortlist: of the model; by default that in ``source``, if that is a packed file.
     Raises:
         PruneError: ``source`` cannot be read, or holds what cannot be packed; ``target`` cannot
             be written.
@@ -101,6 +101,7 @@ def pack_checkpoint(
         "dictionaries": dict(find_dictionaries(state) if dictionaries is None else dictionaries),
     }
     content["texts"], written = write_texts(texts_of(source) if texts is None else texts)
+    shortlist = shortlist_of(source) if shortlist is None and written else shortlist
     if shortlist is not None:
         written += shortlist_entries(shortlist)
     entries += written

@@ -1,9 +1,9 @@
-"""Texts as entries of a packed file, each stored once."""
+"""Texts as entries of a packed file, each stored once; and a shortlist."""
 
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ...packed.container import Container, is_packed
-from ...packed.shortlist import Shortlist
+from ...packed.shortlist import Shortlist, read_shortlist
 from ...packed.texts import Text, entry_of, read_texts
 from .write_container import Entry
 
@@ -27,6 +27,11 @@ def write_texts(texts: Mapping[str, Text]) -> Tuple[Dict[str, Any], List[Entry]]
             said[name]["same_as"] = first[text.raw]
     entries = [Entry(entry_of(name), "U8", (len(raw),), [raw]) for raw, name in first.items()]
     return said, entries
+
+
+def shortlist_of(path: str) -> Optional[Shortlist]:
+    """That in the file at ``path``, as ``texts_of``."""
+    return read_shortlist(Container(path)) if is_packed(path) else None
 
 
 def shortlist_entries(shortlist: Shortlist) -> List[Entry]:
