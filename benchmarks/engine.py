@@ -21,6 +21,8 @@ LSTM_GOALS = {
     (216, 0.9, 32): 5,
     (10, 0.9, 1): 10,
 }
+#: Translations of each word, and frequent words, of the shortlist: some 3,000 words a sentence.
+SHORTLIST = (100, 1000)
 TRANSFORMER_GOALS = {("float32", 1): 2, ("int8", 1): 1.5, ("float32", 32): 1.2, ("int8", 32): 1}
 
 
@@ -30,6 +32,8 @@ def rows(args):
         for sparsity in sparsities:
             for values in ("exact", "int8") if (million, sparsity) == (216, 0.9) else ("exact",):
                 yield from lstm(million, sparsity, values, dense)
+            if (million, sparsity) == (216, 0.9):
+                yield shortlisted(million, sparsity, "int8", dense)
     yield from transformer()
 
 
@@ -62,6 +66,19 @@ def lstm(million, sparsity, values, dense):
         "",
         "",
         "at most 1.5 s" if goal else "",
+    )
+
+
+def shortlisted(million, sparsity, values, dense):
+    file = packed(million, sparsity, values, SHORTLIST)
+    mine = call("engine:decode", folder_of(million), file, (1,), True)["1"]
+    peer = dense["1"]
+    return (
+        f"engine, {million} M, {100 * sparsity:g}%, {values}, shortlist, batch 1: fairseq, dense",
+        f"{mine:.2f} sent/s",
+        f"{peer:.2f} sent/s",
+        f"{mine / peer:.2f}",
+        "at least 25",
     )
 
 
@@ -100,18 +117,30 @@ def transformer():
             )
 
 
-def packed(million, sparsity, values) -> str:
-    return call("engine:pack", stored(million, sparsity), folder_of(million), values)
+def packed(million, sparsity, values, shortlist=None) -> str:
+    return call("engine:pack", stored(million, sparsity), folder_of(million), values, shortlist)
 
 
-def pack(checkpoint: str, folder: str, values: str) -> str:
+def pack(checkpoint: str, folder: str, values: str, shortlist) -> str:
     from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
     from fairseq_prune.checkpoints.texts import Asked, find_texts
+    from fairseq_prune.packed.dictionary import Dictionary
 
-    target = f"{checkpoint[: -len('.pt')]}.{values}.packed"
+    target = f"{checkpoint[: -len('.pt')]}.{values}{'.shortlist' if shortlist else ''}.packed"
     found = find_texts(checkpoint, folder, Asked(bpe="none"))
-    pack_checkpoint(checkpoint, target, values, found.dictionaries, found.texts)
+    if shortlist is not None:
+        shortlist = random_shortlist(len(Dictionary(found.texts["source"].raw)), *shortlist)
+    pack_checkpoint(checkpoint, target, values, found.dictionaries, found.texts, shortlist)
     return target
+
+
+def random_shortlist(words: int, translations: int, frequent: int):
+    import numpy as np
+
+    from fairseq_prune.packed.shortlist import Shortlist
+
+    drawn = np.random.default_rng(0).integers(4, words, words * translations)
+    return Shortlist(np.full(words, translations), drawn, np.arange(4, 4 + frequent))
 
 
 def sentences(folder: str, batch: int):
@@ -132,11 +161,11 @@ def rate(translate_batch, batches) -> float:
     return 1 / statistics.median(seconds[1:])
 
 
-def decode(folder: str, file: str, batch_sizes) -> dict:
+def decode(folder: str, file: str, batch_sizes, shortlist=False) -> dict:
     from fairseq_prune.engine.translator import SearchOptions, Translator
 
     translator = Translator(file)
-    options = SearchOptions(min_len=WORDS, max_len_b=WORDS)
+    options = SearchOptions(min_len=WORDS, max_len_b=WORDS, shortlist=shortlist)
 
     def translate_batch(batch):
         found = translator.hypotheses(batch, False, options)

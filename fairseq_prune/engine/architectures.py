@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Callable, Dict, List, Mapping, Optional, Set
 
 from ..errors import PruneError
@@ -45,8 +46,26 @@ def parts_of(arch: Optional[str], options: Options, names: Names) -> Parts:
     """
     for pattern, make in (*_LANGUAGE_MODELS.items(), *_TRANSLATION_MODELS.items()):
         if arch is not None and re.fullmatch(pattern, arch):
-            return make(options, names)
+            parts = make(options, names)
+            _check_all_used(parts, names)
+            return parts
     raise PruneError(f"the engine does not know the architecture {arch}")
+
+
+#: Tensors that nobody trained: numbers of versions, a buffer that says where the model is,
+#: sinusoids, and the copies of an encoder layer's weights that fairseq 0.12.2 has.
+_UNUSED = re.compile(
+    r"(.*\.)?(version|_float_tensor|embed_positions\.weights)"
+    r"|encoder\.layers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)"
+)
+
+
+def _check_all_used(parts: Parts, names: Names) -> None:
+    """A model with weights that the engine has no place for is another than it takes it for."""
+    used = {*parts.matrices.values(), *chain.from_iterable(parts.vectors.values())}
+    for name in sorted(names - used):
+        if not _UNUSED.fullmatch(name):
+            raise PruneError(f"the engine does not know what {name} is for")
 
 
 def is_language_model(arch: Optional[str]) -> bool:

@@ -33,8 +33,6 @@ def in_engine_with(words, tmp_path, state):
     (OURS, "encoder.lstm.weight_ih_l0", (95, 24), "four gates has 95 rows"),
     (OURS, "encoder.lstm.weight_hh_l1", (96, 28), "encoder.1.0.recurrent has 96 rows where 112"),
     (OURS, "decoder.lstm.weight_ih_l1", (96, 25), "decoder.1.input has 25 columns where 24"),
-    (OURS, "decoder.lstm.weight_ih_l1", None, "the decoder has 1 layers where 2"),
-    (OURS, "encoder.lstm.weight_ih_l0", None, "no encoder.0.0.input"),
     (OURS, "decoder.embed_tokens.weight", None, "has no decoder.embed_tokens.weight"),
     (OURS, "decoder.embed_tokens.weight", (WORDS, 16), "decoder.0.input has 24 columns where 16"),
     (OURS, "decoder.embed_tokens.weight", (40, 24), f"softmax has {WORDS} rows where 40"),
@@ -71,6 +69,25 @@ def test_sizes(words, name, shape, said, tmp_path):
     with pytest.raises(PruneError) as error:
         in_engine_with(words, tmp_path, state)
     assert said in str(error.value) and str(tmp_path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "words, lost, left",
+    [
+        (OURS, "decoder.lstm.weight_ih_l1", "decoder.lstm.weight_hh_l1"),
+        (OURS, "encoder.lstm.weight_ih_l0", "encoder.lstm.weight_hh_l0"),
+        (LEARNED, "decoder.layers.0.fc1.weight", "decoder.layers.0.encoder_attn.k_proj.bias"),
+    ],
+)
+def test_what_belongs_to_no_part(words, lost, left, tmp_path):
+    """A model with more than the engine multiplies by is another than it takes it for."""
+    with pytest.raises(PruneError, match=f"does not know what {left} is for"):
+        in_engine_with(words, tmp_path, {lost: None})
+
+
+def test_a_weight_of_a_users_own(tmp_path):
+    with pytest.raises(PruneError, match="does not know what decoder.gate is for"):
+        in_engine_with(OURS, tmp_path, {"decoder.gate": torch.ones(3)})
 
 
 def test_heads_that_do_not_divide_the_size(tmp_path):
