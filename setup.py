@@ -6,6 +6,11 @@ from pathlib import Path
 from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
+try:
+    from setuptools.command.bdist_wheel import bdist_wheel
+except ImportError:  # of setuptools before 70.1
+    from wheel.bdist_wheel import bdist_wheel
+
 SOURCES = Path("fairseq_prune", "engine", "src")
 
 
@@ -32,6 +37,13 @@ class BuildEngine(build_ext):
         return fullname.replace(".", "/") + ".so"
 
 
+class AnyPython(bdist_wheel):
+    """A wheel for all Pythons on one kind of machine, as its libraries are."""
+
+    def get_tag(self):
+        return ("py3", "none", super().get_tag()[2])
+
+
 ENGINES = [engine("base")]
 if platform.machine().lower() in ("x86_64", "amd64"):
     ENGINES.append(engine("avx2", "-mavx2", "-mfma", "-mf16c"))
@@ -45,7 +57,7 @@ setup(
     license="MIT",
     packages=find_packages(include=["fairseq_prune", "fairseq_prune.*"]),
     ext_modules=ENGINES,
-    cmdclass={"build_ext": BuildEngine},
+    cmdclass={"build_ext": BuildEngine, "bdist_wheel": AnyPython},
     python_requires=">=3.8",
     install_requires=[
         # stock fairseq cannot be imported from Python 3.11 on; fairseq-fixed is the same
