@@ -7,12 +7,14 @@ from typing import Dict, List, Optional
 
 from torch import Tensor
 
-from ..engine.stored import DENSE_ABOVE
 from .products import KINDS, Product
 from .weight import Weight, source_of
 
 logger = logging.getLogger("fairseq_prune")
 
+#: Nanoseconds for a weight that is kept, as sparse fp32, and for any weight, as dense int8: the
+#: engine's kernels for five columns, on one AVX2 core, 4000 x 1000 (docs/benchmarks.md).
+SPARSE_NS, INT8_NS = 0.46, 0.14
 #: Seconds to spend on each kind at most, and calls of each at least.
 SECONDS, ROUNDS = 0.05, 3
 
@@ -44,12 +46,12 @@ class Auto:
         self.kind, self._product, self._weights = kind, product, []
 
     def settled(self) -> Product:
-        """The product, chosen by what is kept, if none has been yet: for an engine that runs the
-        whole search, sparse where that is less than half, else int8 (docs/benchmarks.md)."""
+        """The product; chosen by what is kept and what its kernel costs, if none has been yet: for
+        an engine that runs the whole search."""
         if self._product is None:
             kept = sum(source_of(weight).kept() for weight in self._weights)
             total = sum(weight.shape.numel() for weight in self._weights)
-            self.take("sparse" if kept < DENSE_ABOVE * total else "int8")
+            self.take("sparse" if kept * SPARSE_NS < total * INT8_NS else "int8")
         return self._product
 
     @property
