@@ -1,0 +1,94 @@
+"""What the README and docs/ say can be followed: links, commands, options, Python."""
+
+import re
+import shlex
+
+import pytest
+from commands import REPO
+
+from fairseq_prune.cli.main import build_parser
+
+PAGES = sorted(
+    path
+    for path in [*REPO.glob("*.md"), *REPO.glob("docs/*.md"), *REPO.glob("examples/*/*.md")]
+)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
+
+
+def anchors(path):
+    """As GitHub and mkdocs make them of headings."""
+    text = FENCE.sub("", path.read_text("utf-8"))
+    found = set()
+    for heading in re.findall(r"^#+ +(.+?) *$", text, re.M):
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").lower()
+        found.add(re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", plain)))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(REPO)))
+def test_links(page):
+    for target in LINK.findall(FENCE.sub("", page.read_text("utf-8"))):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors(file), target
+
+
+def commands():
+    """Each line of a shell block, joined where it goes on, without what is left out by dots."""
+    for page in PAGES:
+        for kind, block in FENCE.findall(page.read_text("utf-8")):
+            for line in block.replace("\\\n", " ").splitlines() if kind in ("", "sh") else ():
+                yield page.relative_to(REPO), line.split("    # ")[0].strip()
+
+
+VERBS = [(page, line) for page, line in commands() if "fairseq-prune " in line and "..." not in line]
+
+
+@pytest.mark.parametrize("page, line", VERBS)
+def test_commands_are_taken(page, line, capsys):
+    words = shlex.split(line.split(" | ")[-1])
+    words = words[words.index("fairseq-prune") + 1 :]
+    ends = [k for k, word in enumerate(words) if word in ("<", ">")]
+    words = words[: ends[0]] if ends else words
+    try:
+        build_parser(words).parse_args(words)
+    except SystemExit as end:
+        pytest.fail(f"{page}: {line}: {end.code} {capsys.readouterr().err}")
+
+
+def test_there_are_commands():
+    said = {line.split("fairseq-prune ")[1].split()[0] for _, line in VERBS}
+    assert {"compress", "prune", "pack", "translate", "score", "compare", "grid"} <= said
+
+
+def test_options_are_there():
+    """Those of training by the names of this plugin's."""
+    from fairseq import options
+    from fairseq.dataclass.utils import gen_parser_from_dataclass  # noqa: F401  (as fairseq does)
+
+    known = set()
+    parser = options.get_training_parser()
+    task = ["data", "--task", "pruned_translation", "--criterion", "distillation"]
+    for choice in ([], ["--arch", "pruned_lstm_nmt"]):
+        words = [*task, "--optimizer", "pruned_adam", "--lr-scheduler", "luong", *choice]
+        known |= {option for action in parser._actions for option in action.option_strings}
+        options.parse_args_and_arch(parser, words, parse_known=True)
+        known |= {option for action in parser._actions for option in action.option_strings}
+    for page in PAGES:
+        for option in re.findall(r"(?<![\w-])--(?:prune|teacher)[a-z-]*", page.read_text("utf-8")):
+            if option not in ("--prune-",):
+                assert option in known, f"{page.name}: {option}"
+
+
+def test_plain_pytorch():
+    text = (REPO / "docs" / "first_steps.md").read_text("utf-8")
+    (code,) = [block for kind, block in FENCE.findall(text) if kind == "python"]
+    space = {}
+    exec(code, space)
+    zeros = sum(int((weight == 0).sum()) for weight in space["weights"].values())
+    assert zeros == round(0.8 * sum(weight.numel() for weight in space["weights"].values()))
