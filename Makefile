@@ -1,4 +1,4 @@
-# make demo | test | bench | report | grid | methods | digits    each sets up .venv first, once
+# make demo | test | bench | report | grid | methods | digits | docs    each sets up .venv first, once
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 REORDER = $(shell $(BIN)/python -m pytest --help 2>/dev/null | grep -o -m 1 -e --no-loadscope-reorder)
 PYTEST_OPTIONS ?= -n 2 --dist loadfile $(REORDER)
 
-.PHONY: demo test bench report grid methods digits lint setup clean
+.PHONY: demo test bench report grid methods digits docs lint setup clean
 
 setup: $(READY)
 
@@ -48,6 +48,11 @@ methods: $(READY)
 # pruning outside fairseq
 digits: $(READY)
 	$(BIN)/python examples/rnn_digits/prune_digits.py --out demo/digits
+
+# the docs as a site, in build/site
+docs: $(READY)
+	$(BIN)/python -m pip install -q "mkdocs-material>=9.5" "mkdocstrings[python]>=0.25"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 lint: $(READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -1,6 +1,7 @@
 """fairseq-prune: magnitude pruning for fairseq."""
 
 import platform
+import re
 from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
@@ -11,6 +12,8 @@ try:
 except ImportError:  # of setuptools before 70.1
     from wheel.bdist_wheel import bdist_wheel
 
+#: Read and not imported: what the package imports is not there yet.
+VERSION = re.search(r'__version__ = "(.+?)"', Path("fairseq_prune", "__init__.py").read_text())[1]
 SOURCES = Path("fairseq_prune", "engine", "src")
 
 
@@ -50,7 +53,7 @@ if platform.machine().lower() in ("x86_64", "amd64"):
 
 setup(
     name="fairseq-prune",
-    version="0.1.0",
+    version=VERSION,
     description="Prune, retrain and decode fairseq models (See et al. 2016)",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -89,6 +92,7 @@ setup(
         "engine": ["numpy>=1.17", "sentencepiece>=0.1.97"],
         "shortlist": ["eflomal>=2.0"],  # pack --shortlist without --alignments
         "tensor-train": ["tensorly>=0.8"],  # factorize --factorization tensor-train
+        "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.25"],  # make docs
         "plots": ["matplotlib>=3.5"],  # report and grid
         "examples": ["scikit-learn>=1.0", "matplotlib>=3.5"],
     },

@@ -12,13 +12,27 @@ from importlib.util import find_spec
 
 from .after_import import after_import
 
-__all__ = ["load_packed", "register_pruned_optimizer", "register_pruned_task"]
+__version__ = "0.2.0.dev0"
+
+#: Public name -> the part of the package that has it. Only the plugin needs fairseq, and the engine
+#: not even torch.
+_PARTS = {
+    "LanguageModel": "engine",
+    "SCHEMES": "pruning",
+    "SCORES": "pruning",
+    "Translator": "engine",
+    "load_packed": "plugin",
+    "prune": "pruning",
+    "register_pruned_optimizer": "plugin",
+    "register_pruned_task": "plugin",
+}
+__all__ = sorted([*_PARTS, "__version__"])
 
 
 def __getattr__(name: str):
     """What is imported when it is asked for: the names above, and the parts of the package."""
-    if name in __all__:
-        return getattr(import_module(".plugin", __name__), name)
+    if name in _PARTS:
+        return getattr(import_module(f".{_PARTS[name]}", __name__), name)
     if not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,7 @@ from .library import KINDS, Stored
 #: Denser than this, a matrix is multiplied as it is.
 DENSE_ABOVE = 0.5
 #: Likewise of int8 values, of which 16 are multiplied at once if they lie beside each other.
-DENSE_ABOVE_INT8 = 0.2
+DENSE_ABOVE_INT8 = 0.4
 
 
 def default_dense_above(stored: Stored) -> float:

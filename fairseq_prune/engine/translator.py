@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field, fields
 from itertools import chain
-from typing import List, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
 import numpy as np
 
@@ -106,12 +106,14 @@ class Translator:
 
         self._most_source, self._most_target = positions("source"), positions("target")
 
-    def translate(self, lines: Sequence[str], replace_unk: bool = False, **options) -> List[str]:
+    def translate(
+        self, lines: Sequence[str], replace_unk: bool = False, **options: Any
+    ) -> List[str]:
         """A translation of each line, all lines in one batch.
 
         Args:
             replace_unk: copy the source's word that was most looked at in the place of ``<unk>``.
-            options: of ``SearchOptions``.
+            **options: of ``SearchOptions``.
         Raises:
             PruneError: an option is out of range, or a line has more words than the model takes.
             TypeError: there is no such option, or ``lines`` is one line.

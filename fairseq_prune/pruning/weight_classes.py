@@ -6,7 +6,7 @@ from typing import Dict, Iterable, List, Mapping, Tuple
 Rule = Tuple[str, str]
 
 
-def classify(names: Iterable[str], rules: Iterable[Rule]) -> Dict[str, str]:
+def classify(names: Iterable[str], rules: Iterable[Rule] = ()) -> Dict[str, str]:
     """Name the weight class of each parameter.
 
     Args:

@@ -68,7 +68,7 @@ def engine_sparse(weights: List[Weight]) -> EngineProduct:
 
 
 def engine_int8(weights: List[Weight], name: str) -> EngineProduct:
-    """int8 weights with a scale for each output channel, sparse where a fifth or less is kept.
+    """int8 weights with a scale for each output channel, sparse where two fifths or less are kept.
 
     Args:
         name: what messages call them.

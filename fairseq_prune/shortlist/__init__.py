@@ -1,1 +1,3 @@
 """Shortlists (``packed.shortlist``) of a model's training data."""
+
+from .. import plugin  # noqa: F401  (all is registered before)
