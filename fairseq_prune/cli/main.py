@@ -7,6 +7,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import List, Optional
 
+from .. import __version__
 from ..errors import PruneError
 from .say import say_progress
 from .signals import Interruption, interruptible
@@ -29,6 +30,7 @@ VERBS = {
     "report": "show where the redundancy is: a page with figures, and the numbers as JSON",
     "grid": "run experiments over schemes, sparsities and seeds, and draw what they show",
     "methods": "compress a language model in several ways and compare them",
+    "options": "list what fairseq-train takes with this plugin besides",
 }
 
 
@@ -60,6 +62,7 @@ def build_parser(words: List[str]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="fairseq-prune", description="Prune fairseq models and look at what was pruned."
     )
+    parser.add_argument("--version", action="version", version=f"fairseq-prune {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     parser.verbs = verbs.choices
     used = next((word for word in words if word in VERBS), None)
