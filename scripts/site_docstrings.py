@@ -1,4 +1,4 @@
-"""griffe's extension for the docs as a site: a docstring's parts need no empty line between them."""
+"""griffe's extension for the docs as a site: parts of a docstring need no empty line between."""
 
 import re
 

@@ -70,9 +70,10 @@ def test_there_are_commands():
 
 def test_options_are_there():
     """Those of training by the names of this plugin's."""
-    import fairseq_prune.plugin  # noqa: F401  (registers them)
     from fairseq.criterions import CRITERION_DATACLASS_REGISTRY
     from fairseq.tasks import TASK_DATACLASS_REGISTRY
+
+    import fairseq_prune.plugin  # noqa: F401  (registers them)
 
     classes = [
         TASK_DATACLASS_REGISTRY["pruned_translation"], CRITERION_DATACLASS_REGISTRY["distillation"]
