@@ -120,7 +120,12 @@ class Translator:
         """
         if isinstance(lines, str):
             raise TypeError("lines: give a list of lines, also of one")
-        return [found[0] for found in self.nbest(lines, replace_unk, SearchOptions(**options))]
+        search = SearchOptions(**options)
+        if search.nbest > 1:
+            raise PruneError(
+                f"translate gives one translation a line: take nbest for {search.nbest}"
+            )
+        return [found[0] for found in self.nbest(lines, replace_unk, search)]
 
     def nbest(
         self, lines: Sequence[str], replace_unk: bool, options: SearchOptions

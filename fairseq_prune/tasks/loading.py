@@ -40,7 +40,8 @@ def load_with_pruning_in_mind() -> None:
         try:
             loaded = load(self, filename, reset_optimizer, *args, **kwargs)
         except (AssertionError, KeyError) as error:
-            said = _why_not(self, filename)
+            # with --reset-optimizer (--finetune-from-model) nothing of this is compared
+            said = None if reset_optimizer else _why_not(self, filename)
             if said is None:
                 raise
             raise SystemExit(f"fairseq_prune: error: {said}") from error

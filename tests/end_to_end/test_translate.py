@@ -314,6 +314,14 @@ def test_a_shortlist(corpus, model, source, tmp_path):
             assert {translator.texts.target.symbol(n) for n in h.tokens.tolist()} <= allowed
 
 
+def test_several_translations_in_python(model):
+    translator = fairseq_prune.engine.Translator(str(model[1]))
+    with pytest.raises(PruneError, match="one translation a line"):
+        translator.translate(["Anna"], nbest=2)
+    options = fairseq_prune.engine.SearchOptions(nbest=2)
+    assert [len(found) for found in translator.nbest(["Anna", "Ben"], False, options)] == [2, 2]
+
+
 def test_a_shortlist_by_eflomal(corpus, model, tmp_path):
     """Two translations a word hold far more of what stands there than as many others would."""
     pytest.importorskip("eflomal")

@@ -191,6 +191,8 @@ def _pack(
         "parameters": made.parameters,
     }
     say(f"packed: {sizes['packed']:,} bytes, of {sizes['dense']:,} of dense weights")
+    for note in found.notes:
+        say(note)
     return sizes
 
 
