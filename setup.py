@@ -92,7 +92,6 @@ setup(
         "engine": ["numpy>=1.17", "sentencepiece>=0.1.97"],
         "shortlist": ["eflomal>=2.0"],  # pack --shortlist without --alignments
         "tensor-train": ["tensorly>=0.8"],  # factorize --factorization tensor-train
-        "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.25"],  # make docs
         "plots": ["matplotlib>=3.5"],  # report and grid
         "examples": ["scikit-learn>=1.0", "matplotlib>=3.5"],
     },

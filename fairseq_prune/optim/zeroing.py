@@ -18,20 +18,18 @@ def zero_all_(tensors: List[Tensor], bits: Tensor) -> None:
         bits: from ``pruning.keep_bits``, flat.
     """
     engine = find_library()
-    theirs = [t for t in tensors if engine is not None and _is_plain(t) and _is_plain_mask(bits)]
-    if theirs:
-        addresses = (ctypes.c_void_p * len(theirs))(*(t.data_ptr() for t in theirs))
-        check(engine.engine_zero(bits.data_ptr(), bits.numel(), addresses, len(theirs)))
+    addresses = []
     for tensor in tensors:
-        if not any(tensor is other for other in theirs):
+        if engine is not None and _in_memory(bits, torch.int8) and _in_memory(tensor):
+            addresses.append(tensor.data_ptr())
+        else:
             # memory-efficient half precision leaves the state it loads on the CPU until it steps
             zero_pruned_(tensor, bits.to(tensor.device))
+    if addresses:
+        array = (ctypes.c_void_p * len(addresses))(*addresses)
+        check(engine.engine_zero(bits.data_ptr(), bits.numel(), array, len(addresses)))
 
 
-def _is_plain(tensor: Tensor) -> bool:
-    is_plain = tensor.device.type == "cpu" and tensor.is_contiguous()
-    return is_plain and tensor.dtype == torch.float32
-
-
-def _is_plain_mask(bits: Tensor) -> bool:
-    return bits.device.type == "cpu" and bits.is_contiguous()
+def _in_memory(tensor: Tensor, kind: torch.dtype = torch.float32) -> bool:
+    """Whether the numbers lie as the engine takes them."""
+    return tensor.device.type == "cpu" and tensor.dtype == kind and tensor.is_contiguous()

@@ -6,6 +6,7 @@ for neural machine translation").
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Iterable, List, Optional, Tuple
 
 import numpy as np
@@ -33,9 +34,14 @@ class Shortlist:
     words: np.ndarray
     frequent: np.ndarray
 
-    def __post_init__(self):
-        ends = np.cumsum(self.counts, dtype=np.int64)
-        object.__setattr__(self, "_ends", np.concatenate([np.zeros(1, np.int64), ends]))
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        """Where those of each word end, after where the first one's begin."""
+        return np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])
+
+    @property
+    def _largest(self) -> int:
+        return max(self.words.max(initial=0), self.frequent.max(initial=0))
 
     def choices(self, numbers: Iterable[int], needed: Iterable[int], vocabulary: int) -> np.ndarray:
         """Words that a batch may be translated by.
@@ -56,14 +62,12 @@ class Shortlist:
 
     def fits(self, source_words: int, target_words: int) -> bool:
         """Whether it is of dictionaries with so many words."""
-        largest = max(self.words.max(initial=0), self.frequent.max(initial=0))
-        return len(self.counts) == source_words and largest < target_words
+        return len(self.counts) == source_words and self._largest < target_words
 
     def stored(self) -> List[Tuple[str, str, np.ndarray]]:
         """The entries of a packed file: name, dtype, contents."""
-        largest = max(self.words.max(initial=0), self.frequent.max(initial=0))
         # numbers below 65,536 as I16 without a sign
-        dtype, kind = ("I16", "<u2") if largest < 1 << 16 else ("I32", "<i4")
+        dtype, kind = ("I16", "<u2") if self._largest < 1 << 16 else ("I32", "<i4")
         return [
             (COUNTS, "U8", self.counts.astype("u1")),
             (WORDS, dtype, self.words.astype(kind)),
