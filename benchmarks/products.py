@@ -40,6 +40,8 @@ def rows(args):
         program = compiled(folder)
         for sparsity in SPARSITIES:
             yield alone(program, sparsity)
+        for columns in (1, BEAM, 16):
+            yield costs(program, columns)
 
 
 def compiled(folder: str) -> str:
@@ -61,11 +63,10 @@ def alone(program: str, sparsity: float):
     weight[torch.rand(height, width) < sparsity] = 0.0
     # in MKL's own order, columns beside each other
     peer, x = TorchSparse([weight]).weight, torch.randn(width, COLUMNS)
-    command = [program, height, width, 1 - sparsity, COLUMNS, torch.get_num_threads(), ROUNDS]
+    threads = torch.get_num_threads()
     ours, theirs = [], []
     for _ in range(3):
-        done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, check=True)
-        ours += map(float, done.stdout.split())
+        ours += seconds_of(program, height, width, 1 - sparsity, COLUMNS, threads, ROUNDS, "sparse")
         theirs += in_turn([lambda: peer @ x], ROUNDS)[0]
     mine, other = median(ours), median(theirs)
     return (
@@ -99,3 +100,26 @@ def compared(what, shapes, columns, sparsity, peer, goal):
                 f"{seconds[peer] / seconds[kind]:.2f}",
                 goal if kind == "sparse" else "",
             )
+
+
+def costs(program: str, columns: int):
+    """What ``runtime.auto`` goes by: of a weight that is kept, and of any weight, on one thread."""
+    (height, width), density = (4000, 1000), 0.2
+    runs = [(density, "sparse"), (1.0, "int8")] * 3
+    found = {"sparse": [], "int8": []}
+    for kept, kind in runs:
+        seconds = seconds_of(program, height, width, kept, columns, 1, ROUNDS, kind)
+        found[kind] += [1e9 * s / (height * width * kept) for s in seconds]
+    sparse, whole = median(found["sparse"]), median(found["int8"])
+    return (
+        f"a weight, {columns} columns, one thread: sparse fp32, dense int8",
+        f"{sparse:.2f} ns",
+        f"{whole:.2f} ns",
+        f"{sparse / whole:.2f}",
+        "",
+    )
+
+
+def seconds_of(program: str, *arguments):
+    done = subprocess.run([program, *map(str, arguments)], stdout=subprocess.PIPE, check=True)
+    return list(map(float, done.stdout.split()))

@@ -12,8 +12,8 @@ from .weight import Weight, source_of
 
 logger = logging.getLogger("fairseq_prune")
 
-#: Nanoseconds for a weight that is kept, as sparse fp32, and for any weight, as dense int8: the
-#: engine's kernels for five columns, on one AVX2 core, 4000 x 1000 (docs/benchmarks.md).
+#: Nanoseconds for a weight that is kept, as sparse fp32, and for any weight, as dense int8, five
+#: columns, on one AVX2 core; what counts is their ratio (python -m benchmarks --only products).
 SPARSE_NS, INT8_NS = 0.46, 0.14
 #: Seconds to spend on each kind at most, and calls of each at least.
 SECONDS, ROUNDS = 0.05, 3

@@ -42,7 +42,8 @@ def make_shortlist(checkpoint: str, data: Optional[str], asked: Asked) -> Shortl
     """
     cfg = config_of(checkpoint, data)
     task = set_up(cfg, checkpoint)
-    pairs = _pairs(task, cfg.dataset.train_subset)
+    # published checkpoints may say no more than task and model
+    pairs = _pairs(task, (cfg.get("dataset") or {}).get("train_subset") or "train")
     source, target = task.source_dictionary, task.target_dictionary
     found = find_links(pairs) if asked.alignments is None else read_links(asked.alignments)
     return count_links(

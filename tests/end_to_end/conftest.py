@@ -1,8 +1,10 @@
-"""A small parallel corpus, a dense model, and one retrained from it."""
+"""A small parallel corpus, a dense model, and one retrained from it; a corpus in pieces of words,
+with a model that is packed with what cuts them."""
 
 import pytest
-from commands import RETRAIN, make_corpus, run, train
+from commands import REPO, RETRAIN, make_corpus, python, run, train
 from language_models import LM
+from translating import ODD
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +55,48 @@ def retrained(data, dense, tmp_path_factory):
     folder = tmp_path_factory.mktemp("retrained")
     output = train(data, folder, *RETRAIN, "--finetune-from-model", dense, "--max-update", "12")
     return folder, output
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """The demo's corpus in pieces of words, preprocessed; a sentencepiece model of both sides."""
+    import sentencepiece
+
+    folder = tmp_path_factory.mktemp("demo")
+    python(REPO / "scripts" / "make_demo_corpus.py", "--out", folder, "--train", "300")
+    sentencepiece.SentencePieceTrainer.train(
+        input=f"{folder}/train.en,{folder}/train.de", model_prefix=f"{folder}/spm",
+        vocab_size=150, model_type="bpe", minloglevel=2,
+    )  # fmt: skip
+    spm = sentencepiece.SentencePieceProcessor(model_file=f"{folder}/spm.model")
+    for split in ("train", "valid"):
+        for language in ("en", "de"):
+            text = (folder / f"{split}.{language}").read_text(encoding="utf-8").splitlines()
+            cut = "".join(" ".join(spm.encode(t, out_type=str)) + "\n" for t in text[:300])
+            (folder / f"{split}.cut.{language}").write_text(cut, encoding="utf-8")
+    run(
+        "fairseq-preprocess", "--source-lang", "en", "--target-lang", "de", "--trainpref",
+        folder / "train.cut", "--validpref", folder / "valid.cut", "--destdir", folder / "data",
+        "--joined-dictionary",
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(corpus):
+    """A model that was trained for a moment, and the same packed with its texts."""
+    train(
+        corpus / "data", corpus / "run", "--task", "translation", "--optimizer", "adam",
+        "--lr", "0.01", "--max-update", "30",
+    )  # fmt: skip
+    path = corpus / "run" / "checkpoint_last.pt"
+    run("fairseq-prune", "pack", path, corpus / "model.packed", "--data", corpus / "data",
+        "--bpe", "sentencepiece", "--bpe-codes", corpus / "spm.model")  # fmt: skip
+    return path, corpus / "model.packed"
+
+
+@pytest.fixture(scope="module")
+def source(corpus):
+    found = (corpus / "test.en").read_text(encoding="utf-8").splitlines()[:25]
+    # words that the dictionary has not
+    return [*found, *(f"{line} ω" for line in found[:5]), *ODD]

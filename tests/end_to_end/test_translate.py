@@ -1,95 +1,21 @@
 """``fairseq-prune translate``: what fairseq-interactive translates, without fairseq and torch."""
 
-import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
-from commands import PLUGIN, REPO, python, run, state_of, train
+from commands import PLUGIN, REPO, run, state_of
+from translating import ENV, TRANSLATE, translate
 
 import fairseq_prune.engine
 from fairseq_prune.engine.library import find_library
 from fairseq_prune.pruning import PruneError
 
 pytestmark = pytest.mark.skipif(find_library() is None, reason="there was no C++ compiler")
-
-#: As a user has it, with a list of the modules that it has imported in the end.
-TRANSLATE = """
-import sys
-from fairseq_prune.cli.main import main
-try:
-    main(["translate", *sys.argv[1:]])
-finally:
-    found = {"torch", "fairseq", "omegaconf"} & set(sys.modules)
-    assert not found, found
-"""
-ENV = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPO), "PYTHONIOENCODING": "ascii"}
-
-ODD = [
-    "", " ", "\t", "  Anna  says\tthat Ben\xa0bought a house. ", "\x1f\u2028x\x85y\x00nul",
-    "\ufeffBOM",
-    "日本語 ünïcödé 😀 and Ben", "Anna bought " + "a house and " * 60,
-    "\u2581 already \u2581cut @@ pie@@ ces <unk> </s>",
-]  # fmt: skip
-
-
-def translate(*args, stdin=b"", ok=0):
-    """Output and errors, both bytes."""
-    words = [sys.executable, "-c", TRANSLATE, *map(str, args)]
-    found = subprocess.run(words, input=stdin, capture_output=True, env=ENV, timeout=200)
-    assert found.returncode == ok, found.stderr.decode()[-3000:]
-    assert b"Traceback" not in found.stderr
-    return found.stdout, found.stderr.decode()
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    """The demo's corpus in pieces of words, preprocessed; a sentencepiece model of both sides."""
-    import sentencepiece
-
-    folder = tmp_path_factory.mktemp("demo")
-    python(REPO / "scripts" / "make_demo_corpus.py", "--out", folder, "--train", "300")
-    sentencepiece.SentencePieceTrainer.train(
-        input=f"{folder}/train.en,{folder}/train.de", model_prefix=f"{folder}/spm",
-        vocab_size=150, model_type="bpe", minloglevel=2,
-    )  # fmt: skip
-    spm = sentencepiece.SentencePieceProcessor(model_file=f"{folder}/spm.model")
-    for split in ("train", "valid"):
-        for language in ("en", "de"):
-            text = (folder / f"{split}.{language}").read_text(encoding="utf-8").splitlines()
-            cut = "".join(" ".join(spm.encode(t, out_type=str)) + "\n" for t in text[:300])
-            (folder / f"{split}.cut.{language}").write_text(cut, encoding="utf-8")
-    run(
-        "fairseq-preprocess", "--source-lang", "en", "--target-lang", "de", "--trainpref",
-        folder / "train.cut", "--validpref", folder / "valid.cut", "--destdir", folder / "data",
-        "--joined-dictionary",
-    )  # fmt: skip
-    return folder
-
-
-@pytest.fixture(scope="module")
-def model(corpus):
-    """A model that was trained for a moment, and the same packed with its texts."""
-    train(
-        corpus / "data", corpus / "run", "--task", "translation", "--optimizer", "adam",
-        "--lr", "0.01", "--max-update", "30",
-    )  # fmt: skip
-    path = corpus / "run" / "checkpoint_last.pt"
-    run("fairseq-prune", "pack", path, corpus / "model.packed", "--data", corpus / "data",
-        "--bpe", "sentencepiece", "--bpe-codes", corpus / "spm.model")  # fmt: skip
-    return path, corpus / "model.packed"
-
-
-@pytest.fixture(scope="module")
-def source(corpus):
-    found = (corpus / "test.en").read_text(encoding="utf-8").splitlines()[:25]
-    # words that the dictionary has not
-    return [*found, *(f"{line} ω" for line in found[:5]), *ODD]
 
 
 SEARCHES = [
@@ -257,126 +183,9 @@ def test_translator(model, source):
     subprocess.run([sys.executable, "-c", words], check=True, env=ENV)
 
 
-def alignments(corpus, path):
-    """Of each pair of sentences, every word to the one in its place, as far as there are any."""
-    sides = [
-        (corpus / f"train.cut.{language}").read_text(encoding="utf-8").splitlines()
-        for language in ("en", "de")
-    ]
-    lengths = [min(len(s.split()), len(t.split())) for s, t in zip(*sides)]
-    path.write_text("".join(" ".join(f"{k}-{k}" for k in range(n)) + "\n" for n in lengths))
-    return path
-
-
-def test_a_shortlist(corpus, model, source, tmp_path):
-    path, without = model
-    given = alignments(corpus, tmp_path / "links")
-    run("fairseq-prune", "pack", path, tmp_path / "packed", "--data", corpus / "data", "--bpe",
-        "sentencepiece", "--bpe-codes", corpus / "spm.model", "--shortlist", "3",
-        "--shortlist-frequent", "5", "--alignments", given)  # fmt: skip
-    text = ("\n".join(source) + "\n").encode()
-    all_words, _ = translate(tmp_path / "packed", stdin=text)
-    assert all_words == translate(without, stdin=text)[0]  # off unless asked for
-    translator = fairseq_prune.engine.Translator(str(tmp_path / "packed"))
-    # it stays when the file is packed once more, and is seen
-    run("fairseq-prune", "pack", tmp_path / "packed", tmp_path / "again", "--values", "int8")
-    assert "shortlist: " in run("fairseq-prune", "inspect", tmp_path / "again")
-    assert translate(tmp_path / "again", "--shortlist", stdin=text)[0]
-    few, _ = translate(tmp_path / "packed", "--shortlist", "--batch-size", "1", stdin=text)
-    assert few.decode().splitlines() == [
-        translator.translate([line], shortlist=True)[0] for line in source
-    ]
-    # what each line may be translated by, made from the text
-    pairs = [
-        [line.split() for line in (corpus / f"train.cut.{x}").read_text("utf-8").splitlines()]
-        for x in ("en", "de")
-    ]
-    linked, seen = {}, {}
-    for s, t in zip(*pairs):
-        for word in t:
-            seen[word] = seen.get(word, 0) + 1
-        for a, b in zip(s, t):
-            linked.setdefault(a, {}).setdefault(b, 0)
-            linked[a][b] += 1
-    number = translator.texts.target.index
-
-    def ranked(counts, most):
-        return set(sorted(counts, key=lambda w: (-counts[w], number(w)))[:most])
-
-    usual = ranked(seen, 5)
-    symbols = set(translator.texts.symbols)
-    for line in source:
-        words = translator.texts.split(line)
-        allowed = usual.union(*(ranked(linked.get(w, {}), 3) for w in words), {"<unk>", "</s>"})
-        allowed |= set(words) & symbols
-        options = fairseq_prune.engine.SearchOptions(shortlist=True)
-        for h in translator.hypotheses([words], False, options)[0]:
-            assert {translator.texts.target.symbol(n) for n in h.tokens.tolist()} <= allowed
-
-
 def test_several_translations_in_python(model):
     translator = fairseq_prune.engine.Translator(str(model[1]))
     with pytest.raises(PruneError, match="one translation a line"):
         translator.translate(["Anna"], nbest=2)
     options = fairseq_prune.engine.SearchOptions(nbest=2)
     assert [len(found) for found in translator.nbest(["Anna", "Ben"], False, options)] == [2, 2]
-
-
-def test_a_shortlist_by_eflomal(corpus, model, tmp_path):
-    """Two translations a word hold far more of what stands there than as many others would."""
-    pytest.importorskip("eflomal")
-    run("fairseq-prune", "pack", model[0], tmp_path / "packed", "--data", corpus / "data", "--bpe",
-        "sentencepiece", "--bpe-codes", corpus / "spm.model", "--shortlist", "2",
-        "--shortlist-frequent", "1")  # fmt: skip
-    translator = fairseq_prune.engine.Translator(str(tmp_path / "packed"))
-    dictionary = translator.texts.source  # a joined one
-    found = chance = total = 0
-    sides = [(corpus / f"train.cut.{x}").read_text("utf-8").splitlines() for x in ("en", "de")]
-    for english, german in zip(*sides):
-        source, target = (list(map(dictionary.index, s.split())) for s in (english, german))
-        choices = set(translator._shortlist.choices(source, (), len(dictionary)).tolist())
-        found += len(choices.intersection(target))
-        chance += len(choices) / len(dictionary) * len(set(target))
-        total += len(set(target))
-    assert found > 1.5 * chance and found > 0.8 * total
-
-
-def test_mistakes_with_shortlists(corpus, model, tmp_path):
-    path, without = model
-    assert "packed without one" in translate(without, "--shortlist", stdin=b"x\n", ok=1)[1]
-    given = alignments(corpus, tmp_path / "links")
-    lines = given.read_text().splitlines(keepends=True)
-    for text, message in {
-        "".join(lines[:-1]): f"has {len(lines) - 1} lines",
-        "".join(["0-0 1-99\n", *lines[1:]]): "line 1 has a place",
-        "".join(["0-0 11\n", *lines[1:]]): "line 1 is not of the form",
-    }.items():
-        given.write_text(text)
-        said = pack_fails(path, tmp_path, corpus, "--shortlist", "--alignments", given)
-        assert message in said
-    for options, message in {
-        ("--shortlist", "0"): "--shortlist 0: give 1 to 255",
-        ("--shortlist", "--alignments", tmp_path / "none"): "No such file",
-        ("--alignments", given): "--alignments is for --shortlist",
-        ("--shortlist", "--no-texts"): "--no-texts",
-        ("--shortlist", "--shortlist-frequent", "0"): "--shortlist-frequent 0: give 1",
-    }.items():
-        assert message in pack_fails(path, tmp_path, corpus, *options)
-
-
-def test_a_shortlist_of_another_model(corpus, model, tmp_path):
-    from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
-    from fairseq_prune.packed.shortlist import Shortlist
-
-    other = Shortlist(np.array([1, 0]), np.array([3]), np.array([3]))
-    pack_checkpoint(str(model[1]), str(tmp_path / "packed"), shortlist=other)
-    said = translate(tmp_path / "packed", stdin=b"x\n", ok=1)[1]
-    assert "its shortlist is not its model's" in said
-
-
-def pack_fails(path, folder, corpus, *options):
-    said = run(
-        "fairseq-prune", "pack", path, folder / "out", "--data", corpus / "data", *options, ok=1
-    )
-    assert not (folder / "out").exists()
-    return said
