@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 from setuptools import build_meta
 from setuptools.build_meta import *  # noqa: F403  (the hooks that pip calls)
@@ -45,8 +46,9 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
         info = build_meta.prepare_metadata_for_build_wheel(folder, config_settings)
         name = f"{info[: -len('.dist-info')]}-0.editable-py3-none-any.whl"
         with WheelFile(os.path.join(wheel_directory, name), "w") as wheel:
-            for described in os.listdir(os.path.join(folder, info)):
-                wheel.write(os.path.join(folder, info, described), f"{info}/{described}")
+            for path in sorted(Path(folder, info).rglob("*")):
+                if path.is_file():  # licenses/ is a folder
+                    wheel.write(str(path), path.relative_to(folder).as_posix())
             wheel.writestr(f"{info}/WHEEL", WHEEL.format(package=PACKAGE))
             hand_over = HAND_OVER.format(folder=os.path.abspath(PACKAGE))
             wheel.writestr(f"{PACKAGE}/__init__.py", hand_over)

@@ -11,7 +11,7 @@ import fairseq
 import pytest
 from commands import REPO
 
-PROJECT = ("setup.py", "setup.cfg", "pyproject.toml", "build_backend.py", "README.md")
+PROJECT = ["setup.py", "setup.cfg", "pyproject.toml", "build_backend.py", "README.md", "LICENSE"]
 
 BUILD = """
 import sys
@@ -79,7 +79,10 @@ def site(clone, tmp_path_factory, request):
     assert tree(clone / "fairseq_prune") == before
     (wheel,) = wheels.iterdir()
     with zipfile.ZipFile(str(wheel)) as archive:
-        assert any(name.endswith("entry_points.txt") for name in archive.namelist())
+        names = archive.namelist()
+        for name in ("entry_points.txt", "METADATA", "WHEEL"):
+            assert len([found for found in names if found.endswith(".dist-info/" + name)]) == 1
+        assert not [name for name in names if ".egg-info" in name]
         archive.extractall(str(site))
     source = Path(fairseq.__file__).parent
     for path in source.rglob("*"):
