@@ -14,7 +14,7 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import OmegaConf
 
 import fairseq_prune  # noqa: F401  (registers)
-from fairseq_prune.models.weight_classes import fairseq_classes, fairseq_prunable
+from fairseq_prune.parameters.weight_classes import fairseq_classes, fairseq_prunable
 from fairseq_prune.pruning import RECORD_KEY, apply_, make_record, prune
 
 from .process import call

@@ -129,7 +129,7 @@ def packed(million, sparsity, values, shortlist=None) -> str:
 
 def pack(checkpoint: str, folder: str, values: str, shortlist) -> str:
     from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
-    from fairseq_prune.checkpoints.texts import Asked, find_texts
+    from fairseq_prune.loading.texts import Asked, find_texts
     from fairseq_prune.packed.dictionary import Dictionary
 
     target = f"{checkpoint[: -len('.pt')]}.{values}{'.shortlist' if shortlist else ''}.packed"

@@ -1,7 +1,7 @@
 """A training step under a mask against the same step without."""
 
-from fairseq_prune.models.weight_classes import fairseq_classes, fairseq_prunable
 from fairseq_prune.optim.pruned_optimizer import Held
+from fairseq_prune.parameters.weight_classes import fairseq_classes, fairseq_prunable
 from fairseq_prune.pruning import make_record, prune
 
 from . import models

@@ -1,6 +1,6 @@
 """A fairseq plugin that prunes sequence-to-sequence models: ``--user-dir fairseq_prune``.
 
-What it adds to fairseq, and mends in it (``plugin``), is there whenever fairseq is: at once where
+What it adds to fairseq, and changes in it (``plugin``), is there whenever fairseq is: at once where
 fairseq has been imported before, as it has where it loads a ``--user-dir``; otherwise as soon as
 anyone imports fairseq, or a part of this package that uses it. Until then nothing of fairseq is
 imported: ``fairseq_prune.pruning`` needs torch alone.

@@ -13,12 +13,12 @@ import argparse
 import torch
 from torch import nn
 
-from fairseq_prune.analysis.loading import batches_of, criterion_of, load_model
 from fairseq_prune.analysis.perplexity import perplexity
-from fairseq_prune.models.ties import aliases_of
-from fairseq_prune.models.weight_classes import fairseq_prunable
-from fairseq_prune.tasks.calibration_data import Calibration
-from fairseq_prune.tasks.prune_model import Choice, prune_model
+from fairseq_prune.loading.evaluation import batches_of, criterion_of, load_model
+from fairseq_prune.parameters.ties import aliases_of
+from fairseq_prune.parameters.weight_classes import fairseq_prunable
+from fairseq_prune.pruning.choice import Calibration, Choice
+from fairseq_prune.tasks.prune_model import prune_model
 
 
 class OfTheModel(nn.Module):

@@ -5,7 +5,7 @@ import os
 
 from fairseq_prune.analysis.choose import choose_for
 from fairseq_prune.checkpoints.prune_file import prune_checkpoint
-from fairseq_prune.tasks.prune_model import Choice
+from fairseq_prune.pruning.choice import Choice
 
 parser = argparse.ArgumentParser(allow_abbrev=False)
 for flag in ("--save-dir", "--finetune-from-model", "--prune-scheme"):

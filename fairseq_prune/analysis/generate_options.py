@@ -10,7 +10,7 @@ from fairseq.tasks import TASK_REGISTRY
 from omegaconf import OmegaConf, open_dict
 
 from ..checkpoints.sentences import catchable
-from ..checkpoints.task_of import config_of, options_of, task_name
+from ..loading.task_of import config_of, options_of, task_name
 from ..pruning import PruneError
 from ..tasks.twin import twin_of
 

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set
 
 import torch
 
-from ..models.own_weights import encode_with_own_weights
+from ..fairseq_fixes.own_weights import encode_with_own_weights
 from .translate import Stopped, Translations, Watch, run_generate
 
 #: From the sentences and the tokens of each batch to what is told which batches are translated.

@@ -8,9 +8,9 @@ import torch
 from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
+from ..fairseq_fixes.text_blocks import check_blocks
+from ..loading.evaluation import batches_of
 from ..pruning import PruneError
-from ..tasks.text_blocks import check_blocks
-from .loading import batches_of
 from .perplexity import perplexity
 
 #: Words that are scored without a break: states are zero at the beginning of each such block.

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ..checkpoints.prune_file import Choose
 from ..checkpoints.weights import find_record, prunable_weights
-from ..models.matrix_names import matrix_names
-from ..models.ties import Aliases
-from ..models.weight_classes import fairseq_classes, lstm_subgroups
+from ..parameters.matrix_names import matrix_names
+from ..parameters.ties import Aliases
+from ..parameters.weight_classes import fairseq_classes, lstm_subgroups
 from ..pruning import masks_of, prune
 
 #: Parameters whose rows stand for words: pattern -> which dictionary.

@@ -5,7 +5,7 @@ from typing import Mapping
 
 from torch import Tensor
 
-from ..models.weight_norm import check_weight_norm
+from ..parameters.weight_norm import check_weight_norm
 from ..pruning import apply_
 
 

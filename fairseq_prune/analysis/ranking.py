@@ -5,8 +5,10 @@ from typing import Callable, Dict, Mapping, NamedTuple, Optional
 
 from torch import Tensor
 
-from ..models.ties import aliases_of
-from ..models.weight_classes import fairseq_prunable
+from ..checkpoints.choose import of_optimizer
+from ..loading.evaluation import criterion_of, load_model
+from ..parameters.ties import aliases_of
+from ..parameters.weight_classes import fairseq_prunable
 from ..pruning import (
     USUAL_FLOORS,
     Floors,
@@ -18,10 +20,8 @@ from ..pruning import (
     prune,
     score_name,
 )
+from ..pruning.choice import Choice
 from ..tasks.calibration import calibrate
-from ..tasks.prune_model import Choice
-from .choose import of_optimizer
-from .loading import criterion_of, load_model
 
 
 class Ranking(NamedTuple):

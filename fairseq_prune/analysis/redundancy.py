@@ -4,7 +4,7 @@ from typing import Any, Callable, Dict, Iterable, List, Tuple
 
 import torch
 
-from ..models.weight_classes import GATES
+from ..parameters.weight_classes import GATES
 from .matrices import Matrix
 
 #: How the paper calls the gates; g is its input signal.

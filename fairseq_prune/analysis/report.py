@@ -8,11 +8,11 @@ from ..checkpoints.prune_file import Choose
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import aliases_in, find_record, prunable_weights
 from ..checkpoints.writing import write_text
-from ..models.weight_classes import fairseq_classes
+from ..loading.evaluation import batches_of, load_model
+from ..parameters.weight_classes import fairseq_classes
 from ..pruning import PruneError, check_request, method_in
 from .diagonal import diagonals
 from .distributions import distributions
-from .loading import batches_of, load_model
 from .matrices import matrices
 from .page import page
 from .perplexity import perplexity

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import List, Optional
 
 from ..checkpoints.reading import read_checkpoint
-from ..checkpoints.task_of import set_up
+from ..loading.task_of import set_up
 from ..pruning import PruneError
 from ..runtime.convert import check_runtime
 from .bleu import bleu

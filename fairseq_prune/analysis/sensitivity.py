@@ -4,8 +4,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from torch import Tensor, nn
 
-from ..models.ties import aliases_of
-from ..models.weight_classes import fairseq_classes, fairseq_prunable
+from ..parameters.ties import aliases_of
+from ..parameters.weight_classes import fairseq_classes, fairseq_prunable
 from ..pruning import SCHEMES, Pruned, PruneError, members
 from .pruned_for_a_while import pruned_for_a_while
 from .ranking import BY_MAGNITUDE, Ranking

@@ -7,16 +7,15 @@ import os
 import re
 import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence
 
 import torch
-from fairseq import tasks
 from fairseq.tasks import FairseqTask
 from fairseq_cli import generate
 
-from ..models.own_weights import encode_with_own_weights
+from ..fairseq_fixes.next_task import next_task
+from ..fairseq_fixes.own_weights import encode_with_own_weights
 from ..pruning import PruneError
 from .some_sentences import evenly
 
@@ -79,7 +78,7 @@ def run_generate(cfg: Any, watch: "Watch") -> Optional[Translations]:
         PruneError: what fairseq cannot do, with what it said.
     """
     logging.basicConfig()  # otherwise generate does, to its results
-    with tempfile.TemporaryDirectory() as folder, watch.next_task():
+    with tempfile.TemporaryDirectory() as folder, next_task(watch.take):
         cfg.common_eval.results_path = folder
         try:
             generate.main(cfg)
@@ -121,23 +120,12 @@ class Watch:
     def see_batches(self, dataset: Any, batches: Sequence[Sequence[int]]) -> None:
         """What will be translated."""
 
-    @contextmanager
-    def next_task(self) -> Iterator[None]:
-        set_up = tasks.setup_task
-
-        def set_up_and_watch(cfg, **kwargs):
-            tasks.setup_task = set_up  # what comes next is that of --lm-path
-            self._task = task = set_up(cfg, **kwargs)
-            task.inference_step = functools.partial(self.see, task.inference_step)
-            task.get_batch_iterator = functools.partial(self._batches, task.get_batch_iterator)
-            task.load_dataset = functools.partial(self._load, task.load_dataset)
-            return task
-
-        tasks.setup_task = set_up_and_watch
-        try:
-            yield
-        finally:
-            tasks.setup_task = set_up
+    def take(self, task: FairseqTask) -> None:
+        """Watch ``task``."""
+        self._task = task
+        task.inference_step = functools.partial(self.see, task.inference_step)
+        task.get_batch_iterator = functools.partial(self._batches, task.get_batch_iterator)
+        task.load_dataset = functools.partial(self._load, task.load_dataset)
 
     def _load(self, load, split, *args, **kwargs):
         load(split, *args, **kwargs)

@@ -1,9 +1,5 @@
-"""Checkpoints of fairseq, read and written safely.
+"""Checkpoints of fairseq, read and written safely, without fairseq.
 
-Where fairseq is not installed, packed files can still be read (``packed.packed_model``).
+fairseq takes seconds to import, so nothing here does but where a file cannot be understood
+otherwise: in functions, and by then this package is complete.
 """
-
-from importlib.util import find_spec
-
-if find_spec("fairseq") is not None:
-    from .. import plugin  # noqa: F401  (all is registered before)

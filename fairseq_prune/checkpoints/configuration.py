@@ -1,9 +1,8 @@
 """Looking through the options of a configuration: nested dictionaries and namespaces."""
 
+import sys
 from argparse import Namespace
 from typing import Any, Iterator, List, MutableMapping, Tuple
-
-from omegaconf import OmegaConf
 
 
 def is_section(value: Any) -> bool:
@@ -31,6 +30,13 @@ def texts_of(value: Any, name: str) -> Iterator[Tuple[str, str]]:
 
 def names_of(text: str, configuration: Any) -> List[str]:
     """The options that are set to ``text``."""
-    if OmegaConf.is_config(configuration):
-        configuration = OmegaConf.to_container(configuration, resolve=False)
+    configuration = without_omegaconf(configuration)
     return sorted({name for name, found in texts_of(configuration, "") if found == text})
+
+
+def without_omegaconf(configuration: Any) -> Any:
+    """In dictionaries and lists, references to other options unresolved, if it is omegaconf's."""
+    omegaconf = sys.modules.get("omegaconf")  # who has not imported it has none of its
+    if omegaconf is not None and omegaconf.OmegaConf.is_config(configuration):
+        return omegaconf.OmegaConf.to_container(configuration, resolve=False)
+    return configuration

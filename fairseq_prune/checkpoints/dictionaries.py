@@ -2,8 +2,6 @@
 
 from typing import Any, Dict, Iterable, Mapping, Optional
 
-from fairseq.data import Dictionary
-
 from ..packed.container import is_packed
 from ..packed.dictionary import fingerprint
 from ..packed.texts import SOURCE, TARGET
@@ -12,8 +10,10 @@ from .packed.packed_model import DICTIONARIES_KEY
 from .weights import find_record
 
 
-def dictionaries_of(task: Any) -> Dict[str, Dictionary]:
+def dictionaries_of(task: Any) -> Dict[str, Any]:
     """Those of a task: "source", "target"."""
+    from fairseq.data import Dictionary
+
     found = {}
     for side in (SOURCE, TARGET):
         try:
@@ -44,10 +44,14 @@ def find_dictionaries(state: Mapping[str, Any]) -> Dict[str, str]:
     return dict(noted) if isinstance(noted, Mapping) else {}
 
 
-def check_dictionaries(path: str, expected: Mapping[str, str], task: Any) -> None:
-    """Raise PruneError if ``task`` has another dictionary than the model at ``path`` expects."""
-    for side, found in fingerprints(task).items():
-        if expected.get(side, found) != found:
+def check_dictionaries(path: str, expected: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """Raise PruneError if data have another dictionary than the model at ``path`` expects.
+
+    Args:
+        expected, found: fingerprints.
+    """
+    for side, fingerprint_found in found.items():
+        if expected.get(side, fingerprint_found) != fingerprint_found:
             made = "packed" if is_packed(path) else "trained"
             raise PruneError(
                 f"{path} was {made} with another {side} dictionary than the data has; give the "

@@ -3,11 +3,12 @@
 import os
 from typing import Any, Dict, Iterable, List, Optional
 
+import torch
 from torch import Tensor
 
-from ..models.weight_classes import fairseq_classes, lstm_subgroups, renamed
 from ..packed.shortlist import Shortlist
 from ..packed.texts import Text
+from ..parameters.weight_classes import fairseq_classes, lstm_subgroups, renamed
 from ..pruning import masks_of, members, score_in
 from ..pruning.selection import CHUNK
 from .packed.write_texts import shortlist_of, texts_of
@@ -74,13 +75,13 @@ def _describe_text(text: Text) -> Dict[str, Any]:
 
 def _describe_class(name: str, parts) -> Dict[str, Any]:
     count = sum(weight.numel() for _, weight, _ in parts)
-    kept = sum(int(mask.sum()) for _, _, mask in parts)
+    kept = sum(_count(mask) for _, _, mask in parts)
     smallest, largest, nonzero = float("inf"), 0.0, 0
     for _, weight, mask in parts:
         # piece by piece: the weights may be more than fit in memory at once
         for piece, keep in zip(weight.reshape(-1).split(CHUNK), mask.reshape(-1).split(CHUNK)):
             size = piece[keep].abs().float()
-            nonzero += int((piece != 0).sum())
+            nonzero += _count(piece)
             if size.numel():
                 smallest, largest = (
                     min(smallest, float(size.min())),
@@ -109,7 +110,12 @@ def _gates(parts) -> List[Dict[str, Any]]:
             "gate": gate,
             "input": source,
             "weights": sum(m.numel() for m in masks),
-            "density": sum(int(m.sum()) for m in masks) / sum(m.numel() for m in masks),
+            "density": sum(map(_count, masks)) / sum(m.numel() for m in masks),
         }
         for (gate, source), masks in kept.items()
     ]
+
+
+def _count(tensor: Tensor) -> int:
+    """How many of its elements are not zero: many times faster than the sum of a mask."""
+    return int(torch.count_nonzero(tensor))

@@ -5,8 +5,8 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 import torch
 from torch import Tensor
 
-from ..models.parameters import is_copy, is_parameter
-from ..models.ties import Aliases
+from ..parameters.kinds import is_copy, is_parameter
+from ..parameters.ties import Aliases
 from ..pruning import PruneError
 
 Shape = Tuple[int, ...]

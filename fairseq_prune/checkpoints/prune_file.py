@@ -5,8 +5,8 @@ from typing import Callable, Dict, Iterable, Mapping, Optional
 import torch
 from torch import Tensor
 
-from ..models.weight_classes import fairseq_classes, renamed
-from ..models.weight_norm import check_weight_norm
+from ..parameters.weight_classes import fairseq_classes, renamed
+from ..parameters.weight_norm import check_weight_norm
 from ..pruning import (
     RECORD_KEY,
     Pruned,

@@ -3,6 +3,7 @@
 import os
 import pickle
 import re
+import sys
 from typing import Any, Dict
 
 import torch
@@ -12,24 +13,25 @@ from ..pruning import PruneError
 from .form import check_form
 from .packed.packed_model import PackedModel
 from .restricted_pickle import RestrictedPickle
-from .safe_types import SAFE_TYPES
+from .safe_types import DICTIONARY, safe_types
 
 TAKES_SAFE_TYPES = hasattr(torch.serialization, "add_safe_globals")  # torch >= 2.4
 
 
-def allow_in_fairseq() -> None:
-    """Let fairseq's own ``torch.load`` read its checkpoints on torch >= 2.6.
+def allow_safe_types(with_dictionary: bool = True) -> None:
+    """Let ``torch.load`` read fairseq's checkpoints on torch >= 2.6, in this process.
 
     torch loads weights only by default there, which refuses what fairseq stores beside
-    them. Allowing ``SAFE_TYPES`` keeps the protection.
+    them. Allowing ``safe_types`` keeps the protection.
     """
     if not TAKES_SAFE_TYPES:
         return
+    allowed = safe_types(with_dictionary)
     known = torch.serialization.get_safe_globals()
     # of two things under one name torch takes any: the original would not fit to the others
-    others = [thing for thing in known if _name(thing) not in SAFE_TYPES]
+    others = [thing for thing in known if _name(thing) not in allowed]
     torch.serialization.clear_safe_globals()
-    torch.serialization.add_safe_globals([*others, *SAFE_TYPES.values()])
+    torch.serialization.add_safe_globals([*others, *allowed.values()])
 
 
 def _name(allowed: Any) -> str:
@@ -95,7 +97,18 @@ def _load(path: str):
         return _load_restricted(path)
     # for good, not in torch's context manager: that one's exit also takes back
     # what was allowed before it
-    allow_in_fairseq()
+    with_dictionary = "fairseq.data" in sys.modules
+    allow_safe_types(with_dictionary)
+    try:
+        return _load_weights_only(path)
+    except pickle.UnpicklingError as error:
+        if with_dictionary or DICTIONARY not in str(error):
+            raise
+    allow_safe_types()
+    return _load_weights_only(path)
+
+
+def _load_weights_only(path: str):
     return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip(path))
 
 

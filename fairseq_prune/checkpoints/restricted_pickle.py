@@ -8,7 +8,7 @@ from typing import Any, Dict
 
 import torch
 
-from .safe_types import SAFE_TYPES
+from .safe_types import DICTIONARY, SAFE_TYPES, safe_types
 
 #: What may be named; storages and dtypes beside them.
 ALLOWED: Dict[str, Any] = {
@@ -37,6 +37,8 @@ class RestrictedPickle:
             # pickles of protocol 2 name what Python 2 had
             module, name = _compat_pickle.NAME_MAPPING.get((module, name), (module, name))
             path = f"{_compat_pickle.IMPORT_MAPPING.get(module, module)}.{name}"
+            if path == DICTIONARY:
+                ALLOWED.update(safe_types(with_dictionary=True))
             if path in ALLOWED:
                 return ALLOWED[path]
             value = getattr(torch, name, None) if module == "torch" else None

@@ -13,8 +13,6 @@ import argparse
 import functools
 from typing import Any, Callable, Dict
 
-from fairseq.data import Dictionary
-
 from . import safe_numpy
 
 
@@ -42,7 +40,6 @@ def _named(path: str, thing: Callable) -> Callable:
 #: What a pickle may name: what it gets. numpy 2 renamed ``numpy.core``.
 SAFE_TYPES: Dict[str, Any] = {
     "argparse.Namespace": argparse.Namespace,
-    "fairseq.data.dictionary.Dictionary": Dictionary,
     **{
         path: _named(path, thing)
         for path, thing in (
@@ -57,3 +54,19 @@ SAFE_TYPES: Dict[str, Any] = {
         )
     },
 }
+
+#: fairseq's own, which is imported only for files that name it.
+DICTIONARY = "fairseq.data.dictionary.Dictionary"
+
+
+def safe_types(with_dictionary: bool) -> Dict[str, Any]:
+    """``SAFE_TYPES``, and ``DICTIONARY`` where that is wanted, which imports fairseq.
+
+    Raises:
+        ImportError: fairseq is not installed.
+    """
+    if not with_dictionary:
+        return SAFE_TYPES
+    from fairseq.data import Dictionary
+
+    return {**SAFE_TYPES, DICTIONARY: Dictionary}

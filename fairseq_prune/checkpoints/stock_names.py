@@ -6,12 +6,7 @@ model does in any fairseq only if these are fairseq's.
 
 from argparse import Namespace
 from dataclasses import fields
-from typing import Any, Dict, Mapping
-
-from fairseq.criterions import CRITERION_DATACLASS_REGISTRY
-from fairseq.optim import OPTIMIZER_REGISTRY
-from fairseq.tasks import TASK_DATACLASS_REGISTRY, TASK_REGISTRY
-from fairseq.trainer import Trainer
+from typing import Any, Dict, Mapping, Optional, Set
 
 TWIN = "pruned_"
 #: Where the configuration in a checkpoint has the ``--prune-*`` options it was trained with.
@@ -19,8 +14,8 @@ KEY = "prune"
 #: A criterion of this plugin: the one of fairseq's that it is in evaluation.
 CRITERIONS = {"distillation": "label_smoothed_cross_entropy"}
 
-_REGISTRIES = {"task": TASK_REGISTRY, "optimizer": OPTIMIZER_REGISTRY}
-_OPTIONS = {"task": TASK_DATACLASS_REGISTRY, "criterion": CRITERION_DATACLASS_REGISTRY}
+#: Sections of a configuration, and options of older ones, that can name what is this plugin's.
+NAMED = ("task", "optimizer", "criterion")
 
 
 def with_stock_names(state: Mapping[str, Any]) -> Dict[str, Any]:
@@ -46,33 +41,18 @@ def with_stock_names(state: Mapping[str, Any]) -> Dict[str, Any]:
     return {**state, "cfg": stock}
 
 
-def save_stock_names() -> None:
-    """Let fairseq write such checkpoints in this process."""
-    make_state = Trainer.state_dict
-    if getattr(make_state, "has_stock_names", False):
-        return
-
-    def state_dict(self):
-        return with_stock_names(make_state(self))
-
-    state_dict.has_stock_names = True
-    Trainer.state_dict = state_dict
-
-
 def _stock_section(section: str, content: Any) -> Any:
     """A section of a configuration: a dict or, where options came from argparse, all of them."""
     if isinstance(content, Namespace):
         values = vars(content)
         return Namespace(**{k: _stock_name(k, v, section) for k, v in values.items()})
-    if section not in {*_REGISTRIES, *_OPTIONS} or not isinstance(content, Mapping):
+    if section not in NAMED or not isinstance(content, Mapping):
         return content
     name = _stock_name("_name", content.get("_name"), section)
     if name == content.get("_name"):
         return content
-    known = content
-    if name in _OPTIONS.get(section, {}):
-        own = {field.name for field in fields(_OPTIONS[section][name])}
-        known = {k: v for k, v in content.items() if k in own}
+    options = _options(section, name)
+    known = {k: v for k, v in content.items() if options is None or k in options}
     return {**known, "_name": name}
 
 
@@ -81,7 +61,27 @@ def _stock_name(key: str, value: Any, section: str) -> Any:
     kind = section if key == "_name" else key
     if kind == "criterion" and isinstance(value, str):
         return CRITERIONS.get(value, value)
-    registry = _REGISTRIES.get(kind, {})
-    if isinstance(value, str) and value.startswith(TWIN) and value[len(TWIN) :] in registry:
-        return value[len(TWIN) :]
+    if kind in NAMED and isinstance(value, str) and value.startswith(TWIN):
+        if _is_registered(kind, value[len(TWIN) :]):
+            return value[len(TWIN) :]
     return value
+
+
+# here, for what training with this plugin writes has stock names: few files need fairseq
+
+
+def _is_registered(kind: str, name: str) -> bool:
+    from fairseq.optim import OPTIMIZER_REGISTRY
+    from fairseq.tasks import TASK_REGISTRY
+
+    return name in {"task": TASK_REGISTRY, "optimizer": OPTIMIZER_REGISTRY}.get(kind, {})
+
+
+def _options(section: str, name: str) -> Optional[Set[str]]:
+    """Those of fairseq's own that have a dataclass."""
+    from fairseq.criterions import CRITERION_DATACLASS_REGISTRY
+    from fairseq.tasks import TASK_DATACLASS_REGISTRY
+
+    registries = {"task": TASK_DATACLASS_REGISTRY, "criterion": CRITERION_DATACLASS_REGISTRY}
+    found = registries.get(section, {}).get(name)
+    return None if found is None else {field.name for field in fields(found)}

@@ -5,16 +5,11 @@ fairseq's names, or what the data folder has under a usual name. A checkpoint sa
 that was; where it names files elsewhere, they are not looked for: it may be anyone's.
 """
 
-import os
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional
 
-from fairseq.tasks import FairseqTask
-from omegaconf import OmegaConf
-
-from ..packed.dictionary import Dictionary, cut_by, dictionary_text
+from ..packed.dictionary import Dictionary, cut_by
 from ..packed.texts import (
-    DICTIONARY,
     SOURCE,
     SUBWORD,
     SUBWORDS,
@@ -24,13 +19,11 @@ from ..packed.texts import (
     Text,
 )
 from ..pruning import PruneError
-from .configuration import is_section, settings_of
-from .dictionaries import check_dictionaries, dictionaries_of, find_dictionaries, fingerprints
-from .in_fairseq import mapped_checkpoints
+from .data_of import ENCODERS, find_data
+from .dictionaries import check_dictionaries, find_dictionaries
 from .packed.write_texts import texts_of
 from .reading import read_checkpoint
 from .subwords import fitting_subword, read_subword, subword_in
-from .task_of import config_of, options_of, set_up
 
 NONE = "none"
 
@@ -38,8 +31,8 @@ MISSING = "the dictionaries are not stored: {}, for fairseq-prune translate need
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Options as ``fairseq-interactive`` has them; None: what is found."""
+class TextOptions:
+    """As ``fairseq-interactive`` has them; None: what is found."""
 
     bpe: Optional[str] = None
     codes: Optional[str] = None
@@ -72,10 +65,10 @@ class Found:
 
 
 #: Whatever is found.
-ANYTHING = Asked()
+ANYTHING = TextOptions()
 
 
-def find_texts(checkpoint: str, data: Optional[str] = None, asked: Asked = ANYTHING) -> Found:
+def find_texts(checkpoint: str, data: Optional[str] = None, asked: TextOptions = ANYTHING) -> Found:
     """Those for the model in ``checkpoint``.
 
     Args:
@@ -84,62 +77,41 @@ def find_texts(checkpoint: str, data: Optional[str] = None, asked: Asked = ANYTH
     Raises:
         PruneError: ``data`` has no dictionaries, or others; what is asked for is not there.
     """
-    noted = find_dictionaries(read_checkpoint(checkpoint))
+    state = read_checkpoint(checkpoint)
+    noted = find_dictionaries(state)
     texts = texts_of(checkpoint) if data is None else {}
     if SOURCE in texts and asked == ANYTHING:
         return Found(noted, texts)
     try:
-        with mapped_checkpoints():
-            cfg = config_of(checkpoint, data)
-        if SOURCE not in texts:
-            task = set_up(cfg, checkpoint)
-            check_dictionaries(checkpoint, noted, task)
-            noted = fingerprints(task)
+        trained_on = find_data(checkpoint, state, data, with_dictionaries=SOURCE not in texts)
+        check_dictionaries(checkpoint, noted, trained_on.fingerprints)
     except PruneError as error:
         if data is not None or asked != ANYTHING:
             raise
         return Found(noted, {}, [MISSING.format(f"{error}; give --data")])
+    noted = dict(trained_on.fingerprints) or noted
     try:
-        texts = texts or _dictionaries(task)
+        texts = texts or trained_on.texts()
     except PruneError as error:
         return Found(noted, {}, [MISSING.format(error)])
     if SOURCE not in texts:
         return Found(noted)
     notes: List[str] = []
-    options = options_of(cfg)
-    folder = str(options["data"] if "data" in options else "").split(os.pathsep)[0]
+    bpe, tokenizer = (trained_on.encoders[kind] for kind in ENCODERS)
     found = {
         **texts,
-        SUBWORD: _subword(asked, texts, _named(cfg, "bpe")["_name"], folder, notes),
-        TOKENIZER: _tokenizer(asked, texts, _named(cfg, "tokenizer"), notes),
+        SUBWORD: _subword(asked, texts, bpe["_name"], trained_on.folder, notes),
+        TOKENIZER: _tokenizer(asked, texts, tokenizer, notes),
     }
     return Found(noted, {name: text for name, text in found.items() if text is not None}, notes)
 
 
-def _dictionaries(task: FairseqTask) -> Dict[str, Text]:
-    options = getattr(task, "cfg", None) or getattr(task, "args", None)  # languages inferred
-    return {
-        side: Text(
-            DICTIONARY,
-            dictionary_text(dictionary.symbols, dictionary.count),
-            getattr(options, f"{side}_lang", None),
-        )
-        for side, dictionary in dictionaries_of(task).items()
-    }
-
-
-def _named(cfg: Any, kind: str) -> Dict[str, Any]:
-    """Options of the encoder that the training was given, its name among them."""
-    section = cfg[kind] if kind in cfg else None
-    if OmegaConf.is_config(section):
-        section = OmegaConf.to_container(section, resolve=False)
-    options = settings_of(section) if is_section(section) else {"_name": section}
-    name = options.get("_name")
-    return {**options, "_name": name if isinstance(name, str) else None}
-
-
 def _subword(
-    asked: Asked, texts: Mapping[str, Text], named: Optional[str], folder: str, notes: List[str]
+    asked: TextOptions,
+    texts: Mapping[str, Text],
+    named: Optional[str],
+    folder: str,
+    notes: List[str],
 ) -> Optional[Text]:
     if asked.bpe == NONE:
         return None
@@ -164,7 +136,7 @@ def _subword(
 
 
 def _tokenizer(
-    asked: Asked, texts: Mapping[str, Text], named: Mapping[str, Any], notes: List[str]
+    asked: TextOptions, texts: Mapping[str, Text], named: Mapping[str, Any], notes: List[str]
 ) -> Optional[Text]:
     if asked.tokenizer == NONE:
         return None

@@ -6,9 +6,9 @@ from typing import Any, Dict, Iterable, Mapping, Optional
 import torch
 from torch import Tensor
 
-from ..models.parameters import is_parameter
-from ..models.ties import Aliases, make_aliases, ties_by_options, ties_in_memory
-from ..models.weight_classes import fairseq_prunable
+from ..parameters.kinds import is_parameter
+from ..parameters.ties import Aliases, make_aliases, ties_by_options, ties_in_memory
+from ..parameters.weight_classes import fairseq_prunable
 from ..pruning import RECORD_KEY, PruneError
 from .packed.plain import bits
 

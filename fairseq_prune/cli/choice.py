@@ -2,10 +2,9 @@
 
 import time
 from functools import lru_cache
-from typing import Callable, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
-from ..analysis.choose import choose_for
-from ..analysis.ranking import Ranking, ranking_of
+from ..checkpoints.choose import choose_by_weights
 from ..checkpoints.prune_file import Choose
 from ..pruning import (
     SCHEMES,
@@ -14,9 +13,11 @@ from ..pruning import (
     PruneError,
     check_request,
 )
-from ..tasks.calibration_data import Calibration
-from ..tasks.prune_model import Choice
+from ..pruning.choice import Calibration, Choice
 from .say import say_progress
+
+if TYPE_CHECKING:
+    from ..analysis.ranking import Ranking
 
 #: Options that a score without data has no use for.
 _OF_DATA = ("data", *Calibration._fields, "steps")
@@ -130,12 +131,22 @@ def chooser(args, choice: Choice, source: str, target: float) -> Choose:
     Raises:
         PruneError: the score needs data that were not given.
     """
-    return choose_for(source, choice, target, args.data, _progress(choice))
+    if not choice.needs_data:
+        return choose_by_weights(source, choice, target)
+    if args.data is None:
+        raise PruneError(
+            f"--score {choice.score} looks at data; give --data, a folder of binarised data"
+        )
+    from ..analysis.choose import choose_by_data  # which needs fairseq: it takes seconds
+
+    return choose_by_data(source, choice, target, args.data, _progress(choice))
 
 
-def ranker(args, choice: Choice, source: str) -> Callable[[], Ranking]:
+def ranker(args, choice: Choice, source: str) -> "Callable[[], Ranking]":
     """What gives the ranking of ``source`` by the score of ``choice``, found once, and says how
     far it is."""
+    from ..analysis.ranking import ranking_of
+
     once = choice._replace(steps=1)
     return lru_cache(maxsize=None)(lambda: ranking_of(source, once, args.data, _progress(once)))
 

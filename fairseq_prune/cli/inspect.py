@@ -3,7 +3,7 @@
 from typing import List
 
 from ..checkpoints.inspect_file import inspect_checkpoint
-from ..models.weight_classes import GATES
+from ..parameters.weight_classes import GATES
 from ..pruning import method_in, table, thresholds
 from .say import say, say_json
 from .selection import add_selection, check_selection

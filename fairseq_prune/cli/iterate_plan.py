@@ -7,7 +7,7 @@ from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import aliases_in, find_record
 from ..experiments.own_options import OWN_OF_ROUNDS
 from ..experiments.rounds import LENGTHS, RoundsPlan
-from ..models.weight_classes import fairseq_classes
+from ..parameters.weight_classes import fairseq_classes
 from ..pruning import (
     PruneError,
     check_not_below,

@@ -4,12 +4,10 @@ from dataclasses import asdict
 from typing import Optional
 
 from ..checkpoints.packed.pack_file import Packed, pack_checkpoint
-from ..checkpoints.texts import ANYTHING, Asked, find_texts
+from ..checkpoints.texts import ANYTHING, TextOptions, find_texts
 from ..packed.described import VALUES
-from ..packed.shortlist import Shortlist
+from ..packed.shortlist import Shortlist, ShortlistOptions
 from ..pruning import PruneError
-from ..shortlist.make import Asked as Shortlisted
-from ..shortlist.make import make_shortlist
 from .quiet import quiet_libraries
 from .say import say, say_json
 
@@ -59,7 +57,7 @@ def add_to(verbs) -> None:
         "--shortlist",
         type=int,
         nargs="?",
-        const=Shortlisted.best,
+        const=ShortlistOptions.best,
         metavar="N",
         help="store, for translate --shortlist, the N words (default: %(const)s) that each word of "
         "the source is translated by most often in the training data",
@@ -68,7 +66,7 @@ def add_to(verbs) -> None:
         "--shortlist-frequent",
         type=int,
         metavar="N",
-        help=f"and the N most frequent words (default: {Shortlisted.frequent})",
+        help=f"and the N most frequent words (default: {ShortlistOptions.frequent})",
     )
     verb.add_argument(
         "--alignments",
@@ -84,7 +82,7 @@ def run_pack(args) -> None:
     if args.values not in VALUES:
         raise PruneError(f"--values {args.values}: choose one of {', '.join(VALUES)}")
     quiet_libraries()
-    asked = Asked(args.bpe, args.bpe_codes, args.tokenizer)
+    asked = TextOptions(args.bpe, args.bpe_codes, args.tokenizer)
     if args.no_texts and asked != ANYTHING:
         raise PruneError("--no-texts leaves out what --bpe, --bpe-codes and --tokenizer ask for")
     found = find_texts(args.source, args.data, asked)
@@ -115,9 +113,13 @@ def _shortlist(args) -> Optional[Shortlist]:
             "--shortlist is for fairseq-prune translate, which needs --no-texts left out"
         )
     frequent = args.shortlist_frequent
-    usual = Shortlisted.frequent
-    asked = Shortlisted(args.shortlist, usual if frequent is None else frequent, args.alignments)
+    usual = ShortlistOptions.frequent
+    asked = ShortlistOptions(
+        args.shortlist, usual if frequent is None else frequent, args.alignments
+    )
     say("what words are each other's translations in the training data is being counted")
+    from ..shortlist.make import make_shortlist  # which needs fairseq: it takes seconds
+
     return make_shortlist(args.source, args.data, asked)
 
 

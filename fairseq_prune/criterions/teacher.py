@@ -15,11 +15,10 @@ from torch import Tensor, nn
 
 from ..checkpoints.dictionaries import differing_side, find_dictionaries
 from ..checkpoints.reading import read_checkpoint
-from ..checkpoints.task_of import set_up
-from ..models.own_weights import encode_with_own_weights
+from ..loading.load import load
+from ..loading.task_of import set_up
 from ..packed.container import is_packed
 from ..pruning import PruneError
-from ..runtime.load import load
 
 logger = logging.getLogger("fairseq_prune")
 
@@ -36,7 +35,6 @@ class Teacher:
     def __init__(self, path: str, model: nn.Module):
         self.path = path
         self.model = model.eval().requires_grad_(False)
-        encode_with_own_weights(model)
         limits = model.max_positions()
         self._limits = limits if isinstance(limits, tuple) else (limits,)
         self.digest = _digest(model)

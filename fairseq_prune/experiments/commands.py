@@ -4,7 +4,7 @@ import os
 import shlex
 from typing import List, Optional, Sequence
 
-from ..tasks.calibration_data import Calibration
+from ..pruning.choice import Calibration
 from ..user_dir import is_this_package, user_dir_in
 from .grid import Grid
 from .points import Point

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional
 
 from ..pruning import PruneError
-from ..tasks.calibration_data import Calibration
+from ..pruning.choice import Calibration
 from ..user_dir import import_plugin_of
 from .own_options import OWN, OWN_OF_ITERATE, check_own
 from .points import KINDS, TRAINED, Point

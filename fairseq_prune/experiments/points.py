@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Mapping, Optional
 
 from ..pruning import Floors
-from ..tasks.calibration_data import Calibration
-from ..tasks.prune_model import Choice
+from ..pruning.choice import Calibration, Choice
 
 #: dense: trained, not pruned. pruned: dense, then pruned. retrained: pruned, then trained on.
 #: from-start: new initial weights trained under the pruned model's mask (See et al. 2016,

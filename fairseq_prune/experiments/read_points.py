@@ -4,7 +4,7 @@ import itertools
 from typing import Any, List, Mapping, Tuple
 
 from ..pruning import PruneError, check_request, find_scheme
-from ..tasks.prune_model import Choice
+from ..pruning.choice import Choice
 from .points import KINDS, USUAL, Point
 from .values import check_keys
 

@@ -7,16 +7,16 @@ import torch
 
 from ..analysis.bleu import bleu
 from ..analysis.generate_options import generate_config
-from ..analysis.loading import batches_of, criterion_of, load_model
 from ..analysis.perplexity import perplexity
 from ..analysis.translate import translate
-from ..checkpoints.in_fairseq import held
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
-from ..models.parameters import is_parameter
-from ..models.ties import aliases_of
-from ..models.weight_classes import fairseq_prunable
-from ..models.weight_norm import check_weight_norm
+from ..fairseq_fixes.reading import held
+from ..loading.evaluation import batches_of, criterion_of, load_model
+from ..parameters.kinds import is_parameter
+from ..parameters.ties import aliases_of
+from ..parameters.weight_classes import fairseq_prunable
+from ..parameters.weight_norm import check_weight_norm
 from ..pruning import PruneError, masks_of
 from ..tasks.prune_model import prune_model
 from .grid import Grid

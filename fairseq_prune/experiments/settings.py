@@ -9,7 +9,7 @@ from fairseq.tasks import TASK_REGISTRY
 from omegaconf import OmegaConf
 
 from ..checkpoints.configuration import settings_of
-from ..checkpoints.task_of import config_of, task_name
+from ..loading.task_of import config_of, task_name
 from ..pruning import PruneError
 
 #: In order: where two have an option of one name, the later one's is meant.

@@ -22,6 +22,26 @@ MOST_TRANSLATIONS = 255
 
 
 @dataclass(frozen=True)
+class ShortlistOptions:
+    """
+    Attributes:
+        best: most translations of a word.
+        frequent: how many of the most frequent words are among every sentence's.
+        alignments: file with the links of the training data; None: eflomal finds them.
+    """
+
+    best: int = 50
+    frequent: int = 500
+    alignments: Optional[str] = None
+
+    def __post_init__(self):
+        if not 1 <= self.best <= MOST_TRANSLATIONS:
+            raise PruneError(f"--shortlist {self.best}: give 1 to {MOST_TRANSLATIONS}")
+        if self.frequent < 1:
+            raise PruneError(f"--shortlist-frequent {self.frequent}: give 1 or more")
+
+
+@dataclass(frozen=True)
 class Shortlist:
     """
     Attributes:

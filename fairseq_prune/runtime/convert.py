@@ -2,11 +2,12 @@
 
 import functools
 from contextlib import contextmanager
-from typing import Callable, Dict, Iterator, List
+from typing import Dict, Iterator, List
 
 import torch
 from fairseq.modules import MultiheadAttention
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..engine.library import find_library
 from ..models.lstm_decoder import PrunedLSTMDecoder
@@ -48,6 +49,8 @@ _MODULES = {
 }
 
 
+#: What parameters begin with.
+DRAWS = (torch.ops.aten.uniform_.default, torch.ops.aten.normal_.default)
 #: Numbers that are drawn at once.
 PIECE = 1 << 16
 
@@ -93,30 +96,25 @@ def unwritten() -> Iterator[None]:
     Memory that nothing has been written to takes no room. As many numbers are drawn as ever, so
     that what draws next, such as ``--sampling``, draws the same ones as with a dense model.
     """
-    kept = {name: getattr(torch.Tensor, name) for name in ("uniform_", "normal_")}
-    for name, method in kept.items():
-        setattr(torch.Tensor, name, functools.partialmethod(_draw, method))
-    try:
+    with _Unwritten():
         yield
-    finally:
-        for name, method in kept.items():
-            setattr(torch.Tensor, name, method)
 
 
-def _draw(self: torch.Tensor, method: Callable, *args, **kwargs) -> torch.Tensor:
-    """Draw what ``method`` of a tensor would, piece by piece, and leave ``self`` as it is.
+class _Unwritten(TorchDispatchMode):
+    """While on, draws for a large tensor what torch would, piece by piece, and leaves it alone."""
 
-    A normal distribution draws in blocks of 16, and at least that many at once.
-    """
-    left = self.numel()
-    if left < 2 * PIECE or not self.is_contiguous():
-        return method(self, *args, **kwargs)
-    piece = torch.empty(PIECE, dtype=self.dtype)
-    while left >= 2 * PIECE:
-        method(piece, *args, **kwargs)
-        left -= PIECE
-    method(torch.empty(left, dtype=self.dtype), *args, **kwargs)
-    return self
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func not in DRAWS or args[0].numel() < 2 * PIECE or not args[0].is_contiguous():
+            return func(*args, **kwargs)
+        drawn, *rest = args
+        left, piece = drawn.numel(), torch.empty(PIECE, dtype=drawn.dtype)
+        # a normal distribution draws in blocks of 16, and at least that many at once
+        while left >= 2 * PIECE:
+            func(piece, *rest, **kwargs)
+            left -= PIECE
+        func(torch.empty(left, dtype=drawn.dtype), *rest, **kwargs)
+        return drawn
 
 
 def check_runtime(runtime: str, flag: str = "--prune-runtime") -> None:

@@ -9,7 +9,7 @@ import torch
 from fairseq.search import BeamSearch
 from omegaconf import OmegaConf
 
-from ..checkpoints.in_fairseq import map_checkpoints
+from ..fairseq_fixes.reading import map_checkpoints
 from ..pruning import PruneError
 from .convert import check_runtime, convert_, has_products, unwritten
 from .generator import settings_of, use_engine_

@@ -11,17 +11,15 @@ from fairseq.models import (
 from fairseq.tasks import FairseqTask
 
 from ..checkpoints.dictionaries import differing_side
-from ..checkpoints.in_fairseq import mapped_checkpoints
 from ..checkpoints.reading import read_checkpoint
-from ..checkpoints.task_of import config_of, set_up
+from ..loading.task_of import config_of, set_up
 from ..pruning import PruneError
 
 
 def check_translates(source: str, data: str) -> None:
     """Raise PruneError if ``source`` is damaged, or is known to be no model of two languages."""
     read_checkpoint(source)  # says what is wrong with it
-    with mapped_checkpoints():
-        model = config_of(source, data).model
+    model = config_of(source, data).model
     name = getattr(model, "_name", None) or getattr(model, "arch", None)
     kind = ARCH_MODEL_REGISTRY.get(name) or MODEL_REGISTRY.get(name)
     if kind is not None and issubclass(kind, FairseqLanguageModel):

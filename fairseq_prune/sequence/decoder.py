@@ -12,10 +12,9 @@ from fairseq.search import BeamSearch
 from fairseq_cli.generate import get_symbols_to_strip_from_output
 from torch import Tensor
 
-from ..models.own_weights import encode_with_own_weights
+from ..loading.load import load
 from ..pruning import PruneError
 from ..runtime.chosen import choose_, chosen
-from ..runtime.load import load
 from ..runtime.search import TwoStepBeamSearch
 from .check import check_dictionaries, check_translates, languages_of, not_of_a_pair
 from .choose import nearest
@@ -46,7 +45,6 @@ class Decoder:
         self._on_gpu = may and torch.cuda.is_available()
         if self._on_gpu:
             self._model.cuda()
-        encode_with_own_weights(self._model)
         options = GenerationConfig(
             beam=request.beam,
             max_len_a=request.max_len_a,

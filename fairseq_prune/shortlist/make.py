@@ -1,39 +1,18 @@
 """A shortlist for a model, from the data that it was trained on."""
 
-from dataclasses import dataclass
 from typing import Any, Iterable, Iterator, List, Optional, Tuple
 
 from fairseq.data import LanguagePairDataset
 from fairseq.tasks import FairseqTask
 
-from ..checkpoints.task_of import config_of, set_up
-from ..packed.shortlist import MOST_TRANSLATIONS, Shortlist
+from ..loading.task_of import config_of, set_up
+from ..packed.shortlist import Shortlist, ShortlistOptions
 from ..pruning import PruneError
 from .align import Sentence, find_links, read_links
 from .count import Links, count_links
 
 
-@dataclass(frozen=True)
-class Asked:
-    """
-    Attributes:
-        best: most translations of a word.
-        frequent: how many of the most frequent words are among every sentence's.
-        alignments: file with the links of the training data; None: eflomal finds them.
-    """
-
-    best: int = 50
-    frequent: int = 500
-    alignments: Optional[str] = None
-
-    def __post_init__(self):
-        if not 1 <= self.best <= MOST_TRANSLATIONS:
-            raise PruneError(f"--shortlist {self.best}: give 1 to {MOST_TRANSLATIONS}")
-        if self.frequent < 1:
-            raise PruneError(f"--shortlist-frequent {self.frequent}: give 1 or more")
-
-
-def make_shortlist(checkpoint: str, data: Optional[str], asked: Asked) -> Shortlist:
+def make_shortlist(checkpoint: str, data: Optional[str], asked: ShortlistOptions) -> Shortlist:
     """
     Args:
         data: the folder of the training data; by default that of the model's training.

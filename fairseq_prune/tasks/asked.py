@@ -3,7 +3,7 @@
 from typing import Optional
 
 from ..pruning import Floors, any_of
-from .calibration_data import Calibration
+from ..pruning.choice import Calibration
 from .options import DENSE, flag
 
 

@@ -18,9 +18,10 @@ import torch
 from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
-from ..models.own_weights import encode_with_own_weights
+from ..fairseq_fixes.own_weights import encode_with_own_weights
 from ..pruning import PruneError, Statistic
-from .calibration_data import Calibration, batches_of
+from ..pruning.choice import Calibration
+from .calibration_data import batches_of
 from .sums import sum_over_processes
 
 logger = logging.getLogger("fairseq_prune")

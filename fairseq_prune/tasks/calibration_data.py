@@ -1,6 +1,6 @@
 """The part of the data that a calibration looks at, in batches."""
 
-from typing import Any, Collection, Iterator, NamedTuple, Optional, Tuple
+from typing import Any, Collection, Iterator, Tuple
 
 import numpy
 from fairseq import utils
@@ -8,30 +8,13 @@ from fairseq.tasks import FairseqTask
 from torch import nn
 
 from ..pruning import PruneError
+from ..pruning.choice import Calibration
 from .sums import place
 
 #: Sentences in a batch: squared gradients of larger ones say less of each sentence.
 BATCH = 16
 #: Tokens in a batch at most, so that blocks of text fit as well.
 MAX_TOKENS = 8192
-
-
-class Calibration(NamedTuple):
-    """Which data: ``samples`` sentences (or blocks of text) of ``subset``, drawn by ``seed``.
-
-    Without a number of samples, as many as the statistic usually takes.
-    """
-
-    subset: str = "train"
-    samples: Optional[int] = None
-    seed: int = 1
-
-    def check(self, flags: str = "--prune-") -> None:
-        """Raise PruneError, naming the option, unless they make sense."""
-        if self.samples is not None and self.samples < 1:
-            raise PruneError(f"{flags}samples {self.samples} is out of range; give 1 or more")
-        if self.seed < 0:
-            raise PruneError(f"{flags}seed {self.seed} is out of range; give 0 or more")
 
 
 def batches_of(

@@ -5,8 +5,8 @@ from typing import Any, Dict, Mapping, Tuple
 
 from torch import Tensor
 
-from ..models.ties import Aliases
-from ..models.weight_classes import fairseq_classes
+from ..parameters.ties import Aliases
+from ..parameters.weight_classes import fairseq_classes
 from ..pruning import members, sparsity
 
 

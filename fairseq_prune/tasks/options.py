@@ -6,7 +6,7 @@ from typing import Any, Optional
 from fairseq.dataclass import FairseqDataclass
 
 from ..pruning import SCHEMES, SCORES
-from .calibration_data import Calibration
+from ..pruning.choice import Calibration
 from .seen_options import SEEN
 
 #: What ``--prune-scheme`` takes to train a dense model, whatever the run starts from.

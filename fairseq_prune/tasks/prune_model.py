@@ -2,18 +2,16 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional
 
 import torch
 from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
 from ..checkpoints.optimizer_state import state_of_weights
-from ..models.ties import aliases_of
-from ..models.weight_classes import fairseq_classes
+from ..parameters.ties import aliases_of
+from ..parameters.weight_classes import fairseq_classes
 from ..pruning import (
-    USUAL_FLOORS,
-    Floors,
     Pruned,
     apply_,
     check_reachable,
@@ -23,35 +21,8 @@ from ..pruning import (
     score_name,
     sparsity,
 )
+from ..pruning.choice import Choice
 from .calibration import calibrate
-from .calibration_data import Calibration
-
-
-class Choice(NamedTuple):
-    """How weights are chosen to be pruned."""
-
-    scheme: str
-    score: Optional[str] = None  # None: what the scheme usually ranks by
-    floors: Floors = USUAL_FLOORS
-    calibration: Calibration = Calibration()
-    steps: int = 1  # prunings on the way, the statistics new in each
-
-    @property
-    def method(self) -> str:
-        """In words: scheme, score, steps and floors, where they are not as usual."""
-        parts = [self.scheme]
-        if self.score is not None:
-            parts.append(f"by {self.score}")
-        if self.steps != 1:
-            parts.append(f"in {self.steps} steps")
-        for name, floor in (("floor", self.floors.of_class), ("row floor", self.floors.of_row)):
-            if floor or (name == "row floor" and floor is not None):
-                parts.append(f"{name} {floor:g}")
-        return ", ".join(parts)
-
-    @property
-    def needs_data(self) -> bool:
-        return find_score(score_name(self.scheme, self.score)).statistic is not None
 
 
 def prune_model(

@@ -8,34 +8,21 @@ from fairseq.logging.meters import AverageMeter
 from fairseq.tasks import TASK_DATACLASS_REGISTRY, TASK_REGISTRY, register_task
 
 from ..checkpoints.dictionaries import fingerprints
+from ..checkpoints.sentences import exits
+from ..fairseq_fixes.exact_resume import ExactResumeMixin
+from ..fairseq_fixes.replace_unk import ReplaceUnkMixin
 from ..optim.placement import unwrap
 from ..pruning import PruneError
 from ..runtime.task import RuntimeMixin
 from .asked import calibration_of, is_asked
 from .calibration import calibrate, logged
-from .exact_resume import ExactResumeMixin, resume_exactly
 from .option_flags import ArgparseOptionsMixin, PatternFlagsMixin
 from .options import with_prune_options
 from .pruner import Pruner
-from .replace_unk import ReplaceUnkMixin
 from .start import find_start
 from .ways_to_train import check_possible
 
 logger = logging.getLogger("fairseq_prune")
-
-
-def says_it_in_a_sentence(method):
-    """A user's mistake ends the run with its sentence and exit status 1, no traceback."""
-
-    @functools.wraps(method)
-    def wrapped(*args, **kwargs):
-        try:
-            return method(*args, **kwargs)
-        except PruneError as error:
-            # not an Exception: fairseq's trainer would write a crash checkpoint
-            raise SystemExit(f"fairseq_prune: error: {error}") from error
-
-    return wrapped
 
 
 class PrunedTaskMixin(PatternFlagsMixin, RuntimeMixin, ExactResumeMixin, ReplaceUnkMixin):
@@ -62,17 +49,22 @@ class PrunedTaskMixin(PatternFlagsMixin, RuntimeMixin, ExactResumeMixin, Replace
     def setup_task(cls, cfg, **kwargs):
         if is_asked(cfg):
             # before fairseq looks for the packages that some of these ways need
-            says_it_in_a_sentence(check_possible)(cfg)
+            with exits():
+                check_possible(cfg)
         return super().setup_task(cfg, **kwargs)
 
     # not decorated: fairseq looks for from_checkpoint in this very signature
     def build_model(self, cfg, from_checkpoint=False):
-        start = None if from_checkpoint else says_it_in_a_sentence(find_start)(self.prune_cfg)
+        with exits():
+            start = None if from_checkpoint else find_start(self.prune_cfg)
         model = super().build_model(cfg, from_checkpoint=from_checkpoint)
         if start is not None:
-            prior = says_it_in_a_sentence(start.check)(model, self)
+            from ..fairseq_fixes.table import fix_pruned_runs  # which imports this module
+
+            with exits():
+                prior = start.check(model, self)
             self._pruner = Pruner(self.prune_cfg, prior, fingerprints(self))
-            resume_exactly()
+            fix_pruned_runs()
         return model
 
     def train_step(self, sample, model, criterion, optimizer, update_num, *args, **kwargs):
@@ -80,9 +72,9 @@ class PrunedTaskMixin(PatternFlagsMixin, RuntimeMixin, ExactResumeMixin, Replace
             calibrate = functools.partial(
                 self._calibrate, super().train_step, unwrap(model), criterion, update_num
             )
-            before_update = says_it_in_a_sentence(self._pruner.before_update)
             ema = kwargs.get("ema_model")
-            before_update(unwrap(model), optimizer, ema, update_num, calibrate)
+            with exits():
+                self._pruner.before_update(unwrap(model), optimizer, ema, update_num, calibrate)
         self._drop_unused_ema(kwargs)
         return super().train_step(sample, model, criterion, optimizer, update_num, *args, **kwargs)
 

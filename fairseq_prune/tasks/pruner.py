@@ -6,11 +6,16 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 from torch import Tensor
 
 from ..checkpoints.dictionaries import DICTIONARIES_KEY
-from ..models.ties import Aliases, aliases_of
-from ..models.weight_classes import fairseq_classes, fairseq_prunable, renamed
-from ..models.weight_norm import check_weight_norm
+from ..fairseq_fixes.best_model import (
+    EarlyStopping,
+    restart_model_selection,
+    suspend_model_selection,
+)
 from ..optim.placement import innermost, master_view, masters
 from ..optim.pruned_optimizer import MOVEMENT, Held
+from ..parameters.ties import Aliases, aliases_of
+from ..parameters.weight_classes import fairseq_classes, fairseq_prunable, renamed
+from ..parameters.weight_norm import check_weight_norm
 from ..pruning import (
     Pruned,
     PruneError,
@@ -30,7 +35,6 @@ from ..pruning import (
 )
 from .agreement import check_agreement
 from .asked import floors_of, is_asked, pattern
-from .best_model import EarlyStopping, judge_from_here, judge_nothing
 from .mask_metrics import metrics_of
 from .optimizer_statistics import in_state
 from .options import PATTERNS
@@ -135,9 +139,9 @@ class Pruner:
         self._hold(masks, inner, model, optimizer, ema)
         inner.before_saving = self._remember_early_stopping
         if self.is_short:
-            judge_nothing(self.cfg.maximize_best_checkpoint_metric)
+            suspend_model_selection(self.cfg.maximize_best_checkpoint_metric)
         elif begins:
-            judge_from_here()
+            restart_model_selection()
         elif "early_stopping" in record:
             EarlyStopping(*record["early_stopping"]).restore()
 
@@ -156,7 +160,7 @@ class Pruner:
             self._record = {**make_record(result, x), "run": run}
             self._hold(result.masks, inner, model, optimizer, ema)
         if not self.is_short:
-            judge_from_here()
+            restart_model_selection()
 
     def _choose(
         self, wanted: float, on_the_way: bool, inner, model, optimizer, calibrate: Calibrate

@@ -11,8 +11,8 @@ from ..pruning import (
     find_score,
     score_name,
 )
+from ..pruning.choice import Calibration
 from .asked import calibration_of, floors_of, pattern, schedule_options
-from .calibration_data import Calibration
 from .options import DENSE, OPTIONS, PATTERNS, flag
 
 

@@ -4,8 +4,8 @@ import os
 from typing import Any, Dict, Optional
 
 from ..pruning import PruneError, Schedule, empty_record, make_schedule
+from ..pruning.choice import Calibration
 from .asked import is_asked, pattern, schedule_options
-from .calibration_data import Calibration
 from .options import OPTIONS, PATTERNS, flag
 from .start import continues_itself
 

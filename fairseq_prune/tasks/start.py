@@ -8,10 +8,10 @@ from fairseq.file_io import PathManager
 from fairseq.tasks import FairseqTask
 from torch import nn
 
-from ..checkpoints.dictionaries import check_dictionaries, find_dictionaries
+from ..checkpoints.dictionaries import check_dictionaries, find_dictionaries, fingerprints
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
-from ..models.parameters import is_copy
+from ..parameters.kinds import is_copy
 from ..pruning import PruneError, check_record, masks_of, sparsity
 from .asked import is_asked
 from .options import DENSE
@@ -149,7 +149,7 @@ def _mask_from(path: str, model: nn.Module, task: FairseqTask) -> Dict[str, Any]
             f"--prune-mask-from {path}: the checkpoint has no mask; name one that was pruned"
         )
     _check_masks(model, record, f"--prune-mask-from {path}")
-    check_dictionaries(path, find_dictionaries(state), task)
+    check_dictionaries(path, find_dictionaries(state), fingerprints(task))
     return record
 
 

@@ -11,8 +11,8 @@ from fairseq.registry import REGISTRIES
 from fairseq.tasks import TASK_DATACLASS_REGISTRY, TASK_REGISTRY
 
 import fairseq_prune  # noqa: F401
-from fairseq_prune.checkpoints.confine import confine
-from fairseq_prune.checkpoints.encoders import leave_out_encoders
+from fairseq_prune.fairseq_fixes.confine import confine
+from fairseq_prune.fairseq_fixes.encoders import leave_out_encoders
 from fairseq_prune.pruning import PruneError
 
 OF_A_MODEL = {

@@ -9,7 +9,7 @@ import torch
 from commands import PLUGIN, equal, run, state_of, train
 from undrawn import UNDRAWN
 
-from fairseq_prune.models.parameters import is_copy
+from fairseq_prune.parameters.kinds import is_copy
 from fairseq_prune.pruning import unpack
 
 BASE = """

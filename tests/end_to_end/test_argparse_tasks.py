@@ -8,8 +8,8 @@ import pytest
 import torch
 from commands import PLUGIN, equal, run, state_of, train
 
-from fairseq_prune.models.parameters import is_copy
-from fairseq_prune.models.weight_classes import fairseq_classes
+from fairseq_prune.parameters.kinds import is_copy
+from fairseq_prune.parameters.weight_classes import fairseq_classes
 from fairseq_prune.pruning import unpack
 
 BASE = """

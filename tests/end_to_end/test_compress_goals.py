@@ -7,10 +7,10 @@ from commands import run, server
 from compressing import GENERATE, ONLY_PRUNES, card_of, translated
 
 from fairseq_prune.analysis.choose import choose_for
-from fairseq_prune.analysis.loading import batches_of, load_model
 from fairseq_prune.analysis.perplexity import perplexity
 from fairseq_prune.checkpoints.prune_file import prune_checkpoint
-from fairseq_prune.tasks.prune_model import Choice
+from fairseq_prune.loading.evaluation import batches_of, load_model
+from fairseq_prune.pruning.choice import Choice
 
 
 def test_no_more_than_so_many_bytes(data, dense, tmp_path):

@@ -12,7 +12,7 @@ from fairseq_prune.analysis.generate_options import REFUSED, check_options, gene
 from fairseq_prune.analysis.in_turn import translate_in_turn
 from fairseq_prune.analysis.some_sentences import first
 from fairseq_prune.analysis.translate import translate
-from fairseq_prune.checkpoints.in_fairseq import held
+from fairseq_prune.fairseq_fixes.reading import held
 from fairseq_prune.pruning import PruneError
 
 BEAM = "--beam 3 --max-len-b 12 --batch-size 7 "

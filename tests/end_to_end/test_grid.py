@@ -9,7 +9,7 @@ import pytest
 from commands import PLUGIN, run, state_of
 from grids import GENERATE, POINT, PRUNED, config, grid, records, same
 
-from fairseq_prune.models.parameters import is_copy
+from fairseq_prune.parameters.kinds import is_copy
 from fairseq_prune.pruning import unpack
 
 pytest.importorskip("matplotlib")

@@ -10,8 +10,8 @@ from language_models import LM, LOW_RANK, SHORT, TRAIN, eval_lm, retrain
 
 from fairseq_prune.analysis.language_model import subset_perplexity, words_of
 from fairseq_prune.engine.library import find_library
+from fairseq_prune.loading.load import load
 from fairseq_prune.pruning import PruneError
-from fairseq_prune.runtime.load import load
 
 
 def ours(path, data, runtime="dense"):

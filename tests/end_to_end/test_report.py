@@ -7,7 +7,7 @@ import pytest
 import torch
 from commands import PLUGIN, run, state_of
 
-from fairseq_prune.models.weight_classes import fairseq_classes
+from fairseq_prune.parameters.weight_classes import fairseq_classes
 from fairseq_prune.pruning import unpack
 
 pytest.importorskip("matplotlib")

@@ -12,7 +12,7 @@ from commands import DECODE, PLUGIN, RETRAIN, SMALL, lines, run, state_of, train
 
 import fairseq_prune
 from fairseq_prune.engine.library import find_library
-from fairseq_prune.runtime.load import load
+from fairseq_prune.loading.load import load
 
 OPTIONS = ("--beam", "3", "--max-len-b", "12", "--batch-size", "4")
 RUNS = ("dense", "sparse")

@@ -11,7 +11,7 @@ from commands import DECODE, FORKED, PLUGIN, REPO, SMALL, equal, lines, run, ser
 from grids import PRUNED, config, grid
 from language_models import LM
 
-from fairseq_prune.models.weight_classes import fairseq_classes
+from fairseq_prune.parameters.weight_classes import fairseq_classes
 from fairseq_prune.pruning import prune, unpack
 
 TASK = "--task pruned_translation --prune-scheme class-blind --prune-sparsity 0.8".split()

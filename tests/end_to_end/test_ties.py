@@ -8,7 +8,7 @@ import torch
 from commands import equal, run, state_of, train
 from fairseq import checkpoint_utils
 
-from fairseq_prune.models.parameters import is_copy
+from fairseq_prune.parameters.kinds import is_copy
 from fairseq_prune.pruning import unpack
 
 BASE = """

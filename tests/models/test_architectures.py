@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fairseq_prune.models.weight_classes import fairseq_classes, fairseq_prunable
+from fairseq_prune.parameters.weight_classes import fairseq_classes, fairseq_prunable
 from fairseq_prune.pruning import members
 
 

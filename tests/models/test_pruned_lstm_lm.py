@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from fairseq_prune.factorization import LowRank, TensorTrain
 from fairseq_prune.models.factorized_lstm import FactorizedLSTM
 from fairseq_prune.models.stepped_lstm import run_steps
-from fairseq_prune.models.weight_classes import fairseq_classes
+from fairseq_prune.parameters.weight_classes import fairseq_classes
 
 LM = {"task": "language_modeling", "source": 40, "target": 40}
 FACTORIZED = [

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from fairseq_prune.checkpoints.in_fairseq import lazy_state, mapped_state
 from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
 from fairseq_prune.checkpoints.packed.packed_model import PackedModel
 from fairseq_prune.checkpoints.reading import TAKES_SAFE_TYPES
+from fairseq_prune.fairseq_fixes.reading import lazy_state, mapped_state
 
 WHERE = ["memory", "packed"] + ["mapped"] * TAKES_SAFE_TYPES
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from matrices import sparse_matrix
 
-from fairseq_prune.checkpoints.in_fairseq import lazy_state
 from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
 from fairseq_prune.checkpoints.packed.packed_model import PackedModel
 from fairseq_prune.engine.library import find_library
+from fairseq_prune.fairseq_fixes.reading import lazy_state
 from fairseq_prune.pruning import PruneError
 from fairseq_prune.runtime import products
 from fairseq_prune.runtime.csr import csr

@@ -13,13 +13,13 @@ from fairseq.tasks.translation import TranslationConfig, TranslationTask
 from torch import nn
 
 import fairseq_prune  # noqa: F401  (registers)
-from fairseq_prune.models.own_weights import encode_with_own_weights
-from fairseq_prune.models.parameters import is_copy
+from fairseq_prune.fairseq_fixes.own_weights import encode_with_own_weights
+from fairseq_prune.parameters.kinds import is_copy
 from fairseq_prune.pruning import PruneError, prune
+from fairseq_prune.pruning.choice import Calibration
 from fairseq_prune.pruning.statistics import AbsoluteGradients, SquaredGradients
 from fairseq_prune.tasks import calibration_data
 from fairseq_prune.tasks.calibration import calibrate
-from fairseq_prune.tasks.calibration_data import Calibration
 
 WORDS, PAIRS = 12, 70
 USUAL = Calibration()

@@ -13,10 +13,10 @@ from torch import nn
 
 import fairseq_prune  # noqa: F401  (registers)
 from fairseq_prune.pruning import PruneError, Statistic
+from fairseq_prune.pruning.choice import Calibration
 from fairseq_prune.pruning.statistics import AbsoluteGradients
 from fairseq_prune.tasks import calibration_data
 from fairseq_prune.tasks.calibration import calibrate
-from fairseq_prune.tasks.calibration_data import Calibration
 
 USUAL = Calibration()
 

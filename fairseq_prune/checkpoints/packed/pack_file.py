@@ -5,11 +5,11 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from torch import Tensor
 
-from ...models.ties import Aliases
 from ...packed.described import VALUES
 from ...packed.limit import check_claim
 from ...packed.shortlist import Shortlist
 from ...packed.texts import Text
+from ...parameters.ties import Aliases
 from ...pruning import RECORD_KEY, PruneError
 from ..dictionaries import DICTIONARIES_KEY, find_dictionaries
 from ..reading import read_checkpoint

@@ -9,7 +9,7 @@ from ...checkpoints.packed.pack_file import pack_checkpoint
 from ...checkpoints.prune_file import prune_checkpoint
 from ...packed.texts import Text
 from ...pruning import PruneError
-from ...tasks.prune_model import Choice
+from ...pruning.choice import Choice
 from .model import write_model
 
 #: Sparsities are tried in steps of this.

@@ -8,11 +8,11 @@ import torch
 from fairseq.models import FairseqLanguageModel
 from fairseq.tasks import FairseqTask
 
-from ...analysis.loading import load_model
 from ...checkpoints.dictionaries import check_dictionaries, find_dictionaries
 from ...checkpoints.reading import read_checkpoint
-from ...checkpoints.task_of import config_of, set_up
 from ...checkpoints.weights import find_record
+from ...loading.evaluation import load_model
+from ...loading.task_of import config_of, set_up
 from ...pruning import PruneError, check_request, find_score, masks_of, sparsity
 from ...user_dir import check_prunes
 from ..recipes import Recipe, find_recipe

@@ -9,10 +9,10 @@ from typing import Any, Dict, List, Tuple
 import torch
 from sacrebleu.metrics import BLEU, CHRF
 
-from ...analysis.loading import batches_of, load_model
 from ...analysis.perplexity import perplexity
 from ...analysis.significance import differences
-from ...runtime.load import load
+from ...loading.evaluation import batches_of, load_model
+from ...loading.load import load
 from .decode import Decoder, read_lines
 from .folder import Folder
 from .plan import Plan

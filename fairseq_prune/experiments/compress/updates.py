@@ -5,7 +5,7 @@ from typing import Any, List, Mapping, NamedTuple, Optional, Tuple
 
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
-from ...checkpoints.task_of import set_up
+from ...loading.task_of import set_up
 from ...pruning import PruneError
 from ..training_options import parse_training
 

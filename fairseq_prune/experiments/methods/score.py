@@ -19,9 +19,9 @@ from ...analysis.language_model import (
 )
 from ...checkpoints.packed.packed_model import PackedModel
 from ...checkpoints.writing import write_text
-from ...models.parameters import is_parameter
+from ...loading.load import load
+from ...parameters.kinds import is_parameter
 from ...pruning import PruneError
-from ...runtime.load import load
 from ..versions import versions
 from .make import Maker
 from .read import Method
