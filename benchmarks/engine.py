@@ -129,11 +129,11 @@ def packed(million, sparsity, values, shortlist=None) -> str:
 
 def pack(checkpoint: str, folder: str, values: str, shortlist) -> str:
     from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
-    from fairseq_prune.loading.texts import Asked, find_texts
+    from fairseq_prune.checkpoints.texts import TextOptions, find_texts
     from fairseq_prune.packed.dictionary import Dictionary
 
     target = f"{checkpoint[: -len('.pt')]}.{values}{'.shortlist' if shortlist else ''}.packed"
-    found = find_texts(checkpoint, folder, Asked(bpe="none"))
+    found = find_texts(checkpoint, folder, TextOptions(bpe="none"))
     if shortlist is not None:
         shortlist = random_shortlist(len(Dictionary(found.texts["source"].raw)), *shortlist)
     pack_checkpoint(checkpoint, target, values, found.dictionaries, found.texts, shortlist)

@@ -1,5 +1,6 @@
 """What the README and docs/ say can be followed: links, commands, options, Python."""
 
+import importlib.util
 import re
 import shlex
 from dataclasses import fields
@@ -92,3 +93,11 @@ def test_plain_pytorch():
     exec(code, space)
     zeros = sum(int((weight == 0).sum()) for weight in space["weights"].values())
     assert zeros == round(0.8 * sum(weight.numel() for weight in space["weights"].values()))
+
+
+def test_the_table_of_what_is_changed_in_fairseq():
+    """Is the one that is made of it."""
+    spec = importlib.util.spec_from_file_location("fixes", REPO / "scripts" / "fixes_table.py")
+    fixes = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fixes)
+    assert (REPO / "docs" / "fairseq_fixes.md").read_text(encoding="utf-8") == fixes.table()

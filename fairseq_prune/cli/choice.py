@@ -133,13 +133,9 @@ def chooser(args, choice: Choice, source: str, target: float) -> Choose:
     """
     if not choice.needs_data:
         return choose_by_weights(source, choice, target)
-    if args.data is None:
-        raise PruneError(
-            f"--score {choice.score} looks at data; give --data, a folder of binarised data"
-        )
-    from ..analysis.choose import choose_by_data  # which needs fairseq: it takes seconds
+    from ..analysis.choose import choose_for  # which needs fairseq: it takes seconds
 
-    return choose_by_data(source, choice, target, args.data, _progress(choice))
+    return choose_for(source, choice, target, args.data, _progress(choice))
 
 
 def ranker(args, choice: Choice, source: str) -> "Callable[[], Ranking]":

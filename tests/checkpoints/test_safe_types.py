@@ -15,7 +15,7 @@ from fairseq import checkpoint_utils
 from fairseq.data import Dictionary
 from fairseq.logging import metrics
 
-import fairseq_prune  # noqa: F401  (mends fairseq)
+import fairseq_prune  # noqa: F401  (fixes fairseq)
 from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
 from fairseq_prune.checkpoints.packed.unpack_file import unpack_file
 from fairseq_prune.checkpoints.reading import read_checkpoint

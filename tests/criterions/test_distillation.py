@@ -18,8 +18,8 @@ from torch import nn
 import fairseq_prune  # noqa: F401  (registers)
 from fairseq_prune.criterions import distillation
 from fairseq_prune.criterions.distillation import DistillationCriterion
-from fairseq_prune.criterions.in_training import check_student
 from fairseq_prune.criterions.teacher import Teacher, load_teacher
+from fairseq_prune.fairseq_fixes.teachers import check_student
 from fairseq_prune.pruning import PruneError
 
 WORDS, SENTENCES, LENGTH = 9, 4, 5

@@ -8,7 +8,7 @@ import pytest
 from commands import PLUGIN, equal, run, state_of, train
 from fairseq.data import data_utils
 
-import fairseq_prune  # noqa: F401  (mends)
+import fairseq_prune  # noqa: F401  (fixes fairseq)
 
 #: without --required-batch-size-multiple: eight. Of 300 sentences four are left over, of 30 six.
 PLAIN = """
