@@ -8,7 +8,7 @@ import torch
 from fairseq.models import FairseqLanguageModel
 from fairseq.tasks import FairseqTask
 
-from ...checkpoints.dictionaries import check_dictionaries, find_dictionaries
+from ...checkpoints.dictionaries import check_dictionaries, find_dictionaries, fingerprints
 from ...checkpoints.reading import read_checkpoint
 from ...checkpoints.weights import find_record
 from ...loading.evaluation import load_model
@@ -63,7 +63,7 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
     valid = asked.valid or str(settings.flat.get("valid_subset", "valid")).split(",")[0]
     subsets = list(dict.fromkeys(filter(None, (valid, asked.test))))
     model, task = load_model(asked.checkpoint, asked.data, subsets)
-    check_dictionaries(asked.checkpoint, find_dictionaries(state), task)
+    check_dictionaries(asked.checkpoint, find_dictionaries(state), fingerprints(task))
     is_lm = isinstance(model, FairseqLanguageModel)
     if is_lm and (asked.metric or "perplexity") != "perplexity":
         raise PruneError(
