@@ -6,8 +6,7 @@ import sys
 import time
 from dataclasses import asdict
 
-from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
-from fairseq_prune.checkpoints.packed.unpack_file import unpack_file
+from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint, unpack_file
 from fairseq_prune.packed.described import VALUES
 
 from .checkpoints import stored

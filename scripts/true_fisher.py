@@ -13,7 +13,7 @@ import argparse
 import torch
 from torch import nn
 
-from fairseq_prune.analysis.perplexity import perplexity
+from fairseq_prune.analysis.language_model import perplexity
 from fairseq_prune.loading.evaluation import batches_of, criterion_of, load_model
 from fairseq_prune.parameters.ties import aliases_of
 from fairseq_prune.parameters.weight_classes import fairseq_prunable

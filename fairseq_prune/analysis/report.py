@@ -13,13 +13,12 @@ from ..parameters.weight_classes import fairseq_classes
 from ..pruning import PruneError, check_request, method_in
 from .diagonal import diagonals
 from .distributions import distributions
-from .matrices import matrices
+from .language_model import perplexity
+from .matrices import matrices, read_words
 from .page import page
-from .perplexity import perplexity
 from .ranking import BY_MAGNITUDE, Ranking
 from .redundancy import redundancy
 from .sensitivity import sensitivity
-from .vocabulary import read_words
 
 
 def report(

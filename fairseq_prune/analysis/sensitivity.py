@@ -1,13 +1,14 @@
 """What pruning each weight class alone costs (See et al. 2016, Figures 4 and 5)."""
 
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from torch import Tensor, nn
 
 from ..parameters.ties import aliases_of
 from ..parameters.weight_classes import fairseq_classes, fairseq_prunable
-from ..pruning import SCHEMES, Pruned, PruneError, members
-from .pruned_for_a_while import pruned_for_a_while
+from ..parameters.weight_norm import check_weight_norm
+from ..pruning import SCHEMES, Pruned, PruneError, apply_, members
 from .ranking import BY_MAGNITUDE, Ranking
 
 
@@ -60,7 +61,36 @@ def _evaluate_pruned(
 ) -> Optional[float]:
     masks = {name: result.masks[name] for name in names}
     try:
-        with pruned_for_a_while(named, masks, result.updated, "--breakdown-"):
+        with temporarily_pruned(named, masks, result.updated, "--breakdown-"):
             return evaluate()
     except PruneError:
         return None
+
+
+@contextmanager
+def temporarily_pruned(
+    named: Mapping[str, Tensor],
+    masks: Mapping[str, Tensor],
+    updated: Mapping[str, Tensor],
+    flags: str,
+):
+    """Apply ``masks`` to the parameters they name; afterwards those are as before.
+
+    Args:
+        named: all of the model's parameters by name, as plain tensors.
+        updated: values that those of them have instead, whose survivors make up for the rest.
+        flags: what the options' names begin with where the user gave them.
+    Raises:
+        PruneError: all weights of a norm would go (``check_weight_norm``).
+    """
+    check_weight_norm(masks, named, flags)
+    saved = {name: named[name].clone() for name in masks}
+    try:
+        for name, mask in masks.items():
+            if name in updated:
+                named[name].copy_(updated[name])
+            apply_(named[name], mask)
+        yield
+    finally:
+        for name, weight in saved.items():
+            named[name].copy_(weight)

@@ -2,7 +2,7 @@
 
 import os
 
-from ..checkpoints.folder_lock import folder_lock
+from ..folder_lock import folder_lock
 from ..pruning import PruneError, table
 from .quiet import quiet_libraries
 from .say import say, say_progress

@@ -6,7 +6,7 @@ from ..checkpoints.inspect_file import inspect_checkpoint
 from ..parameters.weight_classes import GATES
 from ..pruning import method_in, table, thresholds
 from .say import say, say_json
-from .selection import add_selection, check_selection
+from .which_weights import add_selection, check_selection
 
 
 def add_to(verbs) -> None:

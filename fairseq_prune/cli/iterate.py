@@ -3,15 +3,15 @@
 import sys
 from typing import List
 
-from ..checkpoints.folder_lock import folder_lock
 from ..experiments.jobs import Job
 from ..experiments.rounds import REWINDS, Rounds
+from ..folder_lock import folder_lock
 from ..pruning import SPACINGS, PruneError, table
 from ..user_dir import import_plugin_of
 from .choice import add_choice, add_data
 from .iterate_plan import plan_of
 from .say import say, say_json, say_progress
-from .selection import add_selection, check_selection
+from .which_weights import add_selection, check_selection
 
 
 def add_to(verbs) -> None:

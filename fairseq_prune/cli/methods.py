@@ -6,15 +6,15 @@ import os
 from contextlib import redirect_stderr, redirect_stdout
 from typing import List
 
-from ..checkpoints.folder_lock import folder_lock
 from ..checkpoints.writing import write_text
+from ..folder_lock import folder_lock
 from ..pruning import PruneError
 from .choice import choice_of
 from .factorize import asked_factorization
 from .grid import add_run
 from .quiet import quiet_libraries
 from .say import say, say_progress
-from .selection import check_selection
+from .which_weights import check_selection
 
 
 def add_to(verbs) -> None:

@@ -5,7 +5,7 @@ from ..pruning import describe
 from .choice import add_choice, add_data, choice_of, chooser
 from .quiet import quiet_libraries
 from .say import say
-from .selection import add_selection, check_selection
+from .which_weights import add_selection, check_selection
 
 
 def add_to(verbs) -> None:

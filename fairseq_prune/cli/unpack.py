@@ -1,6 +1,6 @@
 """``fairseq-prune unpack``: ordinary checkpoints of packed files."""
 
-from ..checkpoints.packed.unpack_file import unpack_file
+from ..checkpoints.packed.pack_file import unpack_file
 from .say import say
 
 #: What fairseq's own checkpoints need there, too.

@@ -9,7 +9,7 @@ from ..user_dir import import_plugin_of
 from .own_options import OWN, OWN_OF_ITERATE, check_own
 from .points import KINDS, TRAINED, Point
 from .read_points import read_points
-from .values import check_keys, patterns, read_yaml, text, words
+from .yaml_values import check_keys, patterns, read_yaml, text, words
 
 #: key -> whether it must be there.
 KEYS = {

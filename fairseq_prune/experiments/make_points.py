@@ -11,10 +11,9 @@ from ..pruning import PruneError
 from . import commands
 from .grid import Grid
 from .points import Point
-from .results import Results
+from .results import Results, versions
 from .scorer import Scorer
 from .training import Training
-from .versions import versions
 
 
 class Stopped(Exception):

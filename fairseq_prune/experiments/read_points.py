@@ -6,7 +6,7 @@ from typing import Any, List, Mapping, Tuple
 from ..pruning import PruneError, check_request, find_scheme
 from ..pruning.choice import Choice
 from .points import KINDS, USUAL, Point
-from .values import check_keys
+from .yaml_values import check_keys
 
 POINT_KEYS = ("kinds", "schemes", "sparsities")
 #: Lists that points may have besides, and what each is of.

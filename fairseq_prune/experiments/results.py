@@ -2,7 +2,9 @@
 
 import json
 import os
+import platform
 import threading
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Dict, List, Optional
 
 from ..pruning import PruneError
@@ -74,3 +76,18 @@ class Results:
 def _point(record: Dict[str, Any]) -> Point:
     asked = {name: record[name] for name in USUAL if name in record}
     return Point(record["seed"], record["kind"], record["scheme"], record["sparsity"], **asked)
+
+
+#: The distributions that have a say in a score; fairseq comes under either of two names.
+DISTRIBUTIONS = ("torch", "fairseq", "fairseq-fixed", "sacrebleu", "fairseq-prune")
+
+
+def versions() -> Dict[str, str]:
+    """Name -> version of Python and of those ``DISTRIBUTIONS`` that are installed."""
+    found = {"python": platform.python_version()}
+    for name in DISTRIBUTIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

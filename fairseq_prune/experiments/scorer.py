@@ -7,7 +7,7 @@ import torch
 
 from ..analysis.bleu import bleu
 from ..analysis.generate_options import generate_config
-from ..analysis.perplexity import perplexity
+from ..analysis.language_model import perplexity
 from ..analysis.translate import translate
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import find_record
@@ -21,7 +21,7 @@ from ..pruning import PruneError, masks_of
 from ..tasks.prune_model import prune_model
 from .grid import Grid
 from .points import KINDS, Point
-from .storage import storage
+from .summary import storage
 
 Scores = Dict[str, Any]
 

@@ -2,8 +2,12 @@
 
 import math
 import statistics
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
+from torch import Tensor
+
+from ..packed.bound import bound as bound_of
+from ..packed.mask_code import encode_mask
 from .points import method
 
 #: What is averaged.
@@ -52,3 +56,30 @@ def _spread(values: List[Optional[float]]) -> Optional[Dict[str, Optional[float]
     several = len(values) > 1 and all(map(math.isfinite, values))
     deviation = statistics.stdev(values) if several else None
     return {"mean": statistics.mean(values), "deviation": deviation}
+
+
+#: Bytes of an fp32 value and of an int32 index.
+VALUE = INDEX = 4
+
+
+def storage(parameters: Iterable[Tensor], masks: Mapping[str, Tensor]) -> Dict[str, float]:
+    """Bytes in fp32: "dense"; "csr", matrices with masks in compressed sparse rows; "packed",
+    as ``fairseq-prune pack`` codes them; "bound".
+
+    Compressed sparse rows take an int32 column beside each kept value, and an int32 a row. The
+    bound is what no lossless code of independent positions goes below: the entropy of each
+    mask at its own density, and the kept values. What has no mask is dense in all four.
+
+    Args:
+        parameters: all of the model's, tied ones once.
+        masks: parameter name -> mask, of those that are pruned.
+    """
+    dense = VALUE * sum(parameter.numel() for parameter in parameters)
+    csr = packed = bound = float(dense)
+    for mask in masks.values():
+        weights, kept = mask.numel(), int(mask.count_nonzero())
+        rows = mask.shape[0] if mask.dim() else 1
+        csr += kept * (VALUE + INDEX) + (rows + 1) * INDEX - VALUE * weights
+        packed += kept * VALUE + encode_mask(mask.reshape(-1).cpu().numpy()).size - VALUE * weights
+        bound += bound_of(weights, kept, VALUE) - VALUE * weights
+    return {"dense": dense, "csr": csr, "packed": packed, "bound": bound}

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from ..errors import PruneError
+from .bound import check_claim
 from .container import ITEM_SIZES, Container, count_of
-from .limit import check_claim
 
 #: What ``fairseq-prune pack --values`` takes, and the safetensors type of each.
 VALUES: Dict[str, Optional[str]] = {"exact": None, "fp16": "F16", "int8": "I8"}

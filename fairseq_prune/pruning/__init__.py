@@ -8,7 +8,7 @@
 
 from ..errors import PruneError
 from ..printable import printable
-from .describe import describe, table, thresholds
+from .describe import describe, summary, table, thresholds
 from .floors import NO_FLOORS, USUAL_FLOORS, Floors
 from .magnitude import magnitude
 from .mask import apply_, keep_bits, pack, sparsity, unpack, zero_pruned_
@@ -104,6 +104,7 @@ __all__ = [
     "scores_of",
     "select_lowest",
     "sparsity",
+    "summary",
     "table",
     "thresholds",
     "unpack",

@@ -7,14 +7,19 @@ from .pruned import Pruned
 from .schemes import score_name
 
 
-def describe(result: Pruned) -> str:
-    """The counts, sparsity, threshold and magnitudes of a pruning, by weight class."""
-    head = [
+def summary(result: Pruned) -> str:
+    """The counts, sparsity and threshold of a pruning, in a line."""
+    parts = [
         f"pruned {result.pruned:,} of {result.weights:,} weights ({100 * result.sparsity:.2f}%)",
         result.scheme,
         "" if result.score == score_name(result.scheme) else f"by {result.score}",
         thresholds(result.threshold),
     ]
+    return printable(", ".join(filter(None, parts)))
+
+
+def describe(result: Pruned) -> str:
+    """The summary of a pruning, and the counts and magnitudes of each weight class."""
     rows = [
         ("weight class", "weights", "pruned", "sparsity", "mean |w|", "largest pruned", "largest")
     ]
@@ -30,7 +35,7 @@ def describe(result: Pruned) -> str:
                 f"{c.largest:.5f}",
             )
         )
-    return "\n".join([printable(", ".join(filter(None, head))), *table(rows)])
+    return "\n".join([summary(result), *table(rows)])
 
 
 def thresholds(by_ranking: Mapping[str, float]) -> str:

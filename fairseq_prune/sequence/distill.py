@@ -4,7 +4,7 @@ import os
 import shutil
 from typing import Callable, Dict, List, Optional
 
-from ..checkpoints.folder_lock import folder_lock
+from ..folder_lock import folder_lock
 from ..pruning import PruneError
 from .assemble import assemble
 from .decoder import Decoder

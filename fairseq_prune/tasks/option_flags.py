@@ -34,7 +34,7 @@ class PatternFlagsMixin:
 class ArgparseOptionsMixin:
     """The pruning options for tasks that declare theirs with argparse.
 
-    Their config is a Namespace of all options of the run, and so of those in ``SEEN``.
+    Their config is a Namespace of all options of the run, and so of those in ``FAIRSEQ_OPTIONS``.
     """
 
     @classmethod

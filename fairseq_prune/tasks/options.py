@@ -7,7 +7,7 @@ from fairseq.dataclass import FairseqDataclass
 
 from ..pruning import SCHEMES, SCORES
 from ..pruning.choice import Calibration
-from .seen_options import SEEN
+from .fairseq_options import FAIRSEQ_OPTIONS
 
 #: What ``--prune-scheme`` takes to train a dense model, whatever the run starts from.
 DENSE = "none"
@@ -140,7 +140,9 @@ def with_prune_options(base: type) -> type:
     """A config dataclass with the fields of ``base`` and the pruning options."""
     taken = getattr(base, "__dataclass_fields__", {})
     seen = [
-        (name, kind, field(default=default)) for name, kind, default in SEEN if name not in taken
+        (name, kind, field(default=default))
+        for name, kind, default in FAIRSEQ_OPTIONS
+        if name not in taken
     ]
     return make_dataclass(f"Pruned{base.__name__}", seen, bases=(PruneOptions, base))
 

@@ -31,6 +31,7 @@ from ..pruning import (
     round_sparsities,
     score_name,
     sparsity,
+    summary,
     zero_pruned_,
 )
 from .agreement import check_agreement
@@ -95,7 +96,7 @@ class Pruner:
         if inner is not self._holder:
             self._holder = inner
             check_optimizer(type(inner))
-            self._take_up(inner, model, optimizer, ema, update)
+            self._begin_or_continue(inner, model, optimizer, ema, update)
         if self._schedule:
             run = self._record["run"]
             wanted = due(self._schedule, update - run["start"])
@@ -107,7 +108,7 @@ class Pruner:
         """Whether the model is not at the target sparsity yet."""
         return bool(self._schedule) and is_short(self._record)
 
-    def _take_up(self, inner, model, optimizer, ema, update) -> None:
+    def _begin_or_continue(self, inner, model, optimizer, ema, update) -> None:
         """Continue the run that the checkpoint is of, or begin one."""
         record = inner.prune_record
         if record is not None and not is_continued(self.cfg, record):
@@ -154,7 +155,8 @@ class Pruner:
             result = self._choose(x, on_the_way, inner, model, optimizer, calibrate)
             if last:
                 result = keep_thresholds(result, self._record)
-                logger.info(describe(result))
+                # on the way to the target a line will do
+                logger.info(summary(result) if on_the_way else describe(result))
             run = self._record["run"]
             run = {**run, "prunes": run["prunes"] + last, "reached": x}
             self._record = {**make_record(result, x), "run": run}

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from fairseq_prune.analysis.density_map import density_map
 from fairseq_prune.analysis.diagonal import diagonals
 from fairseq_prune.analysis.distributions import distributions
+from fairseq_prune.analysis.figure_remaining import density_map
 from fairseq_prune.analysis.matrices import matrices
 from fairseq_prune.analysis.redundancy import redundancy
 from fairseq_prune.cli.main import main

@@ -16,8 +16,7 @@ from fairseq.data import Dictionary
 from fairseq.logging import metrics
 
 import fairseq_prune  # noqa: F401  (fixes fairseq)
-from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
-from fairseq_prune.checkpoints.packed.unpack_file import unpack_file
+from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint, unpack_file
 from fairseq_prune.checkpoints.reading import read_checkpoint
 from fairseq_prune.checkpoints.restricted_pickle import RestrictedPickle
 from fairseq_prune.pruning import PruneError

@@ -7,7 +7,7 @@ from commands import run, server
 from compressing import GENERATE, ONLY_PRUNES, card_of, translated
 
 from fairseq_prune.analysis.choose import choose_for
-from fairseq_prune.analysis.perplexity import perplexity
+from fairseq_prune.analysis.language_model import perplexity
 from fairseq_prune.checkpoints.prune_file import prune_checkpoint
 from fairseq_prune.loading.evaluation import batches_of, load_model
 from fairseq_prune.pruning.choice import Choice

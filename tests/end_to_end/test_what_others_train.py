@@ -12,7 +12,7 @@ import torch
 from commands import DECODE, PLUGIN, RETRAIN, equal, lines, run, state_of, train
 from forged import content_of, forge, taken_apart, with_content
 
-from fairseq_prune.analysis.vocabulary import read_words
+from fairseq_prune.analysis.matrices import read_words
 from fairseq_prune.cli.main import main
 
 #: A criterion that logs numbers of numpy, as those do that count with sklearn.

@@ -11,8 +11,7 @@ from fairseq_prune.experiments.history import history
 from fairseq_prune.experiments.points import Point
 from fairseq_prune.experiments.progress import Progress, duration, estimate
 from fairseq_prune.experiments.results import Results
-from fairseq_prune.experiments.storage import storage
-from fairseq_prune.experiments.summary import summarise
+from fairseq_prune.experiments.summary import storage, summarise
 from fairseq_prune.pruning import PruneError
 
 A = Point(1, "pruned", "class-blind", 0.8)

@@ -4,8 +4,7 @@ import pytest
 import torch
 from forged import content_of, taken_apart
 
-from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
-from fairseq_prune.checkpoints.packed.unpack_file import unpack_file
+from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint, unpack_file
 from fairseq_prune.pruning import PruneError, pack
 
 

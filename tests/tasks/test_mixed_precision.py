@@ -21,9 +21,9 @@ from fairseq_prune.optim.placement import innermost, master_view, masters
 from fairseq_prune.pruning import PruneError, unpack
 from fairseq_prune.tasks import pruner
 from fairseq_prune.tasks.agreement import digest
+from fairseq_prune.tasks.fairseq_options import FAIRSEQ_OPTIONS
 from fairseq_prune.tasks.options import OPTIONS
 from fairseq_prune.tasks.pruner import Pruner
-from fairseq_prune.tasks.seen_options import SEEN
 
 MODES = {
     "fp16": ("FP16Optimizer", torch.float16, {"fp16": True}),
@@ -61,7 +61,7 @@ class Run:
             cfg.optimizer.weight_decay = 0.1
         self.optimizer = getattr(optim, wrapper).build_optimizer(cfg, list(self.model.parameters()))
         config = {name: default for name, _, default, _ in OPTIONS}
-        config.update((name, None) for name, _, _ in SEEN)
+        config.update((name, None) for name, _, _ in FAIRSEQ_OPTIONS)
         config.update(
             save_dir="run", restore_file="checkpoint_last.pt", max_update=0,
             prune_scheme="class-blind", prune_sparsity=0.5, prune_begin=2,

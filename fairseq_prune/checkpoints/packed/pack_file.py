@@ -1,21 +1,23 @@
-"""``fairseq-prune pack``: a checkpoint's model in few bytes."""
+"""``fairseq-prune pack`` and ``unpack``: a checkpoint's model in few bytes, and back."""
 
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from torch import Tensor
 
+from ...packed.bound import check_claim
 from ...packed.described import VALUES
-from ...packed.limit import check_claim
 from ...packed.shortlist import Shortlist
 from ...packed.texts import Text
 from ...parameters.ties import Aliases
 from ...pruning import RECORD_KEY, PruneError
 from ..dictionaries import DICTIONARIES_KEY, find_dictionaries
+from ..form import check_form
 from ..reading import read_checkpoint
 from ..stock_names import with_stock_names
 from ..weights import aliases_in, distinct, find_record
-from ..writing import check_writable
+from ..writing import check_writable, write_checkpoint
+from .packed_model import PackedModel
 from .plain import to_json
 from .write_container import Entry, write_container
 from .write_tensor import describe, write_tensor
@@ -140,3 +142,16 @@ def _rest(state: Mapping[str, Any]) -> Tuple[Any, List[Tensor], List[str]]:
         rest["extra_state"] = {k: v for k, v in extra.items() if k not in AVERAGES}
     loose: List[Tensor] = []
     return to_json(rest, loose), loose, left_out
+
+
+def unpack_file(source: str, target: str) -> None:
+    """Write the checkpoint that was packed in ``source``, without optimizer state, to ``target``.
+
+    Raises:
+        PruneError: see ``PackedModel``, ``check_form`` and ``write_checkpoint``.
+    """
+    check_writable(target)
+    packed = PackedModel(source)
+    state = packed.state(packed.decode())
+    check_form(state, source)
+    write_checkpoint(state, target)

@@ -4,11 +4,11 @@ import os
 from typing import Any, Callable, Dict, List, Tuple
 
 from ...checkpoints.dictionaries import fingerprints
-from ...checkpoints.folder_lock import folder_lock
 from ...checkpoints.packed.pack_file import pack_checkpoint
 from ...checkpoints.texts import find_texts
+from ...folder_lock import folder_lock
+from ..results import versions
 from ..rounds import Rounds
-from ..versions import versions
 from .asked import PACKED_VALUES, Asked
 from .card import write_card
 from .decode import Decoder, usual_words

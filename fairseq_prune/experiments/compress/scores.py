@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Tuple
 import torch
 from sacrebleu.metrics import BLEU, CHRF
 
-from ...analysis.perplexity import perplexity
+from ...analysis.language_model import perplexity
 from ...analysis.significance import differences
 from ...loading.evaluation import batches_of, load_model
 from ...loading.load import load

@@ -10,7 +10,7 @@ from ...pruning import PruneError
 from ...runtime.convert import check_runtime
 from ...user_dir import import_plugin_of
 from ..own_options import OWN, check_own
-from ..values import check_keys, read_yaml, text, words
+from ..yaml_values import check_keys, read_yaml, text, words
 
 KEYS = ("data", "seed", "seconds", "command", "options", "trainings", "methods")
 #: Raises PruneError unless options of a verb of ``fairseq-prune`` are right; the last argument

@@ -22,7 +22,7 @@ from ...checkpoints.writing import write_text
 from ...loading.load import load
 from ...parameters.kinds import is_parameter
 from ...pruning import PruneError
-from ..versions import versions
+from ..results import versions
 from .make import Maker
 from .read import Method
 

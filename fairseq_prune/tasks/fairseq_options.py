@@ -7,7 +7,7 @@ from omegaconf import II
 #: Options of fairseq's own that decide what the run starts from, what it would keep and what
 #: pruning cannot work with. They have no help, so fairseq adds no second flag for them and
 #: fills them in from the options they name.
-SEEN = (
+FAIRSEQ_OPTIONS = (
     ("save_dir", str, II("checkpoint.save_dir")),
     ("restore_file", str, II("checkpoint.restore_file")),
     ("finetune_from_model", Optional[str], II("checkpoint.finetune_from_model")),

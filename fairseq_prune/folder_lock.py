@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import IO, Iterator
 
-from ..pruning import PruneError
+from .errors import PruneError
 
 #: Seconds to wait for the trainings of a command that was killed, which end by themselves.
 PATIENCE = 20.0
