@@ -2,15 +2,16 @@
 
 import argparse
 import os
-from typing import Any, List
+from typing import Any, List, Optional, Sequence
 
 from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
-from fairseq.tasks import TASK_REGISTRY
+from fairseq.tasks import TASK_REGISTRY, FairseqTask
 from omegaconf import OmegaConf, open_dict
 
 from ..checkpoints.sentences import catchable
 from ..loading.task_of import config_of, options_of, task_name
+from ..packed.dictionary import cut_by
 from ..pruning import PruneError
 from ..tasks.twin import twin_of
 
@@ -60,6 +61,16 @@ def generate_config(path: str, data: str, words: List[str], more: List[str]) -> 
             if name in mine and name not in given and _is_own(cfg, name):
                 mine[name] = value
     return cfg
+
+
+def joins_pieces(words: Sequence[str]) -> bool:
+    """Whether ``words`` say how pieces of words are joined."""
+    return any(word.split("=")[0] in ("--remove-bpe", "--post-process") for word in words)
+
+
+def pieces_of(task: FairseqTask) -> Optional[str]:
+    """What ``--remove-bpe`` is to be where the target dictionary shows pieces of words."""
+    return cut_by(task.target_dictionary.symbols)
 
 
 def _is_own(cfg: Any, name: str) -> bool:

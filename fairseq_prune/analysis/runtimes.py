@@ -9,7 +9,7 @@ from ..loading.task_of import set_up
 from ..pruning import PruneError
 from ..runtime.convert import check_runtime
 from .bleu import bleu
-from .generate_options import generate_config
+from .generate_options import generate_config, joins_pieces, pieces_of
 from .in_turn import Progress, translate_in_turn
 from .some_sentences import first as first_of
 from .translate import Translations
@@ -52,7 +52,8 @@ def compare(
     """Decode with each of ``runtimes``, batch by batch in turn.
 
     Args:
-        words: options of fairseq-generate.
+        words: options of fairseq-generate. Without ``--remove-bpe`` pieces of words are joined
+            as the target dictionary shows they were cut.
         sentences: how many of the subset, from its beginning; None: all.
     Raises:
         PruneError: the file is damaged, the data are not there or have other dictionaries, an
@@ -69,7 +70,10 @@ def compare(
         if runtime != "dense":
             more += ["--prune-runtime", runtime]
         cfgs.append(generate_config(path, data, words, more))
-    set_up(cfgs[0], path)  # says whether the data can be its
+    task = set_up(cfgs[0], path)  # says whether the data can be its
+    if not joins_pieces(words):
+        for cfg in cfgs:
+            cfg.common_eval.post_process = pieces_of(task)
     choose = None if sentences is None else functools.partial(first_of, most=sentences)
     found = translate_in_turn(cfgs, choose, progress)
     return [

@@ -32,8 +32,8 @@ def add_to(verbs) -> None:
         "--generate",
         default="--beam 5 --batch-size 1",
         metavar="OPTIONS",
-        help="options of fairseq-generate, e.g. '--beam 5 --batch-size 1 --remove-bpe' (default: "
-        "%(default)s); those of the task are the checkpoint's unless given",
+        help="options of fairseq-generate (default: %(default)s, and --remove-bpe where the "
+        "dictionary has pieces of words); those of the task are the checkpoint's unless given",
     )
     verb.add_argument(
         "--sentences", type=int, metavar="N", help="translate the first N only (default: all)"

@@ -3,6 +3,7 @@
 Packed files do as well, and so do slimmed checkpoints; what cannot be read is told in a sentence.
 """
 
+import copy
 import functools
 import tempfile
 import types
@@ -51,7 +52,7 @@ class _Torch(types.ModuleType):
             return torch.load(file, *args, **kwargs)
         with exits():
             if path in self.held:
-                state = dict(self.held[path])
+                state = _copied(self.held[path])
             elif is_packed(path):
                 state = lazy_state(PackedModel(path))
             elif self.maps:
@@ -62,6 +63,11 @@ class _Torch(types.ModuleType):
             if isinstance(state, dict):
                 self.reading.note(path, state, confine(path, state))
         return state
+
+
+def _copied(state: Dict[str, Any]) -> Dict[str, Any]:
+    """``state``, of which fairseq may change the options and the names of weights."""
+    return {**state, "cfg": copy.deepcopy(state.get("cfg")), "model": dict(state["model"])}
 
 
 def _as_torch_does(path: str, file: Any, *args, **kwargs) -> Any:
@@ -133,6 +139,20 @@ def held(state: Dict[str, Any]) -> Iterator[str]:
             yield file.name
         finally:
             del checkpoint_utils.torch.held[file.name]
+
+
+@contextmanager
+def opened_once(path: str) -> Iterator[None]:
+    """Meanwhile the file at ``path`` is opened and checked once, however often fairseq loads it, if
+    it is a packed one."""
+    if not is_packed(path):
+        yield
+        return
+    checkpoint_utils.torch.held[path] = lazy_state(PackedModel(path))
+    try:
+        yield
+    finally:
+        del checkpoint_utils.torch.held[path]
 
 
 @contextmanager

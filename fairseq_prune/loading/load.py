@@ -1,7 +1,7 @@
 """A model of a checkpoint or packed file with the products to decode with."""
 
 from argparse import Namespace
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from fairseq import checkpoint_utils
 from fairseq.tasks import FairseqTask
@@ -11,6 +11,7 @@ from torch import nn
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.sentences import catchable
 from ..fairseq_fixes.own_weights import encode_with_own_weights
+from ..fairseq_fixes.reading import opened_once
 from ..packed.container import is_packed
 from ..pruning import PruneError
 from ..runtime.convert import check_runtime
@@ -32,9 +33,15 @@ def load(
     check_runtime(runtime)
     if not is_packed(path):
         read_checkpoint(path)  # says what is wrong with it
+    with opened_once(path):
+        return _load(path, data, runtime, dict(options or {}))
+
+
+def _load(
+    path: str, data: Optional[str], runtime: str, changes: Dict[str, Any]
+) -> Tuple[nn.Module, Any, FairseqTask]:
     cfg = config_of(path, data)
     _decode_here(cfg)
-    changes = dict(options or {})
     if runtime != "dense":
         name = task_name(cfg)
         pruned = name if name.startswith("pruned_") else f"pruned_{name}"

@@ -17,6 +17,7 @@ from commands import (
 from forged import taken_apart
 
 import fairseq_prune
+from fairseq_prune.packed.container import Container
 
 OPTIONS = ("--beam", "3", "--max-len-b", "12", "--batch-size", "4")
 TINY = {
@@ -97,6 +98,16 @@ def test_load_packed_generates_the_same(data, packed, expected):
     tokens = [model.encode(source) for source in sources]
     best = [beam[0]["tokens"] for beam in model.generate(tokens, beam=3, max_len_a=0, max_len_b=12)]
     assert [model.decode(t) for t in best] == [expected[k] for k in range(30)]
+
+
+def test_load_packed_reads_the_file_once(data, packed, monkeypatch):
+    """Its checksum goes over all of it."""
+    opened, open_one = [], Container.__init__
+    monkeypatch.setattr(
+        Container, "__init__", lambda self, path: (opened.append(path), open_one(self, path))[1]
+    )
+    fairseq_prune.load_packed(str(packed), data=str(data))
+    assert opened == [str(packed)]
 
 
 @pytest.mark.parametrize("arch", list(TINY))

@@ -1,5 +1,6 @@
 """``fairseq-prune translate``: what fairseq-interactive translates, without fairseq and torch."""
 
+import json
 import re
 import shutil
 import signal
@@ -96,6 +97,19 @@ def test_who_reads_no_more_is_no_mistake(model):
         process.stdin = None
     assert process.wait(60) == 0
     assert not process.stderr.read()
+
+
+def test_compare_joins_the_pieces_that_the_dictionary_shows(corpus, model):
+    """Without being told; BLEU of pieces is another."""
+    scores = {}
+    for more in ("", " --remove-bpe sentencepiece", " --remove-bpe @@"):
+        output = run(
+            "fairseq-prune", "compare", model[1], corpus / "data", "--subset", "valid", "--json",
+            "--runtimes", "dense", "--generate", f"--beam 2 --max-len-b 12{more}",
+        )  # fmt: skip
+        scores[more] = json.loads(output[output.index("[\n") :])[0]["bleu"]
+    told, pieces = list(scores.values())[1:]
+    assert scores[""] == told != pieces
 
 
 def told_until_it_ends(process):

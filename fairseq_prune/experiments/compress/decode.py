@@ -5,10 +5,9 @@ from typing import Any, List, Optional, Tuple
 
 from fairseq.tasks import FairseqTask
 
-from ...analysis.generate_options import generate_config
+from ...analysis.generate_options import generate_config, pieces_of
 from ...analysis.translate import Translations, translate
 from ...checkpoints.writing import write_text
-from ...packed.dictionary import cut_by
 from ...pruning import PruneError
 
 #: Where --generate is not given, with what the dictionary shows.
@@ -18,7 +17,7 @@ USUAL = ("--beam", "5")
 def usual_words(task: FairseqTask) -> Tuple[str, ...]:
     """Options of fairseq-generate: a beam of 5, and pieces of words joined, where the target
     dictionary has any."""
-    kind = cut_by(task.target_dictionary.symbols)
+    kind = pieces_of(task)
     return USUAL if kind is None else (*USUAL, "--remove-bpe", kind)
 
 
