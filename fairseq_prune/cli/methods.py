@@ -71,7 +71,7 @@ def call(command: List[str]) -> None:
 
 def run_methods(args) -> None:
     quiet_libraries()
-    from ..experiments.methods.make import Maker
+    from ..experiments.methods.make import MethodMaker
     from ..experiments.methods.read import read_plan
     from ..experiments.methods.score import check_data, score
     from ..experiments.methods.table import about_speeds, as_markdown, as_text
@@ -82,7 +82,7 @@ def run_methods(args) -> None:
     check_data(plan.data)
     out = os.path.normpath(args.out)
     with folder_lock(out, "methods") as lock:
-        maker = Maker(plan, out, args.jobs, say_progress, call, lock)
+        maker = MethodMaker(plan, out, args.jobs, say_progress, call, lock)
         try:
             failed = maker.run()
             made = [method for method in plan.methods.values() if maker.record(method)]

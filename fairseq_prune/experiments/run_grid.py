@@ -1,8 +1,7 @@
 """Carrying out a grid: what is not made yet, in order, several at a time."""
 
 import os
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, Callable, Dict, List, Set
+from typing import Any, Callable, Dict, List
 
 from ..pruning import PruneError
 from . import commands
@@ -11,6 +10,7 @@ from .make_points import PointMaker
 from .points import Point
 from .progress import Progress
 from .results import Results
+from .side_by_side import do_side_by_side
 
 
 class GridRun:
@@ -69,26 +69,7 @@ class GridRun:
         return record["evaluate"] == self.grid.evaluate and record["data"] == self.grid.data
 
     def _all(self, maker: PointMaker, tasks: List[List[Point]]) -> List[str]:
-        """Do ``tasks``, ``jobs`` at a time; what went wrong."""
-        failed: List[str] = []
-        with ThreadPoolExecutor(self.jobs) as pool:
-            waiting: Set[Future] = set()
-            try:
-                waiting.update(pool.submit(maker.make, task) for task in tasks)
-                while waiting:
-                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        try:
-                            future.result()
-                        except PruneError as error:
-                            self.say(f"failed: {error}")
-                            failed.append(str(error))
-            except BaseException:
-                maker.stop()
-                for future in waiting:
-                    future.cancel()
-                raise
-        return failed
+        return do_side_by_side(tasks, self.jobs, maker.make, maker.stop, self.say)
 
     def _tell(self, point: Point, scores: Dict[str, Any], seconds: float) -> None:
         found = f"perplexity {scores['perplexity']:.2f}"

@@ -16,7 +16,7 @@ from ..models.stepped_lstm import SteppedLSTM
 from ..pruning import PruneError
 from .auto import Auto
 from .modules import (
-    Maker,
+    MakeProduct,
     ProductLinear,
     ProductLSTM,
     ProductLSTMCell,
@@ -39,7 +39,7 @@ def _int8(weights: List[Weight], name: str) -> Product:
 
 
 #: What ``--prune-runtime`` takes besides dense.
-RUNTIMES: Dict[str, Maker] = {"sparse": _sparse, "int8": _int8, "auto": Auto}
+RUNTIMES: Dict[str, MakeProduct] = {"sparse": _sparse, "int8": _int8, "auto": Auto}
 
 _MODULES = {
     nn.Linear: ProductLinear,

@@ -17,7 +17,7 @@ from .products import Product
 from .weight import Weight
 
 #: From weights that are multiplied together, and their name, to their product.
-Maker = Callable[[List[Weight], str], Product]
+MakeProduct = Callable[[List[Weight], str], Product]
 
 
 class ProductModule(nn.Module):
@@ -29,7 +29,7 @@ class ProductModule(nn.Module):
         shapes: by name.
     """
 
-    def __init__(self, make: Maker, like: nn.Module, groups: List[Tuple[str, ...]]):
+    def __init__(self, make: MakeProduct, like: nn.Module, groups: List[Tuple[str, ...]]):
         """
         Args:
             like: the module whose place this takes.
@@ -88,7 +88,7 @@ class ProductModule(nn.Module):
 class ProductLinear(ProductModule):
     """For ``nn.Linear``."""
 
-    def __init__(self, make: Maker, like: nn.Linear):
+    def __init__(self, make: MakeProduct, like: nn.Linear):
         super().__init__(make, like, [("weight",)])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ class _Steps(ProductModule):
 class ProductLSTMCell(_Steps):
     """For ``nn.LSTMCell``."""
 
-    def __init__(self, make: Maker, like: nn.LSTMCell):
+    def __init__(self, make: MakeProduct, like: nn.LSTMCell):
         super().__init__(make, like, [("weight_ih", "weight_hh")])
         self.hidden_size = like.hidden_size
 
@@ -132,7 +132,7 @@ class ProductLSTMCell(_Steps):
 class ProductSteppedLSTM(_Steps):
     """For ``SteppedLSTM``, of a decoder."""
 
-    def __init__(self, make: Maker, like: nn.LSTM):
+    def __init__(self, make: MakeProduct, like: nn.LSTM):
         layers = range(like.num_layers)
         super().__init__(make, like, [(f"weight_ih_l{k}", f"weight_hh_l{k}") for k in layers])
         self.num_layers = like.num_layers
@@ -151,7 +151,7 @@ class ProductLSTM(ProductModule):
     all known at once, and multiplied at once.
     """
 
-    def __init__(self, make: Maker, like: nn.LSTM):
+    def __init__(self, make: MakeProduct, like: nn.LSTM):
         self_names = [name for name, p in like.named_parameters() if p.dim() == 2]
         super().__init__(make, like, [(name,) for name in self_names])
         self.hidden_size, self.num_layers = like.hidden_size, like.num_layers

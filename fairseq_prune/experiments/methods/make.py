@@ -5,17 +5,17 @@ import json
 import os
 import threading
 import time
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Callable, Dict, List, Optional
 
 from ...checkpoints.writing import write_text
 from ...pruning import PruneError
+from ..side_by_side import do_side_by_side
 from ..training import Training
 from .commands import Step, shown, steps
 from .read import Method, Plan
 
 
-class Maker:
+class MethodMaker:
     """A plan being carried out in folder ``out``; each method has a folder there.
 
     ``made.json`` in it holds the commands, so that what other options made is not taken for
@@ -98,32 +98,20 @@ class Maker:
         left = [method for name, method in self.plan.methods.items() if name not in done]
         if done:
             self._say(f"{len(done)} of {len(self.plan.methods)} were made before")
-        failed: List[str] = []
-        running: Dict[Future, Method] = {}
-        with ThreadPoolExecutor(self._jobs) as pool:
-            try:
-                while left or running:
-                    for method in [m for m in left if m.start is None or m.start in done]:
-                        if len(running) < self._jobs:
-                            left.remove(method)
-                            running[pool.submit(self._make, method)] = method
-                    if not running:  # what is left comes of what failed
-                        break
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        method = running.pop(future)
-                        try:
-                            future.result()
-                            done.add(method.name)
-                            self._say(f"[{len(done)}/{len(self.plan.methods)}] {method.name}")
-                        except PruneError as error:
-                            self._say(f"failed: {error}")
-                            failed.append(str(error))
-            except BaseException:
-                self._stopped.set()
-                for training in self._trainings:
-                    training.stop()
-                raise
-        return failed
+
+        def finished(method: Method) -> None:
+            done.add(method.name)
+            self._say(f"[{len(done)}/{len(self.plan.methods)}] {method.name}")
+
+        return do_side_by_side(
+            left, self._jobs, self._make, self._stop, self._say, finished,
+            is_ready=lambda method: method.start is None or method.start in done,
+        )  # fmt: skip
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        for training in self._trainings:
+            training.stop()
 
     def _make(self, method: Method) -> None:
         folder = os.path.join(self.out, method.folder)

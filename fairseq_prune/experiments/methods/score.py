@@ -23,7 +23,7 @@ from ...loading.load import load
 from ...parameters.kinds import is_parameter
 from ...pruning import PruneError
 from ..results import versions
-from .make import Maker
+from .make import MethodMaker
 from .read import Method
 
 SUBSETS = ("valid", "test")
@@ -53,7 +53,7 @@ def check_data(data: str) -> None:
 
 
 def score(
-    maker: Maker, methods: List[Method], say: Callable[[str], None]
+    maker: MethodMaker, methods: List[Method], say: Callable[[str], None]
 ) -> Tuple[List[Row], List[str]]:
     """A row for each of ``methods``, all made: parameters, bytes, perplexities, words a second;
     and what went wrong with others, a sentence each.
@@ -81,14 +81,14 @@ def score(
     return rows, failed
 
 
-def _load(maker: Maker, method: Method):
+def _load(maker: MethodMaker, method: Method):
     options = {"tokens_per_sample": BLOCK}
     model, _, task = load(maker.packed(method), maker.plan.data, method.runtime, options)
     check_subsets(task, maker.plan.data, list(SUBSETS))
     return model, task
 
 
-def _row(maker: Maker, method: Method) -> Row:
+def _row(maker: MethodMaker, method: Method) -> Row:
     path = maker.packed(method)
     record = maker.record(method)
     return {
@@ -105,7 +105,7 @@ def _row(maker: Maker, method: Method) -> Row:
     }
 
 
-def _add_speeds(maker: Maker, row: Row) -> None:
+def _add_speeds(maker: MethodMaker, row: Row) -> None:
     model, task = _load(maker, maker.plan.methods[row["method"]])
     texts = words_of(task, "test")
     for batch in BATCHES:
@@ -113,7 +113,7 @@ def _add_speeds(maker: Maker, row: Row) -> None:
         row.setdefault(f"words_per_second_{batch}_rounds", []).append(speed)
 
 
-def _perplexities(maker: Maker, method: Method) -> Dict[str, float]:
+def _perplexities(maker: MethodMaker, method: Method) -> Dict[str, float]:
     """Of the file as it is: scored once for each file, data and runtime."""
     path = maker.packed(method)
     place = os.path.join(os.path.dirname(path), "score.json")
