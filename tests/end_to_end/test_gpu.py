@@ -8,6 +8,7 @@ import re
 import pytest
 import torch
 from commands import PLUGIN, equal, run, state_of, train
+from grids import ALL, config, grid, records
 from on_gpu import MODES, NEEDS_GPU, ON_GPU
 
 from fairseq_prune.pruning import unpack
@@ -64,3 +65,24 @@ def test_masks_chosen_on_a_gpu_are_those_of_the_cpu(data, dense, tmp_path):
         for x in ("gpu", "cpu")
     )
     assert equal(gpu, cpu)
+
+
+def test_a_grid_scores_on_the_gpu_as_on_the_cpu(data, dense, tmp_path):
+    """Perplexity, BLEU and bytes of models that are pruned and retrained there."""
+    content = config(data, seeds=[1], dense=str(dense))
+    content["points"] = [
+        {"kinds": ["pruned", "retrained"], "schemes": ["class-blind"], "sparsities": [0.7]}
+    ]
+    found = {}
+    for device, more in (("gpu", ""), ("cpu", " --cpu")):
+        content["train"]["all"] = ALL.replace(" --cpu", "") + more
+        (tmp_path / device).mkdir()
+        grid(tmp_path / device, content)
+        found[device] = records(tmp_path / device)
+    point = (1, "pruned", "class-blind", 0.7)
+    gpu, cpu = (found[device][point] for device in ("gpu", "cpu"))
+    assert gpu["perplexity"] == pytest.approx(cpu["perplexity"], rel=0.001)
+    assert gpu["bleu"] == pytest.approx(cpu["bleu"], abs=0.05)
+    assert gpu["bytes"] == cpu["bytes"] and gpu["kept"] == cpu["kept"]
+    retrained = found["gpu"][1, "retrained", "class-blind", 0.7]
+    assert retrained["kept"] == gpu["kept"] and retrained["perplexity"] < gpu["perplexity"]
