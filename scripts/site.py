@@ -11,7 +11,9 @@ ELSEWHERE = re.compile(r"\[([^\]]+)\]\(\.\./([^)]+)\)")
 
 
 def on_files(files, config):
-    text = README.read_text(encoding="utf-8").replace("](docs/", "](")
+    text = README.read_text(encoding="utf-8")
+    # as the pages in docs/ have them
+    text = re.sub(r"\]\((?!docs/|https?:|#)", "](../", text).replace("](docs/", "](")
     files.append(File.generated(config, "index.md", content=text))
     return files
 

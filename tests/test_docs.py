@@ -95,6 +95,12 @@ def test_plain_pytorch():
     assert zeros == round(0.8 * sum(weight.numel() for weight in space["weights"].values()))
 
 
+def test_what_the_page_of_the_api_names_is_there():
+    for name in re.findall(r"^::: (\S+)$", (REPO / "docs" / "api.md").read_text("utf-8"), re.M):
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute), name
+
+
 def test_the_table_of_what_is_changed_in_fairseq():
     """Is the one that is made of it."""
     spec = importlib.util.spec_from_file_location("fixes", REPO / "scripts" / "fixes_table.py")
