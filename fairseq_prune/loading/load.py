@@ -54,7 +54,8 @@ def _load(
         raise
     except Exception as error:  # whatever the building of a model makes of its options
         reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise PruneError(f"{path} cannot be decoded with: {reason}") from error
+        used = "" if data is None else f" with DATA {data}"
+        raise PruneError(f"{path} cannot be used{used}: {reason}") from error
     encode_with_own_weights(models[0])
     return models[0].eval(), cfg, task
 
