@@ -14,7 +14,7 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional
 
 from corpora import CORPORA, SPLITS, Corpus
 from preparing import (
@@ -53,6 +53,11 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         "--vocab-size", type=int, help="entries in each vocabulary (default: by corpus)"
     )
+    parser.add_argument(
+        "--joined",
+        action="store_true",
+        help="one vocabulary for both languages (--joined-dictionary), as large as --vocab-size",
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
     return parser.parse_args(argv)
 
@@ -88,12 +93,12 @@ def drop_empty_pairs(folder: Path, corpus: Corpus, split: str) -> None:
             write_lines(path, lines)
 
 
-def train_sentencepiece(text: Path, prefix: Path, vocab_size: int) -> None:
-    """A sentencepiece (BPE) model of one language, from its training text."""
+def train_sentencepiece(texts: List[Path], prefix: Path, vocab_size: int) -> None:
+    """A sentencepiece (BPE) model of one language or several, from their training texts."""
     import sentencepiece
 
     sentencepiece.SentencePieceTrainer.train(
-        input=str(text),
+        input=",".join(map(str, texts)),
         model_prefix=str(prefix),
         vocab_size=vocab_size,
         model_type="bpe",
@@ -154,9 +159,11 @@ def prepare(args: argparse.Namespace) -> None:
         prefix = args.out / "pieces"
         make_folder(prefix)
         for lang in languages:
-            model = args.out / f"spm.{lang}.model"
+            name, read = ("spm", languages) if args.joined else (f"spm.{lang}", [lang])
+            model = args.out / f"{name}.model"
             if not model.exists():
-                train_sentencepiece(text / f"train.{lang}", args.out / f"spm.{lang}", vocab_size)
+                texts = [text / f"train.{each}" for each in read]
+                train_sentencepiece(texts, args.out / name, vocab_size)
             for split in SPLITS:
                 encode(model, text / f"{split}.{lang}", prefix / f"{split}.{lang}")
     for left_over in args.out.glob("dict.*.txt"):  # fairseq-preprocess refuses to replace them
@@ -168,6 +175,8 @@ def prepare(args: argparse.Namespace) -> None:
     ]  # fmt: skip
     if args.tokens == "words":
         command += ["--nwordssrc", vocab_size, "--nwordstgt", vocab_size]
+    if args.joined:
+        command += ["--joined-dictionary"]
     run(command)
 
 
