@@ -34,8 +34,10 @@ MOST = 1 << 28
 
 _SOURCE = "encoder.embed_tokens.weight"
 
-#: A model's options, and the names of its tensors.
-Options, Names = Mapping[str, Any], Set[str]
+#: A model's options.
+Options = Mapping[str, Any]
+#: The names of its tensors.
+Names = Set[str]
 
 
 def parts_of(arch: Optional[str], options: Options, names: Names) -> Parts:
@@ -144,8 +146,8 @@ def _side(parts: Parts, options: Options, names: Names, side: str) -> None:
     activation = options.get("activation_fn") or "relu"
     if activation not in _ACTIVATIONS:
         raise PruneError(f"the engine has no --activation-fn {activation}")
-    size = options.get(f"{side}_embed_dim")
-    heads = options.get(f"{side}_attention_heads")
+    size: Any = options.get(f"{side}_embed_dim")
+    heads: Any = options.get(f"{side}_attention_heads")
     if not all(type(number) is int and 0 < number < MOST for number in (size, heads)):
         raise PruneError(f"the model's options lack --{side}-embed-dim or --{side}-attention-heads")
     learned = f"{side}.embed_positions.weight" in names

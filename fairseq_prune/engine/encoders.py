@@ -32,9 +32,9 @@ class Sentencepiece:
             from sentencepiece import SentencePieceProcessor
         except ImportError as error:
             raise _missing("a sentencepiece model", "sentencepiece") from error
-        self._processor = SentencePieceProcessor()
+        self._processor, raw = SentencePieceProcessor(), text.raw or b""
         try:
-            loaded = bool(text.raw) and self._processor.LoadFromSerializedProto(text.raw)
+            loaded = bool(raw) and self._processor.LoadFromSerializedProto(raw)
         except RuntimeError:
             loaded = False
         if not loaded:

@@ -176,7 +176,7 @@ def _check(path: str, settings: Settings) -> None:
 
 def _most_words(settings: Settings) -> Optional[int]:
     """How many words the model reads at a time, as fairseq has it; None: any number."""
-    if "lstm" in settings.arch:
+    if "lstm" in (settings.arch or ""):
         return None
     for name in ("max_target_positions", "tokens_per_sample"):
         for options in (settings.model, settings.task):

@@ -83,7 +83,7 @@ class Matrix:
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
         above = 0.0 if state["mask"] is None else ALWAYS_SPARSE
-        self.__init__(stored_in_memory(**state), above)
+        Matrix.__init__(self, stored_in_memory(**state), above)
 
 
 def _scales(stored: Stored) -> np.ndarray:

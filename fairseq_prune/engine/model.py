@@ -2,13 +2,16 @@
 
 import ctypes
 from dataclasses import dataclass
-from typing import Any, Dict, Hashable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Hashable, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 
 from ..errors import PruneError
 from .architectures import parts_of
 from .library import Options, Result, check, library
+
+#: Numbers of the words of a sentence.
+Words = Union[np.ndarray, Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class EngineModel:
                 both = " and ".join(names)
                 raise PruneError(f"{weights.whose}: {both} are of different lengths")
             with np.errstate(invalid="ignore", over="ignore"):  # of what nobody trained
-                vector = sum(vectors)
+                vector = np.sum(vectors, axis=0)
             if part in parts.gates and vector.size % 4 == 0:  # others are refused below
                 vector = vector.reshape(4, -1).T
             vector = np.ascontiguousarray(vector, np.float32).reshape(-1)
@@ -116,10 +119,10 @@ class EngineModel:
 
     def generate(
         self,
-        sentences: Sequence[np.ndarray],
+        sentences: Sequence[Words],
         options: Options,
         longest: Sequence[int],
-        prefixes: Optional[Sequence[np.ndarray]] = None,
+        prefixes: Optional[Sequence[Words]] = None,
         shortlist: Optional[np.ndarray] = None,
     ) -> List[List[Hypothesis]]:
         """Beam search, as fairseq's ``SequenceGenerator``.
@@ -161,7 +164,7 @@ class EngineModel:
             self._library.engine_free_result(result)
 
     def score(
-        self, texts: Sequence[Sequence[int]], next_words: int = 0
+        self, texts: Sequence[Words], next_words: int = 0
     ) -> Tuple[List[np.ndarray], np.ndarray, np.ndarray]:
         """A language model's log-probability of each word after those before it.
 
@@ -191,12 +194,12 @@ class EngineModel:
         return each[: len(texts)], found, found_scores
 
 
-def _joined(lists: Sequence[np.ndarray]) -> np.ndarray:
+def _joined(lists: Sequence[Words]) -> np.ndarray:
     joined = np.concatenate([np.empty(0, np.int32), *lists])
     return np.ascontiguousarray(joined, np.int32)
 
 
-def _read(result: Result, sentences: Sequence[np.ndarray], attention: bool):
+def _read(result: Result, sentences: Sequence[Words], attention: bool):
     def array(pointer, count, kind):
         return np.ctypeslib.as_array(pointer, (count,)).copy() if count else np.empty(0, kind)
 

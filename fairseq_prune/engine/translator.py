@@ -186,6 +186,7 @@ class Translator:
         numbers = [n for n in hypothesis.tokens.tolist() if n != EOS]
         words = self.texts.words(numbers)
         if replace_unk and source:
+            assert hypothesis.attention is not None, "the search was asked for it"
             looked_at = hypothesis.attention[:, : len(source)].argmax(axis=1)
             words = [
                 source[at] if number == UNK else word

@@ -4,11 +4,16 @@
 >>> small(x)  # about linear(x)
 """
 
+from typing import Dict, Type, Union
+
 from .embedding import LowRankEmbedding
 from .low_rank import LowRank
 from .tensor_train import TensorTrain
 
 #: By the name that ``--factorization`` takes.
-FORMS = {"low-rank": LowRank, "tensor-train": TensorTrain}
+FORMS: Dict[str, Union[Type[LowRank], Type[TensorTrain]]] = {
+    "low-rank": LowRank,
+    "tensor-train": TensorTrain,
+}
 
 __all__ = ["FORMS", "LowRank", "LowRankEmbedding", "TensorTrain"]

@@ -40,7 +40,7 @@ class TensorTrain(nn.Module):
             for k, (m, n) in enumerate(zip(self.rows, self.columns))
         )
         self.bias = nn.Parameter(torch.empty(out_features)) if bias else None
-        self._made: Tuple[tuple, Optional[Tensor]] = ((), None)
+        self._made: Optional[Tuple[tuple, Tensor]] = None  # of which cores, and W
         self.init_(1.0)
 
     @classmethod
@@ -63,7 +63,7 @@ class TensorTrain(nn.Module):
         with torch.no_grad():
             for parameter, core, size in zip(result.cores, cores, sizes):
                 parameter.copy_(core * (mean / size if size else 1.0))
-            if bias is not None:
+            if bias is not None and result.bias is not None:
                 result.bias.copy_(bias)
         return result
 
@@ -82,13 +82,13 @@ class TensorTrain(nn.Module):
         if self.training or torch.is_grad_enabled():
             return self._contract()
         now = tuple((core.data_ptr(), core._version) for core in self.cores)
-        if self._made[0] != now:
+        if self._made is None or self._made[0] != now:
             self._made = (now, self._contract())
         return self._made[1]
 
     def train(self, mode: bool = True) -> "TensorTrain":
         # optimizers write through .data, which leaves the version as it was
-        self._made = ((), None)
+        self._made = None
         return super().train(mode)
 
     def _contract(self) -> Tensor:

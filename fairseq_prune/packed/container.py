@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import struct
-from typing import Iterable, List, Tuple
+from typing import Dict, Iterable, List, Tuple
 
 import numpy as np
 
@@ -95,7 +95,8 @@ class Container:
                 f"{VERSION}; install a fairseq_prune that reads it"
             )
         self._hash = metadata["sha256"]
-        self.entries, self._places = {}, {}
+        self.entries: Dict[str, Tuple[str, Tuple[int, ...]]] = {}
+        self._places: Dict[str, Tuple[int, int]] = {}
         for name, entry in entries.items():
             self._add(name, entry["dtype"], entry["shape"], entry["data_offsets"])
         at = 0
@@ -152,7 +153,7 @@ class Container:
         result = np.empty(count, "u1" if width == 1 else f"<i{width}")  # as ``plain.bits``
         try:
             self._file.seek(self._begin + self._places[name][0] + start * width)
-            if count and self._file.readinto(memoryview(result).cast("B")) != result.nbytes:
+            if count and self._file.readinto(result.data.cast("B")) != result.nbytes:
                 raise PruneError(f"{self.path} has become shorter while it was read")
         except OSError as error:
             raise PruneError(f"cannot read {self.path}: {error.strerror or error}") from error

@@ -9,8 +9,8 @@ operations. Each block has its own k, or a bitmap, whichever is smaller: density
 weights.
 """
 
-from dataclasses import dataclass
-from typing import Iterator, Tuple
+from dataclasses import dataclass, field
+from typing import Iterator, List, Tuple
 
 import numpy as np
 
@@ -69,10 +69,16 @@ def _best_k(gaps: np.ndarray) -> int:
 
 @dataclass(frozen=True)
 class MaskCode:
-    """A mask of ``weights`` positions in the code ``data`` (uint8)."""
+    """A mask of ``weights`` positions in the code ``data`` (uint8).
+
+    Attributes:
+        kept: how many are kept.
+    """
 
     data: np.ndarray
     weights: int
+    kept: int = field(init=False, repr=False, compare=False)
+    _rows: List[tuple] = field(init=False, repr=False, compare=False)  # of its table
 
     def __post_init__(self):
         rows = -(-self.weights // BLOCK)

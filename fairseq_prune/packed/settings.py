@@ -77,8 +77,8 @@ def _plain(value: Any) -> Any:
         items = ((key, _plain(item)) for key, item in value.items())
         return {key: item for key, item in items if item is not _Skipped}
     if isinstance(value, list):
-        items = list(map(_plain, value))
-        return _Skipped if _Skipped in items else items
+        plain = list(map(_plain, value))
+        return _Skipped if _Skipped in plain else plain
     if isinstance(value, str) and "${" in value:
         return _Skipped
     return value

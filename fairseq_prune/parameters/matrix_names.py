@@ -25,7 +25,7 @@ def matrix_names(classes: Mapping[str, str]) -> Dict[str, str]:
     Args:
         classes: parameter -> weight class.
     """
-    names = {}
+    names: Dict[str, str] = {}
     for parameters in members(classes).values():
         shared = os.path.commonprefix(parameters).rpartition(".")
         rest = (re.escape(shared[0] + shared[1]) + r"(?P<rest>.+?)(\.weight)?$", "{rest}")

@@ -162,7 +162,9 @@ def _unnamed_outputs(names: Sequence[str]) -> Dict[str, str]:
     found = {}
     for name in names:
         match = re.fullmatch(r"(?P<of>(.+\.)?)decoder\.embed_tokens\.weight", name)
-        outputs = match and re.compile(re.escape(match["of"]) + _OUTPUTS)
-        if match and not any(map(outputs.match, names)):
+        if match is None:
+            continue
+        outputs = re.compile(re.escape(match["of"]) + _OUTPUTS)
+        if not any(map(outputs.match, names)):
             found[name] = f"{match['of']}decoder.fc_out.weight"
     return found

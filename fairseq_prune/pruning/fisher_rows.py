@@ -4,7 +4,7 @@ And what optimal brain surgeon asks of them (Hassibi and Stork 1993, equation 5)
 of each row: where that is little, systems are small.
 """
 
-from typing import Iterator, NamedTuple, Tuple
+from typing import Iterator, List, NamedTuple, Tuple
 
 import torch
 from torch import Tensor
@@ -74,8 +74,8 @@ def _groups(left: Tensor) -> Iterator[Tuple[Tensor, Tensor, Tensor]]:
     Gives: which rows [n], which of their columns [n, s], and 1 where these are left [n, s]: rows
     have s or fewer. Rows without any are in no group.
     """
-    counts, order = left.sum(dim=1).sort(descending=True)
-    counts = counts.tolist()
+    sizes, order = left.sum(dim=1).sort(descending=True)
+    counts: List[int] = sizes.tolist()
     start, end = 0, sum(count > 0 for count in counts)
     while start < end:
         most = counts[start]

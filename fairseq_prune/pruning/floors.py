@@ -67,6 +67,7 @@ def _least(weight: Tensor, floors: Floors) -> int:
     """How many weights of each row stay; a vector has no rows."""
     if weight.dim() < 2 or weight.numel() == 0:
         return 0
+    assert floors.of_row is not None, "Floors.at says it"
     length = row_length(weight)
     return min(math.ceil(floors.of_row * length), math.floor(floors.most_of_row * length))
 

@@ -1,6 +1,6 @@
 """Pruning to a sparsity: from weights and their classes to masks."""
 
-from typing import Dict, Mapping, Optional
+from typing import Dict, Mapping, Optional, Set
 
 import torch
 from torch import Tensor
@@ -114,9 +114,9 @@ def _floors_at(floors: Floors, how: Scheme, score: Score, sparsity: float) -> Fl
 
 def _rankings(weights, classes, how: Scheme) -> Dict[str, Dict[str, Tensor]]:
     """Ranking -> its weights, in the order of ``weights``."""
-    rankings: Dict[str, Dict[str, Tensor]] = {}
+    rankings: Dict[str, Set[str]] = {}
     for weight_class, names in members({name: classes[name] for name in weights}).items():
-        rankings.setdefault(how.scope(weight_class), {}).update(dict.fromkeys(names))
+        rankings.setdefault(how.scope(weight_class), set()).update(names)
     return {
         ranking: {name: weight for name, weight in weights.items() if name in names}
         for ranking, names in rankings.items()

@@ -41,7 +41,9 @@ def select_above_rows(
     in_rows = sum(least[name] * len(weight) for name, weight in weights.items() if least[name])
     (start, _), (_, limit) = found.around(k), found.around(k + in_rows)
     parts = {
-        name: _part(name, weight, found, among and among[name], least[name], start, limit)
+        name: _part(
+            name, weight, found, None if among is None else among[name], least[name], start, limit
+        )
         for name, weight in weights.items()
     }
     kept = sum(int(torch.count_nonzero(part.mask)) for part in parts.values())

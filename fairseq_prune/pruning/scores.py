@@ -3,7 +3,7 @@
 import inspect
 from dataclasses import replace
 from functools import partial
-from typing import Callable, Dict, Union
+from typing import Any, Callable, Dict, Union
 
 from ..errors import PruneError
 from .fisher import ADAM, FISHER, TAYLOR
@@ -48,7 +48,7 @@ def find_score(name: str, flags: str = "--prune-") -> Score:
     if not colon:
         return score
     known = _options_of(score)
-    given = {}
+    given: Dict[str, Any] = {}
     for option in options.split(","):
         key, equals, value = option.partition("=")
         if not equals or key not in known:

@@ -109,7 +109,7 @@ class _Signed(Exception):
 def _select(weights, scorers, k: int, among) -> Tuple[Dict[str, Tensor], float]:
     ranked = _flat(weights, among)
     total = sum(
-        weight.numel() if ranked[name] is None else int(torch.count_nonzero(ranked[name]))
+        weight.numel() if among is None else int(torch.count_nonzero(among[name]))
         for name, weight in weights.items()
     )
     if not 0 <= k <= total:
@@ -119,9 +119,10 @@ def _select(weights, scorers, k: int, among) -> Tuple[Dict[str, Tensor], float]:
     masks = {}
     for name, weight in weights.items():
         mask = torch.empty(weight.numel(), dtype=torch.bool, device=weight.device)
+        allowed = ranked[name]
         for start, bits in _score_bits(name, weight, scorers[name], kind):
             keep = mask[start : start + bits.numel()]
-            candidates = None if among is None else ranked[name][start : start + bits.numel()]
+            candidates = None if allowed is None else allowed[start : start + bits.numel()]
             if ties:
                 torch.gt(bits, threshold, out=keep)
                 tied = bits == threshold
