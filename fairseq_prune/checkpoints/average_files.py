@@ -36,7 +36,7 @@ def average_checkpoints(sources: Sequence[str], target: str) -> None:
         mean: Dict[str, Any] = {}
         first = {other: name for name, others in aliases.items() for other in others}
         for name, tensor in last["model"].items():
-            mean[name] = mean.get(first.get(name), tensor)
+            mean[name] = mean.get(first.get(name, name), tensor)
             if name in first:
                 continue
             if torch.is_tensor(tensor) and tensor.is_floating_point():

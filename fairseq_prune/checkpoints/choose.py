@@ -1,6 +1,6 @@
 """What ``prune_checkpoint`` chooses weights by where a score looks at no data."""
 
-from typing import Dict
+from typing import Any, Dict
 
 from torch import Tensor
 
@@ -17,7 +17,7 @@ def choose_by_weights(source: str, choice: Choice, target: float) -> Choose:
     or by the optimizer's state beside them."""
 
     def choose(weights, classes, previous):
-        options = {"score": choice.score, "floors": choice.floors}
+        options: Dict[str, Any] = {"score": choice.score, "floors": choice.floors}
         entry = find_score(score_name(choice.scheme, choice.score)).state
         if entry is not None:
             options["statistics"] = of_optimizer(source, entry)

@@ -66,18 +66,18 @@ def _plain_data(
     if type(cfg) is not dict or not (type(cfg.get("task")) is type(cfg.get("model")) is dict):
         return None
     task = {**cfg["task"], **({} if data is None else {"data": data})}
-    encoders = {kind: _encoder(cfg.get(kind)) for kind in ENCODERS}
+    options = ((kind, _encoder(cfg.get(kind))) for kind in ENCODERS)
+    encoders = {kind: plain for kind, plain in options if plain is not None}
     where = task.get("data")
-    if not isinstance(where, str) or "${" in where or None in encoders.values():
+    if not isinstance(where, str) or "${" in where or len(encoders) < len(ENCODERS):
         return None
-    names: Optional[Dict[str, str]] = {}
     if with_dictionaries:
         if not os.path.isdir(first_folder(where)):
             raise no_data(where, checkpoint)
         task.update(_languages(first_folder(where), task))
-        names = _dictionaries(task)
-        if names is None:
-            return None
+    names = _dictionaries(task) if with_dictionaries else {}
+    if names is None:
+        return None
     texts: Dict[str, Text] = {}
     for side, name in names.items():
         text = _dictionary(os.path.join(first_folder(where), name), task.get(f"{side}_lang"))

@@ -1,12 +1,12 @@
 """Factorizing the matrices of a language model's checkpoint file."""
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Mapping, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..factorization import FORMS, LowRankEmbedding
+from ..factorization import FORMS, LowRank, LowRankEmbedding, TensorTrain
 from ..models.factorized import Factorization
 from ..pruning import PruneError
 from .reading import read_checkpoint
@@ -117,14 +117,17 @@ def _factorize(model: Dict[str, Tensor], name: str, prefix: str, rank: int, f: F
             if isinstance(small, LowRankEmbedding)
             else small.matrix()
         )
-        error = float((again - weight.float()).norm() / weight.float().norm().clamp_min(1e-30))
+        difference = (again - weight.float()).norm()
+        lost = float(difference / weight.float().norm().clamp_min(1e-30))
     parts = {n: p.detach().to(weight.dtype) for n, p in small.named_parameters()}
     model.update((prefix + n, p) for n, p in parts.items())
     after = sum(p.numel() for n, p in parts.items() if not n.endswith("bias"))
-    return FactorizedMatrix(name, tuple(weight.shape), weight.numel(), after, error)
+    return FactorizedMatrix(name, tuple(weight.shape), weight.numel(), after, lost)
 
 
-def _small(weight: Tensor, bias, rank: int, name: str, f: Factorization) -> nn.Module:
+def _small(
+    weight: Tensor, bias: Optional[Tensor], rank: int, name: str, f: Factorization
+) -> Union[LowRank, LowRankEmbedding, TensorTrain]:
     if "embed_tokens" in name:
         return LowRankEmbedding.from_dense(weight, rank, PADDING)
     return FORMS[f.form].from_dense(weight, bias, rank, **f.options)

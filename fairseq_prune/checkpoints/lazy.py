@@ -27,7 +27,7 @@ class MappedTensor:
 
     def kept(self) -> int:
         """How many elements are not zero."""
-        return sum(positions.size for _, _, positions, _ in self.pieces())
+        return sum(kept.size for _, _, _, kept in self.pieces())
 
     def decode(self, out: Optional[Tensor] = None) -> Tensor:
         """A copy in memory, in ``out`` if given."""
@@ -59,7 +59,7 @@ class MappedTensor:
         begin = -(-(address + start * width) // page) * page
         end = address + min(start + _PIECE, self.tensor.numel()) * width
         length = (end - begin) // page * page
-        if _DONTNEED is not None and length > 0:
+        if _LIBC is not None and length > 0:
             _LIBC.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(length), _DONTNEED)
 
 

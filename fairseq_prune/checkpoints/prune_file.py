@@ -53,7 +53,7 @@ def prune_checkpoint(
     record, dictionaries = find_record(state), find_dictionaries(state)
     previous = masks_of(record, state["model"]) if record and record["masks"] else None
     result = choose(weights, fairseq_classes(weights, aliases), previous)
-    if previous is not None:
+    if record and previous is not None:
         before = renamed(record["threshold"], aliases)
         result = keep_thresholds(result, {**record, "threshold": before})
     check_weight_norm(result.masks, state["model"], "--")

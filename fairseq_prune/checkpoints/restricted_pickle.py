@@ -21,14 +21,17 @@ ALLOWED: Dict[str, Any] = {
 }
 
 
+#: Python's own implementation, whose steps can be restricted; typeshed takes it for the other one.
+_PlainUnpickler: Any = pickle._Unpickler
+
+
 class RestrictedPickle:
     """A pickle module that finds what fairseq checkpoints hold and nothing else."""
 
-    # Python's own implementation, whose steps can be restricted
-    class Unpickler(pickle._Unpickler):
+    class Unpickler(_PlainUnpickler):
         # what torch.save writes; later protocols have steps that take memory at a file's word
         dispatch = {
-            ord(step.code): pickle._Unpickler.dispatch[ord(step.code)]
+            ord(step.code): _PlainUnpickler.dispatch[ord(step.code)]
             for step in pickletools.opcodes
             if step.proto <= 2
         }

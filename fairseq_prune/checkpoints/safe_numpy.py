@@ -8,7 +8,7 @@ is an array or a number of the numpy that is installed.
 
 import math
 import pickle
-from typing import Tuple
+from typing import Literal, Tuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ import numpy as np
 NUMBERS = frozenset("b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16".split())
 
 
-def plain_dtype(kind: str, order: str = "=") -> np.dtype:
+def plain_dtype(kind: str, order: Literal["<", ">", "|", "="] = "=") -> np.dtype:
     """The dtype of plain numbers of that name, such as "f8".
 
     Raises:
@@ -70,7 +70,9 @@ class Array(np.ndarray):
     def __setstate__(self, state):
         _, shape, dtype, fortran, raw = state
         _check(_plain(dtype), shape, raw)
-        super().__setstate__((1, shape, _plain(dtype), bool(fortran), raw))
+        whole = (1, shape, _plain(dtype), bool(fortran), raw)
+        # its hint says numpy.bool, which it refuses
+        super().__setstate__(whole)  # type: ignore[arg-type]
 
     def __reduce_ex__(self, protocol):
         return self.view(np.ndarray).__reduce_ex__(protocol)

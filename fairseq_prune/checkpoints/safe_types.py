@@ -30,11 +30,10 @@ def no_bytes() -> bytes:
 
 def _named(path: str, thing: Callable) -> Callable:
     """``thing`` under the name that torch, which knows what is allowed by its name, looks for."""
-    if not isinstance(thing, type):
-        thing = functools.partial(thing)
-    thing.__module__, _, thing.__name__ = path.rpartition(".")
-    thing.__qualname__ = thing.__name__
-    return thing
+    named: Any = thing if isinstance(thing, type) else functools.partial(thing)
+    named.__module__, _, named.__name__ = path.rpartition(".")
+    named.__qualname__ = named.__name__
+    return named
 
 
 #: What a pickle may name: what it gets. numpy 2 renamed ``numpy.core``.

@@ -30,13 +30,15 @@ def with_stock_names(state: Mapping[str, Any]) -> Dict[str, Any]:
     if not isinstance(cfg, Mapping):
         return dict(state)
     stock = {section: _stock_section(section, content) for section, content in cfg.items()}
-    was, now = cfg.get("task"), stock.get("task")
+    was = cfg.get("task")
     if isinstance(was, Mapping):
+        now = stock["task"]
         gone = {k: v for k, v in was.items() if k not in now and k.startswith("prune_")}
         if gone:
             stock[KEY] = gone
-    was, now = cfg.get("criterion"), stock.get("criterion")
-    if isinstance(was, Mapping) and was is not now:
+    was = cfg.get("criterion")
+    if isinstance(was, Mapping) and was is not stock["criterion"]:
+        now = stock["criterion"]
         stock[was["_name"]] = {k: v for k, v in was.items() if k not in now}
     return {**state, "cfg": stock}
 

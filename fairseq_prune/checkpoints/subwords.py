@@ -28,14 +28,15 @@ def read_subword(kind: str, path: str, language: Optional[str]) -> Text:
     """
     try:
         with open(path, "rb") as f:
-            text = Text(kind, f.read(), language)
+            raw = f.read()
     except OSError as error:
         raise PruneError(f"cannot read {path}: {error.strerror or error}") from error
+    text = Text(kind, raw, language)
     try:
         if kind == "sentencepiece":
             Sentencepiece(text)
         else:
-            check_codes(text.raw)
+            check_codes(raw)
     except PruneError as error:
         raise PruneError(f"{path} holds {error}") from error
     return text

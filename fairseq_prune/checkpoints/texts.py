@@ -151,7 +151,8 @@ def _tokenizer(
         return None
     if asked.tokenizer is None:
         notes.append(f"text will be cut into words by {kind}; --tokenizer none leaves it out")
-    options = {"target_language": texts[TARGET].language if TARGET in texts else None}
+    target = texts[TARGET].language if TARGET in texts else None
+    options: Dict[str, Any] = {"target_language": target}
     if name == kind:
         options.update({k: bool(named.get(f"moses_{k}")) for k in ("no_dash_splits", "no_escape")})
     return Text(kind, None, texts[SOURCE].language, options)

@@ -2,14 +2,14 @@
 
 import ast
 import operator
-from typing import Any
+from typing import Any, Callable, Dict, Optional
 
 from ..pruning import PruneError
 
 #: Of bits of an integer and of elements of a list: far above what an option needs.
 MOST_BITS, MOST_ELEMENTS = 512, 100_000
 
-_OPERATORS = {
+_OPERATORS: Dict[type, Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -68,7 +68,8 @@ class _Evaluation:
     def __init__(self):
         self._elements = 0
 
-    def value(self, node: ast.AST) -> Any:
+    def value(self, node: Optional[ast.AST]) -> Any:
+        """None stands for the key of ``**`` in a dictionary, which is no value."""
         if isinstance(node, ast.Constant):
             if not isinstance(node.value, (int, float, str, type(None))):
                 raise TypeError(node)

@@ -48,7 +48,8 @@ def write_checkpoint(state: Dict[str, Any], path: str) -> None:
     """
     with whole_file(path) as f:
         sink = _Sink(f)
-        torch.save(with_stock_names(state), sink)
+        # it writes and flushes, and needs nothing else of a file
+        torch.save(with_stock_names(state), sink)  # type: ignore[arg-type]
         if sink.error is not None:
             raise sink.error
 

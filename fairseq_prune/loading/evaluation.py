@@ -4,6 +4,7 @@ from typing import List, Optional, Tuple
 
 import torch
 from fairseq import utils
+from fairseq.models import BaseFairseqModel
 from fairseq.tasks import FairseqTask
 from torch import nn
 
@@ -12,7 +13,9 @@ from .load import load
 from .task_of import config_of
 
 
-def load_model(checkpoint: str, data: str, subsets: List[str]) -> Tuple[nn.Module, FairseqTask]:
+def load_model(
+    checkpoint: str, data: str, subsets: List[str]
+) -> Tuple[BaseFairseqModel, FairseqTask]:
     """The model of ``checkpoint``, on the CPU, and its task with ``subsets`` of ``data`` loaded.
 
     Raises:
@@ -45,7 +48,7 @@ def criterion_of(checkpoint: str, task: FairseqTask) -> nn.Module:
 
 
 def batches_of(
-    model: nn.Module,
+    model: BaseFairseqModel,
     task: FairseqTask,
     subset: str,
     max_tokens: int = 4000,

@@ -4,9 +4,9 @@ from argparse import Namespace
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from fairseq import checkpoint_utils
+from fairseq.models import BaseFairseqModel
 from fairseq.tasks import FairseqTask
 from omegaconf import open_dict
-from torch import nn
 
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.sentences import catchable
@@ -20,7 +20,7 @@ from .task_of import config_of, set_up, task_name
 
 def load(
     path: str, data: Optional[str], runtime: str, options: Optional[Mapping[str, Any]] = None
-) -> Tuple[nn.Module, Any, FairseqTask]:
+) -> Tuple[BaseFairseqModel, Any, FairseqTask]:
     """The model at ``path``, on the CPU, its configuration and its task.
 
     Args:
@@ -39,7 +39,7 @@ def load(
 
 def _load(
     path: str, data: Optional[str], runtime: str, changes: Dict[str, Any]
-) -> Tuple[nn.Module, Any, FairseqTask]:
+) -> Tuple[BaseFairseqModel, Any, FairseqTask]:
     cfg = config_of(path, data)
     _decode_here(cfg)
     if runtime != "dense":

@@ -2,7 +2,7 @@
 
 import os
 from argparse import Namespace
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, MutableMapping, Optional
 
 from fairseq import checkpoint_utils, tasks
 from fairseq.tasks import FairseqTask
@@ -34,7 +34,7 @@ def config_of(checkpoint: str, data: Optional[str] = None) -> Any:
     return cfg
 
 
-def options_of(cfg: Any) -> Mapping[str, Any]:
+def options_of(cfg: Any) -> MutableMapping[str, Any]:
     """The options of the task of ``cfg``, also where the task has no dataclass for them."""
     return vars(cfg.task) if isinstance(cfg.task, Namespace) else cfg.task
 
