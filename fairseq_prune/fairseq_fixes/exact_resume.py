@@ -2,17 +2,22 @@
 
 import functools
 import logging
+from typing import TYPE_CHECKING, Optional
 
 from fairseq import checkpoint_utils
 from fairseq.data.multilingual.sampled_multi_epoch_dataset import SampledMultiEpochDataset
 
+from ..mixed_into import Task
 from ..optim.placement import innermost
 from ..tasks.start import continues_itself
+
+if TYPE_CHECKING:
+    from ..tasks.pruner import Pruner
 
 logger = logging.getLogger("fairseq_prune")
 
 
-class ExactResumeMixin:
+class ExactResumeMixin(Task):
     """For tasks that prune: make batches as in epoch 1, whichever epoch the process starts in.
 
     fairseq makes the batches of a data set once, in the epoch a process starts in, and
@@ -20,6 +25,8 @@ class ExactResumeMixin:
     (stock 0.12.2 does not), so a run resumed in epoch 3 trains on other batches than one
     that came there from epoch 1.
     """
+
+    _pruner: Optional["Pruner"]  # of ``PrunedTaskMixin``
 
     def get_batch_iterator(self, dataset, *args, **kwargs):
         epoch = kwargs.get("epoch", 1)

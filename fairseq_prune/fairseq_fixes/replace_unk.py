@@ -8,12 +8,13 @@ word the position of a source word: it fails on the first <unk>.
 
 from omegaconf import OmegaConf
 
+from ..mixed_into import Task
 from ..runtime.alignment import AligningGenerator
 
 _NO_FILE = "@@ "
 
 
-class ReplaceUnkMixin:
+class ReplaceUnkMixin(Task):
     """For tasks: pick the generator above where --replace-unk asks for it."""
 
     @classmethod

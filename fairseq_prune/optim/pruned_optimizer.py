@@ -6,6 +6,7 @@ import torch
 from fairseq.optim import OPTIMIZER_DATACLASS_REGISTRY, OPTIMIZER_REGISTRY, register_optimizer
 from torch import Tensor
 
+from ..mixed_into import Optimizer
 from ..pruning import RECORD_KEY, PruneError, keep_bits
 from .legacy_options import dataclass_from_add_args
 from .zeroing import zero_all_
@@ -37,7 +38,7 @@ class Held(NamedTuple):
         zero_all_(parts, self.bits)
 
 
-class PrunedOptimizerMixin:
+class PrunedOptimizerMixin(Optimizer):
     """Put before a FairseqOptimizer: ``class PrunedX(PrunedOptimizerMixin, X)``.
 
     Until ``hold`` is called it changes nothing. From then on, at pruned positions:

@@ -4,12 +4,14 @@ import functools
 import inspect
 import logging
 from argparse import Namespace
+from typing import Any
 
 import torch
 from fairseq.search import BeamSearch
 from omegaconf import OmegaConf
 
 from ..fairseq_fixes.reading import map_checkpoints
+from ..mixed_into import Task
 from ..pruning import PruneError
 from .convert import check_runtime, convert_, has_products, unwritten
 from .generator import settings_of, use_engine_
@@ -19,8 +21,13 @@ from .summary import say_summary
 logger = logging.getLogger("fairseq_prune")
 
 
-class RuntimeMixin:
+class RuntimeMixin(Task):
     """For tasks: models that are loaded to decode get the products that are asked for."""
+
+    @property
+    def prune_cfg(self):
+        """The config with the ``--prune-*`` options; some tasks keep it as ``args``."""
+        return self.args if self.cfg is None else self.cfg
 
     @classmethod
     def setup_task(cls, cfg, **kwargs):
@@ -71,10 +78,11 @@ class RuntimeMixin:
 
 
 def _check_place(runtime: str, cfg) -> None:
+    common: Any = None
     if isinstance(cfg, Namespace):
         common = cfg
-    else:
-        common = getattr(cfg._get_parent(), "common", None) if OmegaConf.is_config(cfg) else None
+    elif OmegaConf.is_config(cfg):
+        common = getattr(cfg._get_parent(), "common", None)
     if common is None:
         return
     if torch.cuda.is_available() and not common.cpu:

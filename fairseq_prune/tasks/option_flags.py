@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from fairseq.dataclass.utils import gen_parser_from_dataclass
 
+from ..mixed_into import Task
 from ..pruning import any_of
 from .options import OPTIONS, PATTERNS, RUNTIME, PruneOptions, flag
 
@@ -18,7 +19,7 @@ class _Joined(argparse.Action):
         setattr(namespace, self.dest, any_of(given, self.option_strings[0]))
 
 
-class PatternFlagsMixin:
+class PatternFlagsMixin(Task):
     """The flags that may be given several times, which fairseq's dataclasses know nothing of."""
 
     @classmethod
@@ -31,7 +32,7 @@ class PatternFlagsMixin:
         super().add_args(parser)
 
 
-class ArgparseOptionsMixin:
+class ArgparseOptionsMixin(Task):
     """The pruning options for tasks that declare theirs with argparse.
 
     Their config is a Namespace of all options of the run, and so of those in ``FAIRSEQ_OPTIONS``.

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+from typing import Optional
 
 from fairseq.logging import metrics
 from fairseq.logging.meters import AverageMeter
@@ -37,13 +38,8 @@ class PrunedTaskMixin(PatternFlagsMixin, RuntimeMixin, ExactResumeMixin, Replace
     uses_ema = True
 
     #: in training, if the run prunes or keeps a mask
-    _pruner = None
-    _epoch = None
-
-    @property
-    def prune_cfg(self):
-        """The config with the ``--prune-*`` options; some tasks keep it as ``args``."""
-        return self.args if self.cfg is None else self.cfg
+    _pruner: Optional[Pruner] = None
+    _epoch: Optional[int] = None
 
     @classmethod
     def setup_task(cls, cfg, **kwargs):
