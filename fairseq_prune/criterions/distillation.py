@@ -109,6 +109,7 @@ class DistillationCriterion(LabelSmoothedCrossEntropyCriterion):
         with exits():
             if self.teacher is None:
                 self.load_teacher()
+            assert self.teacher is not None, "where there is a weight there is a teacher"
             teacher = self.teacher.ask(
                 model, sample, lambda *output: self.get_lprobs_and_target(*output, sample)[0]
             )

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Iterator, Optional
 import numpy
 import torch
 from fairseq.file_io import PathManager
-from fairseq.models import FairseqMultiModel
+from fairseq.models import BaseFairseqModel, FairseqMultiModel
 from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
@@ -32,7 +32,7 @@ class Teacher:
         digest: of its weights, which in a packed file are those of the checkpoint.
     """
 
-    def __init__(self, path: str, model: nn.Module):
+    def __init__(self, path: str, model: BaseFairseqModel):
         self.path = path
         self.model = model.eval().requires_grad_(False)
         limits = model.max_positions()
@@ -129,7 +129,7 @@ def _noted(path: str) -> bool:
     return is_packed(path) or bool(find_dictionaries(read_checkpoint(path)))
 
 
-def _why(error: PruneError, data: str) -> str:
+def _why(error: PruneError, data: Optional[str]) -> str:
     """Why it cannot be loaded; if matrices do not fit, what makes their sizes."""
     if "size mismatch" in str(error.__cause__):
         return (

@@ -1,9 +1,13 @@
 """Uniform initialisation (Luong et al. 2015, section 4.1: uniform in [-0.1, 0.1])."""
 
+from typing import TypeVar
+
 from torch import nn
 
+Module = TypeVar("Module", bound=nn.Module)
 
-def uniform_init_(module: nn.Module, init_range: float) -> nn.Module:
+
+def uniform_init_(module: Module, init_range: float) -> Module:
     """Fill every parameter of ``module`` from U(-init_range, init_range), in place."""
     for parameter in module.parameters():
         nn.init.uniform_(parameter, -init_range, init_range)

@@ -1,6 +1,6 @@
 """A deep LSTM that predicts the next word."""
 
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import torch
 from fairseq.models import FairseqIncrementalDecoder
@@ -33,10 +33,10 @@ class LSTMLanguageModelDecoder(FairseqIncrementalDecoder):
         super().__init__(dictionary)
         self.hidden_size, self.num_layers = hidden_size, num_layers
         self.dropout = nn.Dropout(dropout)
-        self.embed_tokens = factorization.embedding(
+        self.embed_tokens: Any = factorization.embedding(
             len(dictionary), hidden_size, dictionary.pad(), init_range
         )
-        self.lstm = factorization.lstm(hidden_size, num_layers, dropout, init_range)
+        self.lstm: Any = factorization.lstm(hidden_size, num_layers, dropout, init_range)
         self.fc_out = (
             None
             if share_input_output_embed

@@ -1,7 +1,7 @@
 """``--arch pruned_lstm_lm``: the LSTM language models of Zaremba et al. 2014."""
 
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Any, Optional
 
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.models import (
@@ -16,6 +16,9 @@ from ..pruning import PruneError
 from .factorized import Factorization
 from .lstm_lm_decoder import LSTMLanguageModelDecoder
 from .stepped_lstm import IncrementalState
+
+#: What ``--factorization`` takes.
+Form: Any = ChoiceEnum(["none", *FORMS])
 
 
 @dataclass
@@ -34,7 +37,7 @@ class PrunedLSTMLMConfig(FairseqDataclass):
     share_decoder_input_output_embed: bool = field(
         default=False, metadata={"help": "use the embedding as softmax weights"}
     )
-    factorization: ChoiceEnum(["none", *FORMS]) = field(
+    factorization: Form = field(
         default="none",
         metadata={
             "help": "make matrices of smaller ones: low-rank, products of two; tensor-train, "

@@ -1,7 +1,7 @@
 """``--arch pruned_lstm_nmt``: the deep LSTM encoder-decoder of See et al. 2016."""
 
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Any, Dict, Optional
 
 from fairseq.dataclass import FairseqDataclass
 from fairseq.models import (
@@ -86,7 +86,7 @@ class PrunedLSTMNMT(FairseqEncoderDecoderModel):
                     "run fairseq-preprocess with --joined-dictionary"
                 )
             shared = uniform_embedding(len(source), cfg.hidden_size, source.pad(), cfg.init_range)
-        common = dict(
+        common: Dict[str, Any] = dict(
             hidden_size=cfg.hidden_size,
             num_layers=cfg.num_layers,
             dropout=cfg.dropout,

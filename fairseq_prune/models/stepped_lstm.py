@@ -13,7 +13,7 @@ IncrementalState = Dict[str, Dict[str, Optional[Tensor]]]
 
 
 def known(part: Optional[Tensor]) -> Tensor:
-    """``part`` of an incremental state: TorchScript must be told that it is there."""
+    """``part``, which is there: TorchScript must be told."""
     assert part is not None
     return part
 

@@ -6,7 +6,7 @@ them; their pruned twins get a dataclass, and with it YAML.
 
 from argparse import ArgumentParser
 from dataclasses import field, make_dataclass
-from typing import List, Optional
+from typing import Any, List, Optional, Tuple
 
 from fairseq.dataclass import FairseqDataclass
 from omegaconf import II
@@ -16,9 +16,11 @@ def dataclass_from_add_args(cls) -> type:
     """The options that ``cls.add_args`` declares, as a FairseqDataclass, with ``lr``."""
     parser = ArgumentParser(add_help=False)
     cls.add_args(parser)
-    fields = [("lr", List[float], field(default=II("optimization.lr")))]
+    fields: List[Tuple[str, Any, Any]] = [
+        ("lr", List[float], field(default=II("optimization.lr"))),
+    ]
     for action in parser._actions:
-        kind = type(action.default) if action.nargs == 0 else (action.type or str)
+        kind: Any = type(action.default) if action.nargs == 0 else (action.type or str)
         metadata = {"help": action.help}
         if len(action.option_strings) > 1:
             metadata["argparse_alias"] = action.option_strings[-1]

@@ -15,9 +15,8 @@ def innermost(optimizer):
 
 def unwrap(model: nn.Module) -> nn.Module:
     """The model under the distributed wrappers, its parameters named as in checkpoints."""
-    while isinstance(getattr(model, "module", None), nn.Module):
-        model = model.module
-    return model
+    inner = getattr(model, "module", None)
+    return unwrap(inner) if isinstance(inner, nn.Module) else model
 
 
 def masters(optimizer, named: Mapping[str, Tensor]) -> Dict[str, Tuple[Tensor, int]]:

@@ -25,7 +25,7 @@ def zero_all_(tensors: List[Tensor], bits: Tensor) -> None:
         else:
             # memory-efficient half precision leaves the state it loads on the CPU until it steps
             zero_pruned_(tensor, bits.to(tensor.device))
-    if addresses:
+    if engine is not None and addresses:
         array = (ctypes.c_void_p * len(addresses))(*addresses)
         check(engine.engine_zero(bits.data_ptr(), bits.numel(), array, len(addresses)))
 

@@ -31,41 +31,41 @@ class Auto:
         self.kind: Optional[str] = None
 
     def __call__(self, x: Tensor) -> Tensor:
-        if self._product is None:
-            self._choose(x)
-        return self._product(x)
+        return (self._product or self._choose(x))(x)
 
     def dense(self) -> Tensor:
         return (self._product or KINDS["dense"](self._weights)).dense()
 
-    def take(self, kind: str) -> None:
+    def take(self, kind: str) -> Product:
         """Become ``kind``, as chosen before."""
-        self._become(kind, KINDS[kind](self._weights))
+        return self._become(kind, KINDS[kind](self._weights))
 
-    def _become(self, kind: str, product: Product) -> None:
+    def _become(self, kind: str, product: Product) -> Product:
         self.kind, self._product, self._weights = kind, product, []
+        return product
 
     def settled(self) -> Product:
         """The product; chosen by what is kept and what its kernel costs, if none has been yet: for
         an engine that runs the whole search."""
-        if self._product is None:
-            kept = sum(source_of(weight).kept() for weight in self._weights)
-            total = sum(weight.shape.numel() for weight in self._weights)
-            self.take("sparse" if kept * SPARSE_NS < total * INT8_NS else "int8")
-        return self._product
+        if self._product is not None:
+            return self._product
+        kept = sum(source_of(weight).kept() for weight in self._weights)
+        total = sum(weight.shape.numel() for weight in self._weights)
+        return self.take("sparse" if kept * SPARSE_NS < total * INT8_NS else "int8")
 
     @property
     def nbytes(self) -> int:
-        return self._product.nbytes
+        """0 before it is chosen."""
+        return 0 if self._product is None else self._product.nbytes
 
-    def _choose(self, x: Tensor) -> None:
+    def _choose(self, x: Tensor) -> Product:
         products = {kind: make(self._weights) for kind, make in KINDS.items()}
         seconds = time_in_turn(products, x)
         best = min(seconds, key=seconds.__getitem__)
         shape = f"{self._weights[0].shape[0]} x {sum(w.shape[1] for w in self._weights)}"
         times = ", ".join(f"{kind} {1000 * s:.3f} ms" for kind, s in seconds.items())
         logger.info(f"{self.name} ({shape}, {len(x)} columns): {best} of {times}")
-        self._become(best, products[best])
+        return self._become(best, products[best])
 
 
 def time_in_turn(products: Dict[str, Product], x: Tensor) -> Dict[str, float]:

@@ -7,10 +7,11 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
+from fairseq.models import BaseFairseqModel
 from fairseq.search import BeamSearch
 from fairseq.sequence_generator import SequenceGenerator, SequenceGeneratorWithAlignment
 from omegaconf import OmegaConf
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..engine.library import Options, find_library
 from ..engine.model import EngineModel
@@ -88,7 +89,7 @@ _CLASSES = {
 }
 
 
-def use_engine_(generator: Any, models: List[nn.Module]) -> bool:
+def use_engine_(generator: Any, models: List[BaseFairseqModel]) -> bool:
     """Have ``generator`` ask the engine, if that knows all that is asked for.
 
     Args:
@@ -119,7 +120,7 @@ def _known(generator: Any) -> bool:
     )
 
 
-def _engine_of(model: nn.Module) -> EngineModel:
+def _engine_of(model: BaseFairseqModel) -> EngineModel:
     weights = ModuleWeights(model)
     state, (arch, options) = weights.state(), model.engine_settings
     if model not in _ENGINES or _ENGINES[model][1] != state:
@@ -129,7 +130,7 @@ def _engine_of(model: nn.Module) -> EngineModel:
 
 def settings_of(cfg: Any) -> Tuple[Optional[str], Dict[str, Any]]:
     """The architecture's name and options in a model's configuration."""
-    named = vars(cfg) if isinstance(cfg, Namespace) else OmegaConf.to_container(cfg)
+    named: Any = vars(cfg) if isinstance(cfg, Namespace) else OmegaConf.to_container(cfg)
     return named.get("arch") or named.get("_name"), named
 
 

@@ -49,7 +49,9 @@ class ModuleWeights(Weights):
         check(library().engine_matrix(handle, part, ctypes.byref(stored), gates, DENSE_ABOVE))
 
     def vector(self, name: str) -> np.ndarray:
-        return self._found[name].float().numpy()
+        weight = self._found[name]
+        assert isinstance(weight, Tensor), "products have matrices alone"
+        return weight.float().numpy()
 
 
 def _matrices(module: ProductModule) -> Dict[str, Union[Matrix, Tensor]]:

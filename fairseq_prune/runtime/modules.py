@@ -11,13 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from ..models.stepped_lstm import State, lstm_step, run_steps
+from ..models.stepped_lstm import State, known, lstm_step, run_steps
 from ..pruning import PruneError
+from .auto import Auto
 from .products import Product
 from .weight import Weight
 
+#: What multiplies, or will when it is first called.
+AnyProduct = Union[Product, Auto]
 #: From weights that are multiplied together, and their name, to their product.
-MakeProduct = Callable[[List[Weight], str], Product]
+MakeProduct = Callable[[List[Weight], str], AnyProduct]
 
 
 class ProductModule(nn.Module):
@@ -36,7 +39,7 @@ class ProductModule(nn.Module):
             groups: names of its matrices; those of a group are multiplied together.
         """
         super().__init__()
-        self.products: Dict[str, Product] = {}
+        self.products: Dict[str, AnyProduct] = {}
         self._make, self.groups = make, groups
         self.shapes = {name: tuple(p.shape) for name, p in like.named_parameters()}
         for name, shape in self.shapes.items():
@@ -81,14 +84,14 @@ class ProductModule(nn.Module):
     def _biased(self, y: Tensor, *biases: str) -> Tensor:
         for bias in biases:
             if bias in self.shapes:
-                y += self._buffers[bias]  # products are new in each call
+                y += known(self._buffers[bias])  # products are new in each call
         return y
 
 
 class ProductLinear(ProductModule):
     """For ``nn.Linear``."""
 
-    def __init__(self, make: MakeProduct, like: nn.Linear):
+    def __init__(self, make: MakeProduct, like: nn.Module):
         super().__init__(make, like, [("weight",)])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -169,12 +172,12 @@ class ProductLSTM(ProductModule):
         if state is None:
             state = (data.new_zeros(runs, sizes[0], self.hidden_size),) * 2
         elif order is not None:
-            state = tuple(part.index_select(1, order) for part in state)
+            state = (state[0].index_select(1, order), state[1].index_select(1, order))
         finals: List[State] = []
         for layer in range(self.num_layers):
             outputs = []
             for direction in self._directions:
-                first = tuple(part[len(finals)] for part in state)
+                first = (state[0][len(finals)], state[1][len(finals)])
                 output, final = self._run(f"_l{layer}{direction}", data, sizes, first)
                 outputs.append(output)
                 finals.append(final)

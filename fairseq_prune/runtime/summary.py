@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from math import prod
-from typing import Any, Tuple
+from typing import Any, Optional, Tuple
 
 from torch import nn
 
@@ -24,7 +24,8 @@ def say_summary(runtime: str, model: nn.Module, _keys: Any = None) -> None:
 
 def summary(runtime: str, model: nn.Module) -> Tuple[str, bool]:
     """How many matrices are of which kind and what is to be expected; whether that is a gain."""
-    kinds, weights, now = Counter(), 0, 0
+    kinds: Counter[Optional[str]] = Counter()
+    weights, now = 0, 0
     for module in model.modules():
         if isinstance(module, ProductModule):
             for names in module.groups:
@@ -32,7 +33,7 @@ def summary(runtime: str, model: nn.Module) -> Tuple[str, bool]:
                 if product is not None:
                     kinds[product.kind] += len(names)
                     weights += sum(prod(module.shapes[name]) for name in names)
-                    now += 0 if product.kind is None else product.nbytes
+                    now += product.nbytes
     said = f"--prune-runtime {runtime}: "
     if kinds[None]:
         return said + f"each of {kinds[None]} matrices becomes what is fastest, sparse, int8 or " \

@@ -15,6 +15,7 @@ from typing import (
 
 import numpy
 import torch
+from fairseq.models import BaseFairseqModel
 from fairseq.tasks import FairseqTask
 from torch import Tensor, nn
 
@@ -36,7 +37,7 @@ Progress = Callable[[int, float], None]
 def calibrate(
     task: FairseqTask,
     train_step: Callable,
-    model: nn.Module,
+    model: BaseFairseqModel,
     criterion: nn.Module,
     statistic: Statistic,
     weights: Iterable[str],
@@ -70,11 +71,10 @@ def calibrate(
     chosen = {name: named[name] for name in weights}
     step = _Step(train_step, model, criterion, update, chosen, statistic)
     failed = None
-    if calibration.samples is None:
-        calibration = calibration._replace(samples=statistic.samples)
+    samples = statistic.samples if calibration.samples is None else calibration.samples
     with _as_before(model, criterion, calibration.seed):
         try:
-            for batch, done, share in batches_of(task, model, calibration, epoch):
+            for batch, done, share in batches_of(task, model, calibration, samples, epoch):
                 statistic.add(step.gradients(batch))
                 progress(done, share)
         except Exception as error:  # the other processes are to hear of it
@@ -138,7 +138,7 @@ class _Step:
 
 
 @contextlib.contextmanager
-def _as_before(model: nn.Module, criterion: nn.Module, seed: int) -> Iterator[None]:
+def _as_before(model: BaseFairseqModel, criterion: nn.Module, seed: int) -> Iterator[None]:
     """Evaluation mode, whatever a training step asks for; random numbers and gradients stay.
 
     Meanwhile random numbers are those of ``seed``, should the data or the loss draw any.

@@ -4,8 +4,8 @@ from typing import Any, Collection, Iterator, Tuple
 
 import numpy
 from fairseq import utils
+from fairseq.models import BaseFairseqModel
 from fairseq.tasks import FairseqTask
-from torch import nn
 
 from ..pruning import PruneError
 from ..pruning.choice import Calibration
@@ -18,21 +18,25 @@ MAX_TOKENS = 8192
 
 
 def batches_of(
-    task: FairseqTask, model: nn.Module, calibration: Calibration, epoch: int
+    task: FairseqTask,
+    model: BaseFairseqModel,
+    calibration: Calibration,
+    samples: int,
+    epoch: int,
 ) -> Iterator[Tuple[Any, int, float]]:
     """This process's share of the batches, on the device and in the type of the model.
 
-    Of the first batches that have as many sentences as are asked for, each one's turn comes. With
-    each, how many sentences all processes have taken so far, and which share of all that is.
+    Of the first batches that have ``samples`` sentences, each one's turn comes. With each, how many
+    sentences all processes have taken so far, and which share of all that is.
     """
     first = next(model.parameters())
     rank, world = place()
     taken, batches = 0, _all_batches(task, model, calibration, epoch)
     for k, batch in enumerate(batches):
-        if taken >= calibration.samples:
+        if taken >= samples:
             return
         taken += _sentences(batch)
-        share = min(1.0, max(taken / calibration.samples, (k + 1) / len(batches)))
+        share = min(1.0, max(taken / samples, (k + 1) / len(batches)))
         if batch and k % world == rank:
             batch = utils.move_to_cuda(batch, first.device) if first.is_cuda else batch
             batch = utils.apply_to_sample(

@@ -66,6 +66,7 @@ def prune_model(
             aliases = aliases_of(model)
             statistics = state_of_weights(state(), aliases, score.state, "the checkpoint")
         if score.statistic is not None:
+            assert criterion is not None, "the score needs data, and so a loss"
             statistics = calibrate(
                 task, task.train_step, model, criterion, score.statistic(), list(chosen),
                 choice.calibration, progress=partial(progress, step),

@@ -19,6 +19,7 @@ from ..parameters.weight_norm import check_weight_norm
 from ..pruning import (
     Pruned,
     PruneError,
+    Schedule,
     Statistic,
     check_reachable,
     describe,
@@ -76,7 +77,7 @@ class Pruner:
         self._record: Dict[str, Any] = {}
         self._masks: Dict[str, Any] = {}
         self._aliases: Aliases = {}
-        self._schedule = ()
+        self._schedule: Schedule = ()
         self._goes_on = False  # whether the masks are of this run
         #: to log with each update, and with each epoch; empty before the first mask
         self.metrics: Dict[str, float] = {}

@@ -29,7 +29,8 @@ def begin(cfg, prior: Optional[Dict[str, Any]], sparsity: float, update: int) ->
         PruneError: the run would end before it is pruned.
     """
     record = dict(prior or empty_record(cfg.prune_scheme, cfg.prune_score))
-    run = {"mask_from": _path(cfg.prune_mask_from), "start": update, "prunes": 0}
+    mask_from = _path(cfg.prune_mask_from)
+    run: Dict[str, Any] = {"mask_from": mask_from, "start": update, "prunes": 0}
     if _prunes(cfg):
         run.update(_asked(cfg))
         run["initial"] = sparsity

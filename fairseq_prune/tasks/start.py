@@ -5,6 +5,7 @@ import os
 from typing import Any, Dict, NamedTuple, Optional
 
 from fairseq.file_io import PathManager
+from fairseq.models import BaseFairseqModel
 from fairseq.tasks import FairseqTask
 from torch import nn
 
@@ -47,7 +48,7 @@ class Start(NamedTuple):
     path: Optional[str]
     checkpoint: Optional[Dict[str, Any]]
 
-    def check(self, model: nn.Module, task: FairseqTask) -> Optional[Dict[str, Any]]:
+    def check(self, model: BaseFairseqModel, task: FairseqTask) -> Optional[Dict[str, Any]]:
         """The mask the run starts with, as a record: of --prune-mask-from, or of the checkpoint.
 
         Raises:
@@ -55,13 +56,13 @@ class Start(NamedTuple):
                 dictionaries than those of ``task``.
         """
         record = None
-        if self.path is not None:
+        if self.path is not None and self.checkpoint is not None:
             _check_fit(self.path, self.checkpoint, model)
             record = find_record(self.checkpoint)
         taken = self.cfg.prune_mask_from
         if taken is not None and not continues_itself(self.cfg):
             record = _mask_from(taken, model, task)
-        elif record is not None:
+        elif self.path is not None and record is not None:
             _check_masks(model, record, self.path)
             if not is_asked(self.cfg):
                 pruned = sparsity(masks_of(record, dict(model.named_parameters())))
@@ -162,7 +163,7 @@ def _check_masks(model: nn.Module, record: Dict[str, Any], where: str) -> None:
         ) from error
 
 
-def _check_fit(path: str, checkpoint: Dict[str, Any], model: nn.Module) -> None:
+def _check_fit(path: str, checkpoint: Dict[str, Any], model: BaseFairseqModel) -> None:
     # fairseq renames parameters of older checkpoints while loading; in a copy here
     state = dict(checkpoint["model"])
     model.upgrade_state_dict(state)
