@@ -99,7 +99,7 @@ def _grid(found: Any) -> Grid:
     if any(point.kind == "iterative" for point in points) and not iterate:
         raise PruneError("iterate is missing, the options of fairseq-prune iterate: --rounds N")
     return Grid(
-        data=text(found, "data", None),
+        data=text(found, "data", ""),
         dense=dense,
         command=command,
         train={key: words or [] for key, words in train.items()},

@@ -1,7 +1,7 @@
 """YAML files, and values in them: of the right kind, or refused with their key."""
 
 import shlex
-from typing import Any, List, Mapping, Optional
+from typing import Any, List, Mapping, Optional, overload
 
 import yaml
 
@@ -32,9 +32,20 @@ def check_keys(found: Any, known, where: str) -> None:
             raise PruneError(f"{where}: {key} is unknown; choose from {', '.join(known)}")
 
 
+@overload
+def text(found: Mapping, key: str, default: str) -> str: ...
+
+
+@overload
+def text(found: Mapping, key: str, default: None) -> Optional[str]: ...
+
+
 def text(found: Mapping, key: str, default: Optional[str]) -> Optional[str]:
-    value = found.get(key, default)
-    if value is not None and not isinstance(value, str):
+    """``default`` where there is nothing, also after the key."""
+    value = found.get(key)
+    if value is None:
+        return default
+    if not isinstance(value, str):
         raise PruneError(f"{key} must be a text, not {value!r}; write it in quotes")
     return value
 

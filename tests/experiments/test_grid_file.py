@@ -145,6 +145,12 @@ def test_files_that_are_no_grid(tmp_path, content):
         read_grid(write(tmp_path, content))
 
 
+def test_a_key_with_nothing_after_it_is_left_out(tmp_path):
+    evaluate = {"valid": None, "test": None, "generate": None, "references": None}
+    grid = read_grid(write(tmp_path, {**GOOD, "dense": None, "evaluate": evaluate}))
+    assert grid.dense is None and grid.evaluate == {**evaluate, "valid": "valid", "test": "test"}
+
+
 def test_a_dense_checkpoint_that_is_given_needs_no_training(tmp_path):
     content = {**GOOD, "dense": "runs/{seed}/best.pt"}
     content["train"] = {k: v for k, v in GOOD["train"].items() if k != "dense"}

@@ -104,7 +104,7 @@ def _plan(found: Any, check: Check) -> Plan:
     check_own([word for part in (options, *trainings.values()) for word in part or []], OWN)
     import_plugin_of(options, "options")
     plan = Plan(
-        data=text(found, "data", None),
+        data=text(found, "data", ""),
         seed=seed,
         seconds=seconds,
         command=words(found, "command", "the file") or ["fairseq-train"],
