@@ -1,5 +1,6 @@
 """Several ways to decode, batch by batch in turn: what else the machine does is not one's alone."""
 
+import contextlib
 import functools
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set
@@ -47,7 +48,8 @@ class _System:
             encode_with_own_weights(model)
         self._step = functools.partial(step, generator, models)
         self._random = torch.get_rng_state()
-        self.seconds, self.found = 0.0, []
+        self.seconds = 0.0
+        self.found: List[Any] = []
 
     def translate(self, *args, **kwargs) -> None:
         with torch.random.fork_rng(devices=[]):
@@ -62,7 +64,8 @@ class _System:
 
 def _set_up(cfg: Any, choose) -> _System:
     watch = _Seer(choose)
-    run_generate(cfg, watch)
+    with contextlib.suppress(Stopped):
+        run_generate(cfg, watch)
     return watch.system
 
 

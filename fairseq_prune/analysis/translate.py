@@ -48,7 +48,7 @@ class Translations:
 
 
 class Stopped(Exception):
-    """A ``Watch`` has seen enough."""
+    """Work was given up: a ``Watch`` has seen enough, or whoever wanted it wants it no more."""
 
 
 def translate(
@@ -56,25 +56,27 @@ def translate(
     warm_up: bool = False,
     stop: Callable[[], bool] = lambda: False,
     most: Optional[int] = None,
-) -> Optional[Translations]:
+) -> Translations:
     """Translate what ``cfg``, a configuration of fairseq-generate, asks for.
 
     Args:
         warm_up: whether to translate the first batch twice, the first time without counting its
             time: the runtime ``auto`` chooses then.
-        stop: asked before each batch; None is returned once it says so.
+        stop: asked before each batch whether to give up.
         most: sentences to translate, of all lengths that there are; None: all.
     Raises:
+        Stopped: ``stop`` said so.
         PruneError: what fairseq cannot do, with what it said.
     """
     choose = None if most is None else functools.partial(evenly, most=most)
     return run_generate(cfg, _Stopwatch(warm_up, stop, choose))
 
 
-def run_generate(cfg: Any, watch: "Watch") -> Optional[Translations]:
-    """``fairseq-generate``, whose task translates by ``watch.see``; None if that raises Stopped.
+def run_generate(cfg: Any, watch: "Watch") -> Translations:
+    """``fairseq-generate``, whose task translates by ``watch.see``.
 
     Raises:
+        Stopped: that raised it.
         PruneError: what fairseq cannot do, with what it said.
     """
     logging.basicConfig()  # otherwise generate does, to its results
@@ -83,7 +85,7 @@ def run_generate(cfg: Any, watch: "Watch") -> Optional[Translations]:
         try:
             generate.main(cfg)
         except Stopped:
-            return None
+            raise
         except ZeroDivisionError as error:
             raise PruneError(
                 f"generate: no sentence of {cfg.dataset.gen_subset} is short enough for the model"
@@ -110,7 +112,7 @@ class Watch:
             choose: from the dataset to the part of it that is translated.
         """
         self._choose = choose
-        self._task: Optional[FairseqTask] = None
+        self._task: FairseqTask = None  # until it is taken
         self.seconds = 0.0
 
     def see(self, step: Step, generator: Any, models: Sequence[Any], *args, **kwargs) -> Any:

@@ -6,6 +6,7 @@ import time
 from typing import Any, Callable, Dict, List, Set
 
 from ..analysis.choose import choose_for
+from ..analysis.translate import Stopped
 from ..checkpoints.prune_file import prune_checkpoint
 from ..pruning import PruneError
 from . import commands
@@ -14,10 +15,6 @@ from .points import Point
 from .results import Results, versions
 from .scorer import Scorer
 from .training import Training
-
-
-class Stopped(Exception):
-    """Work was given up because ``PointMaker.stop`` was called."""
 
 
 class PointMaker:

@@ -1,7 +1,7 @@
 """Scores of a checkpoint, as it is and pruned, without writing pruned ones."""
 
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List
 
 import torch
 
@@ -51,8 +51,12 @@ class Scorer:
         self._calibration = grid.calibration
         self._checkpoint, self._data, self._plan, self._cpu = checkpoint, grid.data, plan, cpu
 
-    def score(self, kind: str, stop: Callable[[], bool] = lambda: False) -> Optional[Scores]:
-        """Scores of the checkpoint as it is; None if ``stop`` said so meanwhile."""
+    def score(self, kind: str, stop: Callable[[], bool] = lambda: False) -> Scores:
+        """Scores of the checkpoint as it is.
+
+        Raises:
+            Stopped: ``stop`` said so meanwhile.
+        """
         return self._score(self._masks, kind, stop)
 
     def pruned_perplexity(self, point: Point) -> float:
@@ -60,10 +64,12 @@ class Scorer:
         with self._pruned(point):
             return perplexity(self.model, self._batches)
 
-    def score_pruned(
-        self, point: Point, stop: Callable[[], bool] = lambda: False
-    ) -> Optional[Scores]:
-        """Scores of the checkpoint pruned as ``point`` says; it is as before afterwards."""
+    def score_pruned(self, point: Point, stop: Callable[[], bool] = lambda: False) -> Scores:
+        """Scores of the checkpoint pruned as ``point`` says; it is as before afterwards.
+
+        Raises:
+            Stopped: ``stop`` said so meanwhile.
+        """
         with self._pruned(point) as masks:
             return self._score(masks, point.kind, stop)
 
@@ -83,7 +89,7 @@ class Scorer:
             for name, weight in saved.items():
                 self._weights[name].copy_(weight)
 
-    def _score(self, masks: Dict[str, torch.Tensor], kind: str, stop) -> Optional[Scores]:
+    def _score(self, masks: Dict[str, torch.Tensor], kind: str, stop) -> Scores:
         weights = sum(weight.numel() for weight in self._weights.values())
         kept = sum(
             int(masks[n].sum()) if n in masks else w.numel() for n, w in self._weights.items()
@@ -98,13 +104,10 @@ class Scorer:
             "left_out": 0,
         }
         if self._plan["generate"] is not None and kind in self._plan.get("translate", KINDS):
-            found = self._bleu(stop)
-            if found is None:
-                return None
-            scores.update(found)
+            scores.update(self._bleu(stop))
         return scores
 
-    def _bleu(self, stop) -> Optional[Scores]:
+    def _bleu(self, stop) -> Scores:
         """Of the model as it is now, decoded as if it had been read from a file."""
         plan = self._plan
         more = ["--gen-subset", plan["test"], *(["--cpu"] if self._cpu else [])]
@@ -112,8 +115,6 @@ class Scorer:
         with held({**read_checkpoint(self._checkpoint), "model": self.model.state_dict()}) as path:
             cfg = generate_config(path, self._data, plan["generate"], more)
             found = translate(cfg, stop=stop)
-        if found is None:
-            return None
         score, signature = bleu(found, cfg.scoring, references)
         return {"bleu": score, "signature": signature, "left_out": found.left_out}
 
