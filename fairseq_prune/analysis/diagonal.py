@@ -1,6 +1,6 @@
 """White diagonals in square blocks (See et al. 2016, end of section 4.5)."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 import torch
 from torch import Tensor
@@ -19,8 +19,8 @@ def diagonals(found: List[Matrix]) -> List[Dict[str, Any]]:
     """
     rows = []
     for matrix in found:
-        parts = matrix.subgroups or {(None, None): slice(None)}
-        for (gate, source), where in parts.items():
+        whole: Mapping[Any, slice] = {(None, None): slice(None)}
+        for (gate, source), where in (matrix.subgroups or whole).items():
             block, keep = matrix.weight[where], matrix.keep[where]
             if block.shape[0] == block.shape[1] > 1:
                 rows.append(

@@ -6,8 +6,9 @@ import time
 from typing import List
 
 import torch
+from fairseq.models import BaseFairseqModel
 from fairseq.tasks import FairseqTask
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..fairseq_fixes.text_blocks import check_blocks
 from ..loading.evaluation import batches_of
@@ -28,7 +29,7 @@ def check_subsets(task: FairseqTask, data: str, subsets: List[str]) -> None:
             raise PruneError(f"data {data} has no {subset}") from error
 
 
-def subset_perplexity(model: nn.Module, task: FairseqTask, subset: str) -> float:
+def subset_perplexity(model: BaseFairseqModel, task: FairseqTask, subset: str) -> float:
     """As ``fairseq-eval-lm --tokens-per-sample 2048`` has it, if ``task`` was set up with that.
 
     Raises:
@@ -45,7 +46,7 @@ def words_of(task: FairseqTask, subset: str) -> Tensor:
 
 
 @torch.no_grad()
-def words_per_second(model: nn.Module, words: Tensor, batch: int, seconds: float) -> float:
+def words_per_second(model: BaseFairseqModel, words: Tensor, batch: int, seconds: float) -> float:
     """How fast the model reads ``words`` one by one and gives log-probabilities of the next.
 
     Args:
@@ -73,7 +74,7 @@ def words_per_second(model: nn.Module, words: Tensor, batch: int, seconds: float
 
 
 @torch.no_grad()
-def perplexity(model: nn.Module, batches: List) -> float:
+def perplexity(model: BaseFairseqModel, batches: List) -> float:
     """2 to the mean negative log2 likelihood of a target token, as ``fairseq-validate`` has it."""
     total, tokens = 0.0, 0
     for batch in batches:
@@ -90,6 +91,6 @@ def perplexity(model: nn.Module, batches: List) -> float:
     return math.exp(mean) if mean < 700 else float("inf")
 
 
-def _padding(model: nn.Module) -> int:
+def _padding(model: BaseFairseqModel) -> int:
     dictionary = getattr(model.decoder, "dictionary", None)
     return dictionary.pad() if dictionary is not None else 1

@@ -57,7 +57,9 @@ def report(
         raise PruneError("report draws with matplotlib: pip install matplotlib") from error
     state = read_checkpoint(checkpoint)
     record = find_record(state)
-    pruned = bool(record and record["masks"])
+    if not (record and record["masks"]):
+        record = None  # of a run that has not pruned
+    pruned = record is not None
     aliases = aliases_in(state, checkpoint)
     found = matrices(state, aliases, sparsity, choose)
     weights = prunable_weights(state, aliases)
@@ -67,8 +69,8 @@ def report(
     content: Dict[str, Any] = {
         "checkpoint": checkpoint,
         "pruned": pruned,
-        "sparsity": record["sparsity"] if pruned else sparsity,
-        "scheme": method_in(record) if pruned else method,
+        "sparsity": sparsity if record is None else record["sparsity"],
+        "scheme": method if record is None else method_in(record),
         "redundancy": tables,
         "diagonals": diagonals(found),
     }

@@ -1,7 +1,7 @@
 """Whether two systems differ: sacrebleu's paired bootstrap (Koehn 2004)."""
 
 from dataclasses import dataclass
-from typing import List, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
@@ -60,8 +60,12 @@ def differences(
         "BLEU": BLEU(tokenize=tokenize, lowercase=lowercase, references=right),
         "chrF": CHRF(references=right),
     }
-    systems = [("baseline", list(baseline)), ("system", list(system))]
-    signatures, scores = PairedTest(systems, metrics, None, "bs", SAMPLES)()
+    systems: List[Tuple[str, Sequence[str]]] = [
+        ("baseline", list(baseline)),
+        ("system", list(system)),
+    ]
+    test: Any = PairedTest(systems, metrics, None, "bs", SAMPLES)
+    signatures, scores = test()
     found = []
     for name, shown in zip((name for name in scores if name != "System"), METRICS):
         first, second = scores[name]

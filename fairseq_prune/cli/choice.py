@@ -2,7 +2,7 @@
 
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
 
 from ..checkpoints.choose import choose_by_weights
 from ..checkpoints.prune_file import Choose
@@ -107,7 +107,7 @@ def choice_of(args) -> Choice:
             f"--floor and --row-floor have no meaning with --scheme {args.scheme}, which keeps as "
             f"many weights everywhere; leave them out"
         )
-    given = {name: getattr(args, name, None) for name in _OF_DATA}
+    given: Dict[str, Any] = {name: getattr(args, name, None) for name in _OF_DATA}
     calibration = Calibration()._replace(
         **{n: given[n] for n in Calibration._fields if given[n] is not None}
     )

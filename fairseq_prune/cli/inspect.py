@@ -1,6 +1,6 @@
 """``fairseq-prune inspect``: what a checkpoint holds."""
 
-from typing import List
+from typing import List, Tuple
 
 from ..checkpoints.inspect_file import inspect_checkpoint
 from ..parameters.weight_classes import GATES
@@ -49,7 +49,9 @@ def inspection(found) -> List[str]:
     shortlist = found["shortlist"]
     lines += [f"shortlist: {shortlist['translations']:,} translations"] if shortlist else []
     lines.append("")
-    rows = [("weight class", "weights", "pruned", "sparsity", "smallest kept", "largest")]
+    rows: List[Tuple[str, ...]] = [
+        ("weight class", "weights", "pruned", "sparsity", "smallest kept", "largest")
+    ]
     for c in found["classes"]:
         rows.append(
             (

@@ -5,7 +5,7 @@ import contextlib
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import List, Optional
+from typing import List, Mapping, Optional
 
 from .. import __version__
 from ..errors import PruneError
@@ -37,11 +37,13 @@ VERBS = {
 class _Parser(argparse.ArgumentParser):
     """Takes options by their whole names, and names an unknown one first."""
 
+    verbs: Mapping[str, argparse.ArgumentParser] = {}
+
     def __init__(self, **kwargs):
         super().__init__(allow_abbrev=False, **kwargs)
 
-    def parse_args(self, args, namespace=None):
-        words = list(args)
+    def parse_args(self, args=None, namespace=None):
+        words = list(sys.argv[1:] if args is None else args)
         at = words.index("--") if "--" in words else len(words)
         words = [*join_values(words[:at]), *words[at:]]
         check_options(self.verbs, words)

@@ -68,10 +68,11 @@ def _plugin(grid: Grid) -> List[str]:
 
 def request(grid: Grid, point: Point, flags: str) -> List[str]:
     """The options that say what to prune, their names beginning with ``flags``."""
-    words = [f"{flags}scheme", point.scheme, f"{flags}sparsity", repr(point.sparsity)]
+    choice = point.choice(grid.calibration)
+    words = [f"{flags}scheme", choice.scheme, f"{flags}sparsity", repr(point.sparsity)]
     for name in point.asked():
         words += [flags + name.replace("_", "-"), str(getattr(point, name))]
-    if point.choice(grid.calibration).needs_data:
+    if choice.needs_data:
         for name, usual in Calibration()._asdict().items():
             value = getattr(grid.calibration, name)
             if value != usual:

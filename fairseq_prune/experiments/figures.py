@@ -123,7 +123,7 @@ def losses(records: List[Dict[str, Any]]):
     history = (dense or {}).get("history") or []
     end = history[-1]["updates"] if history else 0
     # as the trainings validate, which may leave out sentences that the scores have
-    best = min((v["loss"] for v in history), default=_bits(dense and dense["perplexity"]))
+    best = min((v["loss"] for v in history), default=_bits((dense or {}).get("perplexity")))
     figure, ax = plt.subplots(figsize=(7, 3.6))
     if history:
         ax.plot(*_places(history), color=COLOURS[-1], label="dense")

@@ -40,7 +40,8 @@ class Job:
         if "--cpu" in command:
             # fairseq clips gradients on a GPU all the same, where it sees one
             env = {**(os.environ if env is None else env), "CUDA_VISIBLE_DEVICES": ""}
-        held, self._hold = os.pipe()
+        held, hold = os.pipe()
+        self._hold: Optional[int] = hold
         try:
             # neither this package nor torch is imported there
             self._process = subprocess.Popen(

@@ -58,6 +58,8 @@ class Point:
         return {n: getattr(self, n) for n, usual in USUAL.items() if getattr(self, n) != usual}
 
     def choice(self, calibration: Calibration) -> Choice:
+        """Of its pruning."""
+        assert self.scheme is not None, "it is dense"
         floors = Floors(self.floor, self.row_floor)
         return Choice(self.scheme, self.score, floors, calibration, self.steps)
 

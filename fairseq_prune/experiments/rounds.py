@@ -115,6 +115,7 @@ class Rounds:
         plan, mask = self.plan, self._mask(r)
         if plan.rewind != "weights" or os.path.exists(self._last(r)) or os.path.exists(mask):
             return
+        assert plan.choose is not None, "weights need it"
         target = plan.sparsities[r - 1]
         choose = plan.choose(self.best(r - 1), target)
         prune_checkpoint(self.best(r - 1), mask, choose, target, plan.include, plan.exclude)
@@ -125,6 +126,7 @@ class Rounds:
         command = list(plan.commands[r - 1] if len(plan.commands) > 1 else plan.commands[0])
         own = ["--save-dir", self.folder(r)]
         if plan.rewind == "weights":
+            assert plan.rewind_to is not None, "weights need it"
             return [
                 *command, *own, "--prune-mask-from", self._mask(r),
                 "--finetune-from-model", plan.rewind_to,

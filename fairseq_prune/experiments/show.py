@@ -58,7 +58,7 @@ def track(project: str, out: str, figures: List[str]) -> None:
         raise PruneError("--wandb-project needs wandb: pip install wandb") from error
     with open(os.path.join(out, "grid.json"), encoding="utf-8") as f:
         rows = json.load(f)["rows"]
-    columns = ["kind", "scheme", "sparsity", "seeds", "bleu", "perplexity"]
+    columns: List[Any] = ["kind", "scheme", "sparsity", "seeds", "bleu", "perplexity"]
     table = wandb.Table(columns=columns)
     for row in rows:
         means = [row[metric] and row[metric]["mean"] for metric in columns[4:]]

@@ -26,7 +26,9 @@ def do_side_by_side(
         finished: called with each that was done.
         is_ready: whether a task can be begun now; those that wait for what failed never are.
     """
-    left, failed, running = list(tasks), [], {}
+    left: List[Task] = list(tasks)
+    failed: List[str] = []
+    running: Dict[Future, Task] = {}
     with ThreadPoolExecutor(jobs) as pool:
         try:
             while left or running:

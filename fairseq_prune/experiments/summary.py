@@ -51,11 +51,12 @@ def summarise(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
 
 
 def _spread(values: List[Optional[float]]) -> Optional[Dict[str, Optional[float]]]:
-    if any(value is None for value in values):
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
         return None
-    several = len(values) > 1 and all(map(math.isfinite, values))
-    deviation = statistics.stdev(values) if several else None
-    return {"mean": statistics.mean(values), "deviation": deviation}
+    several = len(known) > 1 and all(map(math.isfinite, known))
+    deviation = statistics.stdev(known) if several else None
+    return {"mean": statistics.mean(known), "deviation": deviation}
 
 
 #: Bytes of an fp32 value and of an int32 index.

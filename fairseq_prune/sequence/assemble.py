@@ -81,6 +81,6 @@ def _copy(request: Request, decoder: Decoder, new: List[Pairs], out: str) -> Non
                     copies[name] = name
     first = decoder.sets[0].prefix("", source) + ".idx"
     last = copies.pop(first)
-    for name, old in copies.items():
-        copy_file(os.path.join(request.data, old), os.path.join(out, name))
+    for name, copied in copies.items():
+        copy_file(os.path.join(request.data, copied), os.path.join(out, name))
     copy_file(os.path.join(request.data, last), os.path.join(out, first))

@@ -35,10 +35,10 @@ def not_of_a_pair(source: str) -> PruneError:
 def languages_of(source: str, task: FairseqTask) -> Tuple[str, str]:
     """From which and to which language the model at ``source`` translates."""
     options = task.args if task.cfg is None else task.cfg
-    found = tuple(getattr(options, f"{side}_lang", None) for side in ("source", "target"))
-    if None in found:
+    first, second = (getattr(options, f"{side}_lang", None) for side in ("source", "target"))
+    if first is None or second is None:
         raise not_of_a_pair(source)
-    return found
+    return first, second
 
 
 def check_dictionaries(source: str, data: str, cfg: Any, task: FairseqTask) -> None:

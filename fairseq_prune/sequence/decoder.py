@@ -138,6 +138,7 @@ class Decoder:
         words = [hypothesis["tokens"].int().cpu() for hypothesis in hypotheses]
         if self._request.by != REFERENCE or len(words) == 1:
             return words[0]
+        assert targets is not None, "a set without references is refused"
         reference = utils.strip_pad(targets[row], self.words.pad()).int().cpu()
         # an unknown word of the reference is not that of a hypothesis
         return words[nearest([self._text(w) for w in words], self._text(reference, True))]

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from typing import Callable, List, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
 import torch
 
@@ -17,7 +17,7 @@ LOOK = 0.5
 
 
 def translate_shards(
-    decoder: Decoder, left: Sequence[Shard], shards: Shards, after: Callable[[], None]
+    decoder: Decoder, left: Sequence[Shard], shards: Shards, after: Callable[[], Any]
 ) -> None:
     """Translate and write each; call ``after`` each."""
     for shard in left:

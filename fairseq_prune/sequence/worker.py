@@ -23,6 +23,7 @@ def main(out: str, numbers: str, user_dir: str = "") -> None:
         from .work import translate_shards
 
         record = Record.read(out)
+        assert record is not None, "it was written before this process began"
         decoder = Decoder(record.request)
         decoder.take(record.kinds)
         shards = cut([decoder.batches(part) for part in range(len(decoder.sets))])

@@ -152,8 +152,8 @@ def criterion_words(
         weight = ["--teacher-weight", f"{recipe.teacher_weight:g}"]
         own = [] if _has("--teacher", given) else teacher
         return ["--criterion", "distillation", *own, *weight]
-    own = settings.criterion
-    return ["--criterion", "label_smoothed_cross_entropy" if own == "distillation" else own]
+    named = settings.criterion
+    return ["--criterion", "label_smoothed_cross_entropy" if named == "distillation" else named]
 
 
 def _has(option: str, words: List[str]) -> bool:

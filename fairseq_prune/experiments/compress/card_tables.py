@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 #: A difference is called significant below this, as sacrebleu marks it.
 SIGNIFICANT = 0.05
-Table = Tuple[Sequence[str], List[Sequence[str]]]
+Table = Tuple[Sequence[str], Sequence[Sequence[str]]]
 
 
 def missed(content: Dict[str, Any]) -> Optional[str]:

@@ -31,11 +31,11 @@ def lengths(
                 f"--max-loss {goal.max_loss:g} has nothing left to try: {plan.asked.checkpoint} is "
                 f"pruned to {100 * plan.before:.4g}% already; give a --sparsity above that"
             )
-    elif goal.max_bytes is not None:
+    elif goal.sparsity is not None:
+        sparsities = recipe.sparsities(goal.sparsity, plan.before)
+    else:
         sparsity, size = target()
         sparsities = recipe.sparsities(sparsity, plan.before)
-    else:
-        sparsities = recipe.sparsities(goal.sparsity, plan.before)
     speed, how = None, "by the speed of the checkpoint's own training"
     if plan.asked.hours is not None:
         speed, how = measure(sparsities[-1]), "measured here"
@@ -76,6 +76,7 @@ def _epochs(plan: Plan, speed: Optional[Speed], rounds: int) -> Tuple[int, str]:
     if asked.epochs is not None:
         return asked.epochs, f"{_said(asked.epochs)} as asked for"
     if asked.hours is not None:
+        assert speed is not None, "it is measured where there are hours"
         tried = asked.goal.max_loss is not None
         total = speed.epochs_in(3600 * asked.hours, rounds, plan.updates, tried)
         if not total:

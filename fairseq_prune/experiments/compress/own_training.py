@@ -54,9 +54,9 @@ def own_training(settings: Settings, state: Mapping[str, Any], updates: int) -> 
     if before is not None:
         return before
     extra = state.get("extra_state") or {}
-    done = (state.get("optimizer_history") or [{}])[-1].get("num_updates")
+    done: Any = (state.get("optimizer_history") or [{}])[-1].get("num_updates")
     epochs, by = count_epochs(settings.flat, extra.get("train_iterator") or {}, done)
-    seconds = extra.get("previous_training_time")
+    seconds: Any = extra.get("previous_training_time")
     known = _whole(done) and type(seconds) in (int, float) and seconds > 0
     return OwnTraining(
         checkpoint=settings.path,
@@ -101,7 +101,7 @@ def count_epochs(
 
 def noted_in(state: Mapping[str, Any]) -> Optional[OwnTraining]:
     """What a compressed checkpoint says of the dense model; None: it says nothing that is whole."""
-    found = state.get(KEY)
+    found: Any = state.get(KEY)
     try:
         own = OwnTraining(**found)
         right = (

@@ -2,6 +2,7 @@
 
 import os
 import time
+from functools import partial
 from typing import Any, Callable, Dict, List
 
 from ...checkpoints.packed.pack_file import pack_checkpoint
@@ -85,7 +86,7 @@ def carry_out(
         if most is None:
             kept = r
             continue
-        loss = folder.find(f"loss of round {r}", lambda r=r: _loss(plan, rounds, scores, r))
+        loss = folder.find(f"loss of round {r}", partial(_loss, plan, rounds, scores, r))
         losses.append(loss)
         within = loss <= most
         say(

@@ -132,9 +132,11 @@ def _lengths(plan: Plan, decoder: Decoder, say: Say, lock: int) -> Dict[str, Any
     asked = plan.asked
 
     def target() -> Tuple[float, int]:
+        most = asked.goal.max_bytes
+        assert most is not None, "asked where it is the goal"
         return least_sparsity(
             asked.checkpoint, plan.recipe.scheme, PACKED_VALUES[asked.values],
-            asked.goal.max_bytes, plan.before, say, find_texts(asked.checkpoint, asked.data).texts,
+            most, plan.before, say, find_texts(asked.checkpoint, asked.data).texts,
         )  # fmt: skip
 
     return lengths(plan, target, lambda sparsity: measured(plan, sparsity, decoder, lock))

@@ -79,12 +79,14 @@ class Scores:
             "differences": [],
         }  # fmt: skip
         if not self._plan.is_lm:
-            texts = [self.texts(n, p, subset) for n, p in (("dense", dense), ("packed", packed))]
+            before, after = (
+                self.texts(n, p, subset) for n, p in (("dense", dense), ("packed", packed))
+            )
             right = read_lines(self.references_file(subset))
             found["sentences"] = len(right)
             scoring = self.scoring(dense, subset)
-            found["differences"] = [asdict(d) for d in differences(*texts, right, **scoring)]
-            found["identical"] = sum(a == b for a, b in zip(*texts))
+            found["differences"] = [asdict(d) for d in differences(before, after, right, **scoring)]
+            found["identical"] = sum(a == b for a, b in zip(before, after))
         return found
 
     def speeds(self, dense: str, packed: str) -> Dict[str, Any]:

@@ -19,11 +19,13 @@ class Step(NamedTuple):
 def steps(plan: Plan, method: Method, out: str) -> List[Step]:
     """What makes ``method``'s packed file of the model it begins with."""
     folder = os.path.join(out, method.folder)
-    begin = plan.methods[method.start] if method.start else None
-    model: Optional[str] = begin and checkpoint(plan, begin, out)
+    model: Optional[str] = None
+    if method.start:
+        model = checkpoint(plan, plan.methods[method.start], out)
     found: List[Step] = []
 
     def add(verb: str, name: str, *words: str) -> str:
+        assert model is not None, "a method begins with another's model, or with a training"
         target = os.path.join(folder, name)
         found.append(Step(["fairseq-prune", verb, model, target, *words], target))
         return target
@@ -31,7 +33,9 @@ def steps(plan: Plan, method: Method, out: str) -> List[Step]:
     if method.factorize is not None and model is not None:
         model = add("factorize", "factorized.pt", *method.factorize)
     if method.train is not None:
-        found.append(Step(_training(plan, method, folder, model), _best(folder), trains=True))
+        options = plan.trainings[method.train]
+        training = _training(plan, method, options, folder, model)
+        found.append(Step(training, _best(folder), trains=True))
         model = _best(folder)
     elif method.prune is not None:
         model = add("prune", "pruned.pt", *method.prune, *_data(plan, method.prune))
@@ -68,8 +72,10 @@ def _best(folder: str) -> str:
     return os.path.join(folder, "checkpoint_best.pt")
 
 
-def _training(plan: Plan, method: Method, folder: str, model: Optional[str]) -> List[str]:
-    command = [*plan.command, plan.data, *plan.options, *plan.trainings[method.train]]
+def _training(
+    plan: Plan, method: Method, options: List[str], folder: str, model: Optional[str]
+) -> List[str]:
+    command = [*plan.command, plan.data, *plan.options, *options]
     for part in plan.line(method):
         command += part.factorize or []
     command += ["--log-format", "json", "--seed", str(plan.seed), "--save-dir", folder]
