@@ -84,7 +84,7 @@ def select_above_floors(
     weights: Mapping[str, Tensor],
     scorers: Mapping[str, Scorer],
     k: int,
-    among: Optional[Mapping[str, Tensor]],
+    previous: Optional[Mapping[str, Tensor]],
     classes: Mapping[str, str],
     floors: Floors,
 ) -> Tuple[Dict[str, Tensor], float]:
@@ -92,7 +92,7 @@ def select_above_floors(
 
     Each row keeps its highest ceil(of_row n) scores; then each class its highest, those of the
     rows counted in, until it has ceil(of_class n). That is the mask with the largest sum of
-    scores among those that keep to the floors: rows lie within classes. What ``among`` pruned
+    scores among those that keep to the floors: rows lie within classes. What ``previous`` pruned
     already stays so, and a row or class that has less than its floor left keeps all of it.
 
     The floors of classes are left aside first. Classes that end below theirs give less, others
@@ -100,16 +100,16 @@ def select_above_floors(
     down to their floors, each by itself. That is gone on with until none of the rest is below.
 
     Args:
-        weights, scorers, k, among: as of ``select_lowest``.
+        weights, scorers, k, previous: as of ``select_lowest``.
         classes: the weight class of each.
     Raises:
         PruneError: the floors protect too much for ``k`` to go.
     """
-    least, left, needed, own = kept = _Kept.of(weights, classes, floors, among)
+    least, left, needed, own = kept = _Kept.of(weights, classes, floors, previous)
     kept.check(k)
     rest, masks = dict(weights), {}
     while True:
-        chosen, threshold = select_above_rows(rest, scorers, k, among, least)
+        chosen, threshold = select_above_rows(rest, scorers, k, previous, least)
         masks.update(chosen)
         below = [
             c
@@ -122,7 +122,7 @@ def select_above_floors(
         for c in below:
             of_class = {name: rest.pop(name) for name in own[c]}
             to_prune = sum(left[name] for name in own[c]) - needed[c]
-            masks.update(select_above_rows(of_class, scorers, to_prune, among, least)[0])
+            masks.update(select_above_rows(of_class, scorers, to_prune, previous, least)[0])
             k -= to_prune
 
 
@@ -142,15 +142,15 @@ class _Kept(NamedTuple):
     own: Dict[str, List[str]]
 
     @classmethod
-    def of(cls, weights, classes, floors: Floors, among) -> "_Kept":
+    def of(cls, weights, classes, floors: Floors, previous) -> "_Kept":
         least = {name: _least(weight, floors) for name, weight in weights.items()}
         left = {
-            name: weight.numel() if among is None else int(torch.count_nonzero(among[name]))
+            name: weight.numel() if previous is None else int(torch.count_nonzero(previous[name]))
             for name, weight in weights.items()
         }
         own = members({name: classes[name] for name in weights})
         needed = {
-            c: _needed(weights, names, among, left, least, floors) for c, names in own.items()
+            c: _needed(weights, names, previous, left, least, floors) for c, names in own.items()
         }
         return cls(least, left, needed, own)
 
@@ -161,14 +161,14 @@ class _Kept(NamedTuple):
             raise _too_high(kept, total, k)
 
 
-def _needed(weights, names: List[str], among, left, least, floors: Floors) -> int:
+def _needed(weights, names: List[str], previous, left, least, floors: Floors) -> int:
     """How many weights of a class its rows and itself keep; of those that are left."""
     in_rows = 0
     for name in names:
         if not least[name]:  # what has no rows, a scalar too
             continue
-        if among is not None:
-            of_each = count_rows(among[name].reshape(-1), row_length(weights[name]))
+        if previous is not None:
+            of_each = count_rows(previous[name].reshape(-1), row_length(weights[name]))
             in_rows += int(of_each.clamp(max=least[name]).sum())
         else:
             in_rows += least[name] * len(weights[name])

@@ -40,7 +40,7 @@ def select_n_of_m(
     weights: Mapping[str, Tensor],
     scorers: Mapping[str, Scorer],
     k: int,
-    among: Optional[Mapping[str, Tensor]] = None,
+    previous: Optional[Mapping[str, Tensor]] = None,
     *,
     n: int,
     m: int,
@@ -50,7 +50,7 @@ def select_n_of_m(
     Of equal scores in a group the earlier is pruned.
 
     Args:
-        weights, scorers, among: see ``select_lowest``. What ``among`` has pruned counts.
+        weights, scorers, previous: see ``select_lowest``. What ``previous`` has pruned counts.
         k: how many to prune; not needed, it follows from ``n`` and ``m``.
     Returns:
         masks, and the largest score pruned now (0.0 if nothing is).
@@ -67,9 +67,9 @@ def select_n_of_m(
         for start in range(0, flat.numel(), size):
             piece = slice(start, start + size)
             scores = score_piece(unsigned[name], name, flat[piece], start)
-            if among is not None:
+            if previous is not None:
                 # below any score: pruned first
-                scores = scores.masked_fill(~among[name].reshape(-1)[piece], -1.0)
+                scores = scores.masked_fill(~previous[name].reshape(-1)[piece], -1.0)
             ranked, places = scores.view(-1, m).sort(dim=1, stable=True)
             if not math.isfinite(float(ranked[:, -1].max())):  # NaN ranks above infinity
                 raise not_finite(name, weight)

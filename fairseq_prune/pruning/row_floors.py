@@ -17,7 +17,7 @@ def select_above_rows(
     weights: Mapping[str, Tensor],
     scorers: Mapping[str, Scorer],
     k: int,
-    among: Optional[Mapping[str, Tensor]],
+    previous: Optional[Mapping[str, Tensor]],
     least: Mapping[str, int],
 ) -> Tuple[Dict[str, Tensor], float]:
     """Masks that prune the ``k`` lowest scores outside of the ``least`` highest of each row.
@@ -29,21 +29,20 @@ def select_above_rows(
     other rows alone.
 
     Args:
-        weights, scorers, among: as of ``select_lowest``.
+        weights, scorers, previous: as of ``select_lowest``.
         k: at most as many as H leaves.
         least: by name; a row with fewer left keeps these. 0 of what has no rows.
     Returns, Raises:
         as ``select_lowest``: of equal scores the later stay.
     """
-    found = first_digits(weights, scorers, among)
+    found = first_digits(weights, scorers, previous)
     if k == 0:
-        return {name: _allowed(weights[name], among, name) for name in weights}, 0.0
+        return {name: _allowed(weights[name], previous, name) for name in weights}, 0.0
     in_rows = sum(least[name] * len(weight) for name, weight in weights.items() if least[name])
     (start, _), (_, limit) = found.around(k), found.around(k + in_rows)
+    before: Mapping[str, Tensor] = previous or {}
     parts = {
-        name: _part(
-            name, weight, found, None if among is None else among[name], least[name], start, limit
-        )
+        name: _part(name, weight, found, before.get(name), least[name], start, limit)
         for name, weight in weights.items()
     }
     kept = sum(int(torch.count_nonzero(part.mask)) for part in parts.values())
@@ -67,7 +66,7 @@ def _part(
     name: str,
     weight: Tensor,
     found: Digits,
-    among: Optional[Tensor],
+    previous: Optional[Tensor],
     least: int,
     start: float,
     limit: float,
@@ -78,7 +77,7 @@ def _part(
     mask = torch.empty(flat.numel(), dtype=torch.bool, device=weight.device)
     scores_of: List[Tensor] = [torch.zeros(0, dtype=found.kind.dtype, device=weight.device)]
     places: List[Tensor] = [torch.zeros(0, dtype=torch.int64, device=weight.device)]
-    ranked = None if among is None else among.reshape(-1)
+    ranked = None if previous is None else previous.reshape(-1)
     for position in range(0, flat.numel(), size):
         piece = slice(position, position + size)
         scores = score_piece(found.scorers[name], name, flat[piece], position)
@@ -98,9 +97,9 @@ def _part(
     return _Part(mask, torch.cat(scores_of), torch.cat(places))
 
 
-def _allowed(weight: Tensor, among: Optional[Mapping[str, Tensor]], name: str) -> Tensor:
-    if among is not None:
-        return among[name].clone()
+def _allowed(weight: Tensor, previous: Optional[Mapping[str, Tensor]], name: str) -> Tensor:
+    if previous is not None:
+        return previous[name].clone()
     return torch.ones(weight.shape, dtype=torch.bool, device=weight.device)
 
 

@@ -64,10 +64,10 @@ class Digits(NamedTuple):
 def first_digits(
     weights: Mapping[str, Tensor],
     scorers: Mapping[str, Scorer],
-    among: Optional[Mapping[str, Tensor]] = None,
+    previous: Optional[Mapping[str, Tensor]] = None,
 ) -> Digits:
     """Of the scores that ``select_lowest`` would rank; Args and Raises as there."""
-    kind, ranked = _kind_of(weights), _flat(weights, among)
+    kind, ranked = _kind_of(weights), _flat(weights, previous)
     try:
         return Digits(_first_counts(weights, scorers, ranked, kind), scorers, kind)
     except _Signed:
@@ -79,7 +79,7 @@ def select_lowest(
     weights: Mapping[str, Tensor],
     scorers: Mapping[str, Scorer],
     k: int,
-    among: Optional[Mapping[str, Tensor]] = None,
+    previous: Optional[Mapping[str, Tensor]] = None,
 ) -> Tuple[Dict[str, Tensor], float]:
     """Masks that prune exactly the ``k`` weights with the lowest scores.
 
@@ -89,7 +89,7 @@ def select_lowest(
         weights: parameters by name; any shape, floating point.
         scorers: for each name, what gives the scores of a piece of the parameter.
         k: how many to prune, 0 <= k <= number of weights ranked.
-        among: masks; what is False there is not ranked and stays pruned. Default: all.
+        previous: masks; what is False there is not ranked and stays pruned. Default: all.
     Returns:
         masks, bool tensors shaped like the parameters, True = keep, False = pruned;
         and the threshold, the largest pruned score (0.0 if k is 0).
@@ -97,19 +97,19 @@ def select_lowest(
         PruneError: a score is NaN, infinite or negative; the parameter is named.
     """
     try:
-        return _select(weights, scorers, k, among)
+        return _select(weights, scorers, k, previous)
     except _Signed:
-        return _select(weights, without_signs(scorers), k, among)
+        return _select(weights, without_signs(scorers), k, previous)
 
 
 class _Signed(Exception):
     """A score has its sign set: it is negative, or -0.0."""
 
 
-def _select(weights, scorers, k: int, among) -> Tuple[Dict[str, Tensor], float]:
-    ranked = _flat(weights, among)
+def _select(weights, scorers, k: int, previous) -> Tuple[Dict[str, Tensor], float]:
+    ranked = _flat(weights, previous)
     total = sum(
-        weight.numel() if among is None else int(torch.count_nonzero(among[name]))
+        weight.numel() if previous is None else int(torch.count_nonzero(previous[name]))
         for name, weight in weights.items()
     )
     if not 0 <= k <= total:
@@ -143,8 +143,8 @@ def _kind_of(weights: Mapping[str, Tensor]) -> _Float:
     return _DOUBLE if wide else _SINGLE
 
 
-def _flat(weights, among) -> Dict[str, Optional[Tensor]]:
-    return {name: None if among is None else among[name].reshape(-1) for name in weights}
+def _flat(weights, previous) -> Dict[str, Optional[Tensor]]:
+    return {name: None if previous is None else previous[name].reshape(-1) for name in weights}
 
 
 def not_finite(name: str, weight: Tensor) -> PruneError:

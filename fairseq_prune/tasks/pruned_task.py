@@ -58,8 +58,8 @@ class PrunedTaskMixin(PatternFlagsMixin, RuntimeMixin, ExactResumeMixin, Replace
             from ..fairseq_fixes.table import fix_pruned_runs  # which imports this module
 
             with exits():
-                prior = start.check(model, self)
-            self._pruner = Pruner(self.prune_cfg, prior, fingerprints(self))
+                previous = start.check(model, self)
+            self._pruner = Pruner(self.prune_cfg, previous, fingerprints(self))
             fix_pruned_runs()
         return model
 

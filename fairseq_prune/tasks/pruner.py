@@ -60,19 +60,19 @@ class Pruner:
     def __init__(
         self,
         cfg,
-        prior: Optional[Dict[str, Any]] = None,
+        previous: Optional[Dict[str, Any]] = None,
         dictionaries: Optional[Dict[str, str]] = None,
     ):
         """
         Args:
             cfg: config of the task.
-            prior: the record of the mask that the run starts with, if any; it is kept where
+            previous: the record of the mask that the run starts with, if any; it is kept where
                 ``cfg`` asks for no pruning.
             dictionaries: fingerprints of those of the task.
         """
         self.cfg = cfg
         self._dictionaries = dictionaries
-        self._prior = prior
+        self._previous = previous
         self._holder = None
         self._record: Dict[str, Any] = {}
         self._masks: Dict[str, Any] = {}
@@ -114,13 +114,13 @@ class Pruner:
         record = inner.prune_record
         if record is not None and not is_continued(self.cfg, record):
             if self.cfg.prune_mask_from is None:
-                self._prior = record
+                self._previous = record
             record = None
         begins = record is None
-        named, known = dict(model.named_parameters()), self._prior if begins else record
+        named, known = dict(model.named_parameters()), self._previous if begins else record
         masks = masks_of(known, named) if known else {}
         if begins:
-            record = begin(self.cfg, self._prior, sparsity(masks), update)
+            record = begin(self.cfg, self._previous, sparsity(masks), update)
         self._aliases = aliases_of(model)
         self._record = {**record, "threshold": renamed(record["threshold"], self._aliases)}
         self._schedule = schedule_of(record) if is_asked(self.cfg) else ()

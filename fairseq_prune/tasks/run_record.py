@@ -18,17 +18,17 @@ NEWER = {
 }
 
 
-def begin(cfg, prior: Optional[Dict[str, Any]], sparsity: float, update: int) -> Dict[str, Any]:
+def begin(cfg, previous: Optional[Dict[str, Any]], sparsity: float, update: int) -> Dict[str, Any]:
     """The record of a run that begins after ``update`` updates.
 
     Args:
         cfg: config of the task.
-        prior: record of the mask to begin with, or None; its sparsity is ``sparsity``. It is
+        previous: record of the mask to begin with, or None; its sparsity is ``sparsity``. It is
             kept as it is if ``cfg`` asks for no pruning.
     Raises:
         PruneError: the run would end before it is pruned.
     """
-    record = dict(prior or empty_record(cfg.prune_scheme, cfg.prune_score))
+    record = dict(previous or empty_record(cfg.prune_scheme, cfg.prune_score))
     mask_from = _path(cfg.prune_mask_from)
     run: Dict[str, Any] = {"mask_from": mask_from, "start": update, "prunes": 0}
     if _prunes(cfg):

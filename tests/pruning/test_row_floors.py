@@ -10,13 +10,13 @@ from fairseq_prune.pruning import Floors, Inputs, PruneError, magnitude, select_
 from fairseq_prune.pruning.floors import select_above_floors
 
 
-def by_definition(w, k, among, classes, floors):
+def by_definition(w, k, previous, classes, floors):
     """Masks and threshold: sort all, take rows' and classes' best out, cut after the k-th."""
     left = [
         (abs(value), place, index, name, index // max(1, w[name][0].numel()))
         for place, name in enumerate(w)
         for index, value in enumerate(w[name].flatten().tolist())
-        if among is None or bool(among[name].flatten()[index])
+        if previous is None or bool(previous[name].flatten()[index])
     ]
     left.sort(reverse=True)
     kept = set()
@@ -41,41 +41,41 @@ def by_definition(w, k, among, classes, floors):
     )
 
 
-def found(w, k, among, classes, floors):
+def found(w, k, previous, classes, floors):
     scorers = magnitude(Inputs(w, classes))
     try:
-        masks, threshold = select_above_floors(w, scorers, k, among, classes, floors)
+        masks, threshold = select_above_floors(w, scorers, k, previous, classes, floors)
     except PruneError as error:
         assert "the floors keep" in str(error)
         return None
     return {name: mask.tolist() for name, mask in masks.items()}, threshold
 
 
-def agree(w, x, among, labels, floors):
+def agree(w, x, previous, labels, floors):
     classes = {name: f"class {label}" for name, label in zip(w, labels)}
-    total = sum(v.numel() if among is None else int(among[n].sum()) for n, v in w.items())
-    given = (w, round(x * total), among, classes, floors)
+    total = sum(v.numel() if previous is None else int(previous[n].sum()) for n, v in w.items())
+    given = (w, round(x * total), previous, classes, floors)
     assert found(*given) == by_definition(*given)
 
 
 def some_weights(seed):
     """Rows of different sizes, with or without ties, float32 and others; masks or none."""
     chosen, generator = random.Random(seed), torch.Generator().manual_seed(seed)
-    w, among = {}, {}
+    w, previous = {}, {}
     for place in range(chosen.randint(1, 4)):
         rows, length = chosen.randint(1, 9), chosen.randint(1, 30)
         shape = chosen.choice([(rows,), (rows, length), (rows, 2, length)])
         sizes = torch.rand(rows, *[1] * (len(shape) - 1), generator=generator)
         weight = torch.randn(shape, generator=generator) * sizes ** chosen.choice([0, 1, 3])
-        if chosen.random() < 0.5:  # few values, 0.0 and -0.0 among them
+        if chosen.random() < 0.5:  # few values, 0.0 and -0.0 previous them
             weight = (3 * weight).round() / 4
         kind = chosen.choice([torch.float32, torch.float32, torch.float64, torch.float16])
         w[f"w{place}"] = weight.to(kind)
         kept = chosen.choice([0.0, 0.5, 0.9, 1.0])
-        among[f"w{place}"] = torch.rand(shape, generator=generator) < kept
+        previous[f"w{place}"] = torch.rand(shape, generator=generator) < kept
     floors = Floors(chosen.choice([0, 0, 0.1, 0.3]), chosen.choice([0, 0.04, 0.1, 0.3]))
-    among = chosen.choice([None, among])
-    return w, chosen.random(), among, [chosen.randint(0, 2) for _ in w], floors
+    previous = chosen.choice([None, previous])
+    return w, chosen.random(), previous, [chosen.randint(0, 2) for _ in w], floors
 
 
 @pytest.mark.parametrize("chunk", [5, 1 << 18])
@@ -109,8 +109,8 @@ def test_whatever_hypothesis_thinks_of():
     def check(values, allowed, masked, labels, wide, x, floors):
         kind = torch.float64 if wide else torch.float32
         w = {f"w{place}": torch.tensor(rows, dtype=kind) for place, rows in enumerate(values)}
-        among = {n: torch.tensor(allowed[: v.numel()]).view(v.shape) for n, v in w.items()}
-        agree(w, x, among if masked else None, labels, Floors(*floors))
+        previous = {n: torch.tensor(allowed[: v.numel()]).view(v.shape) for n, v in w.items()}
+        agree(w, x, previous if masked else None, labels, Floors(*floors))
 
     check()
 
