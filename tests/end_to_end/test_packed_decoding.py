@@ -1,6 +1,9 @@
 """Packed models in fairseq's own commands, with this plugin; unpacked ones without it."""
 
+import json
+
 import pytest
+import sacrebleu
 import torch
 from commands import (
     DECODE,
@@ -136,8 +139,28 @@ def test_an_unpacked_stock_model_needs_no_plugin(arch, data, tmp_path):
     found = generate_without_plugin(data, unpacked)
     assert len(found) == 30 and len(set(found.values())) > 1
     assert found == generate_without_plugin(data, checkpoint)
+    for dense_or_pruned in (tmp_path / "dense/checkpoint_last.pt", checkpoint):
+        check_padded_batches(data, dense_or_pruned, tmp_path)
     if arch == "transformer":
         header, _ = taken_apart(tmp_path / "model.packed")
         assert not [name for name in header if name.startswith("decoder.output_projection")]
         names = ("decoder.embed_tokens.weight", "decoder.output_projection.weight")
         assert len({after[name].data_ptr() for name in names}) == 1 and torch.any(after[names[0]])
+
+
+def check_padded_batches(data, checkpoint, folder):
+    """``load_packed`` and ``compare`` in batches, which stock 0.12.2's transformer fails on, say
+    what fairseq says of sentences one by one."""
+    found = generate_without_plugin(data, checkpoint)
+    run("fairseq-prune", "pack", checkpoint, folder / "padded.packed")
+    model = fairseq_prune.load_packed(str(folder / "padded.packed"), data=str(data))
+    tokens = [model.encode(line) for line in (data.parent / "test.en").read_text().splitlines()]
+    beams = model.generate(tokens, beam=2, max_len_a=0, max_len_b=12)
+    assert [model.decode(beam[0]["tokens"]) for beam in beams] == [found[k] for k in range(30)]
+    output = run(
+        "fairseq-prune", "compare", checkpoint, data, "--runtimes", "dense", "--json",
+        "--generate", "--beam 2 --max-len-b 12 --batch-size 8",
+    )  # fmt: skip
+    references = (data.parent / "test.de").read_text().splitlines()
+    bleu = sacrebleu.corpus_bleu([found[k] for k in range(30)], [references]).score
+    assert json.loads(output[output.index("[\n") :])[0]["bleu"] == pytest.approx(bleu, abs=0.01)
