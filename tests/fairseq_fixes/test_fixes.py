@@ -50,7 +50,15 @@ def test_states_are_prepared(tmp_path, monkeypatch):
     """Also by a function that someone else has replaced meanwhile, which stays in place."""
     path = str(tmp_path / "model.pt")
     extra, history = {"train_iterator": {"epoch": 1}}, [{"lr_scheduler_state": {}}]
-    torch.save({"model": {}, "cfg": None, "optimizer_history": history, "extra_state": extra}, path)
+    torch.save(
+        {
+            "model": {"w": torch.ones(1)},
+            "cfg": None,
+            "optimizer_history": history,
+            "extra_state": extra,
+        },
+        path,
+    )
     ours = checkpoint_utils.load_checkpoint_to_cpu
 
     def theirs(*args, **kwargs):
