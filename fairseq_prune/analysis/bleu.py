@@ -9,7 +9,7 @@ from .translate import Translations
 
 
 def bleu(
-    found: Translations, scoring: Any, references: Optional[List[str]] = None
+    translations: Translations, scoring: Any, references: Optional[List[str]] = None
 ) -> Tuple[float, str]:
     """BLEU in points of what was translated, and sacrebleu's signature of it.
 
@@ -19,17 +19,19 @@ def bleu(
     Raises:
         PruneError: there are no references, or not as many as sentences.
     """
-    if references is not None and len(references) != found.total:
+    if references is not None and len(references) != translations.total:
         raise PruneError(
-            f"there are {len(references)} references for {found.total} sentences; "
+            f"there are {len(references)} references for {translations.total} sentences; "
             f"check evaluate: references"
         )
-    numbers = sorted(found.texts)
-    if references is None and not found.references:
+    numbers = sorted(translations.texts)
+    if references is None and not translations.references:
         raise PruneError("the data has no target side to score translations by")
-    right = found.references if references is None else references
+    right = translations.references if references is None else references
     metric = sacrebleu.metrics.BLEU(
         tokenize=str(scoring.sacrebleu_tokenizer), lowercase=scoring.sacrebleu_lowercase
     )
-    score = metric.corpus_score([found.texts[n] for n in numbers], [[right[n] for n in numbers]])
+    score = metric.corpus_score(
+        [translations.texts[n] for n in numbers], [[right[n] for n in numbers]]
+    )
     return score.score, str(metric.get_signature())

@@ -8,8 +8,8 @@ from torch import Tensor
 from .matrices import Matrix
 
 
-def diagonals(found: List[Matrix]) -> List[Dict[str, Any]]:
-    """Magnitude and density on the diagonals of the square blocks of ``found``, and off them.
+def diagonals(matrices: List[Matrix]) -> List[Dict[str, Any]]:
+    """Magnitude and density on the diagonals of the square blocks of ``matrices``, and off them.
 
     A block is a square matrix or one of the gates of an LSTM's. Returns rows of "parameter",
     "class", "part" (which of the class), "gate", "input" (None unless an LSTM's), "size", the
@@ -18,7 +18,7 @@ def diagonals(found: List[Matrix]) -> List[Dict[str, Any]]:
     is 0.
     """
     rows = []
-    for matrix in found:
+    for matrix in matrices:
         whole: Mapping[Any, slice] = {(None, None): slice(None)}
         for (gate, source), where in (matrix.subgroups or whole).items():
             block, keep = matrix.weight[where], matrix.keep[where]

@@ -51,12 +51,12 @@ def distributions(
         name: [(weights[p], scorers[p]) for p in parameters]
         for name, parameters in members({name: classes[name] for name in weights}).items()
     }
-    low, high = _range(scored for found in by_class.values() for scored in found)
+    low, high = _range(pair for scored in by_class.values() for pair in scored)
     edges = torch.logspace(math.log10(low), math.log10(high), BINS + 1, dtype=torch.float64)
     return {
         "score": ranking.name,
         "edges": edges.tolist(),
-        "classes": [_describe(name, found, edges) for name, found in by_class.items()],
+        "classes": [_describe(name, scored, edges) for name, scored in by_class.items()],
         "thresholds": thresholds,
     }
 
@@ -71,11 +71,11 @@ def _thresholds(
     return {c.name: result.threshold[scope(c.name)] for c in result.classes}
 
 
-def _describe(name: str, found: Scored, edges: Tensor) -> Dict[str, Any]:
+def _describe(name: str, scored: Scored, edges: Tensor) -> Dict[str, Any]:
     counts = torch.zeros(BINS, dtype=torch.int64)
     total, zeros, count, largest = 0.0, 0, 0, 0.0
     inner = edges[1:-1].float()
-    for scores in _scores(found):
+    for scores in _scores(scored):
         count += scores.numel()
         total += float(scores.sum(dtype=torch.float64))
         largest = max(largest, float(scores.max()))
@@ -86,16 +86,16 @@ def _describe(name: str, found: Scored, edges: Tensor) -> Dict[str, Any]:
         "class": name,
         "weights": count,
         "mean": total / count if count else 0.0,
-        "sigma": standard_deviation([weight for weight, _ in found]),
+        "sigma": standard_deviation([weight for weight, _ in scored]),
         "largest": largest,
         "zeros": zeros,
         "counts": counts.tolist(),
     }
 
 
-def _range(found: Iterable[Tuple[Tensor, Scorer]]) -> Tuple[float, float]:
+def _range(scored: Iterable[Tuple[Tensor, Scorer]]) -> Tuple[float, float]:
     low, high = float("inf"), 0.0
-    for scores in _scores(found):
+    for scores in _scores(scored):
         positive = scores[scores > 0]
         if positive.numel():
             low, high = min(low, float(positive.min())), max(high, float(positive.max()))
@@ -105,8 +105,8 @@ def _range(found: Iterable[Tuple[Tensor, Scorer]]) -> Tuple[float, float]:
     return max(low, high * 1e-4), high if high > low else high * 2
 
 
-def _scores(found: Iterable[Tuple[Tensor, Scorer]]) -> Iterator[Tensor]:
-    for weight, scorer in found:
+def _scores(scored: Iterable[Tuple[Tensor, Scorer]]) -> Iterator[Tensor]:
+    for weight, scorer in scored:
         flat = weight.detach().reshape(-1)
         for start in range(0, flat.numel(), CHUNK):
             yield scorer(flat[start : start + CHUNK], start).float()

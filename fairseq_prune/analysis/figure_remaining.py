@@ -16,15 +16,15 @@ CELLS = 1200
 WIDE, TALLEST, GAP, SPACE = 10.0, 4.5, 0.8, 0.8
 
 
-def remaining(found: List[Matrix]):
+def remaining(matrices: List[Matrix]):
     """Which weights remain (Figure 8): white kept, black pruned, grey in between.
 
     Matrices of words lie on their side, words from left to right by frequency, all drawn to
     one scale. So are the others, to another; an LSTM layer as the paper's T (section 3.2),
     a row of blocks for each gate, a column for each input.
     """
-    lines = [[[m]] for m in found if m.words]
-    lines += _fill_lines(_panels([m for m in found if not m.words]))
+    lines = [[[m]] for m in matrices if m.words]
+    lines += _fill_lines(_panels([m for m in matrices if not m.words]))
     scales = {True: 0.0, False: 0.0}  # weights an inch, for matrices of words and for others
     for line in lines:
         width = sum(_panel_size(panel)[1] for panel in line)
@@ -41,7 +41,7 @@ def remaining(found: List[Matrix]):
     for line, height in zip(lines, heights):
         scale, left = scales[bool(line[0][0].words)], GAP
         for panel in line:
-            rows, columns = (x / scale for x in _panel_size(panel))
+            rows, columns = (length / scale for length in _panel_size(panel))
             box = (left / WIDE, (top - SPACE / 2 - rows) / sum(heights))
             axes = figure.add_axes((*box, columns / WIDE, rows / sum(heights)))
             _draw(axes, panel)
@@ -50,10 +50,10 @@ def remaining(found: List[Matrix]):
     return figure
 
 
-def _panels(found: List[Matrix]) -> List[List[Matrix]]:
+def _panels(matrices: List[Matrix]) -> List[List[Matrix]]:
     """Matrices drawn side by side as one: the two of an LSTM layer; others by themselves."""
     panels: List[List[Matrix]] = []
-    for matrix in found:
+    for matrix in matrices:
         last = panels[-1][-1] if panels else None
         if (
             last is not None

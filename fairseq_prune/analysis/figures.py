@@ -33,9 +33,9 @@ def frequency(words: List[Dict[str, Any]]):
     """What is left of embeddings and softmax by the frequency of the word (section 4.5)."""
     figure, ax = plt.subplots(figsize=(6, 3.2))
     for k, row in enumerate(words):
-        found = row["by_frequency"]
+        tenths = row["by_frequency"]
         ax.plot(
-            range(1, len(found) + 1), [100 * density for density in found], color=COLOURS[k % 7],
+            range(1, len(tenths) + 1), [100 * density for density in tenths], color=COLOURS[k % 7],
             linestyle=DASHES[k % 3], marker=MARKERS[k % 8], markersize=4, label=row["class"],
         )  # fmt: skip
     ax.set_ylim(bottom=0)
@@ -45,20 +45,20 @@ def frequency(words: List[Dict[str, Any]]):
     return figure
 
 
-def distributions(found: Dict[str, Any], sparsity: Optional[float]):
+def distributions(histograms: Dict[str, Any], sparsity: Optional[float]):
     """Scores by class, and the thresholds of the schemes in each."""
-    classes = found["classes"]
+    classes = histograms["classes"]
     columns = min(3, len(classes))
     lines = -(-len(classes) // columns)
     figure, axes = plt.subplots(
         lines, columns, figsize=(10, 1.5 * lines + 0.9), sharex=True, squeeze=False
     )
-    edges = found["edges"]
+    edges = histograms["edges"]
     for k, row in enumerate(classes):
         ax = axes[k // columns][k % columns]
         share = [100 * count / row["weights"] for count in row["counts"]]
         ax.stairs(share, edges, fill=True, color="#BBBBBB")
-        for s, (scheme, thresholds) in enumerate(found["thresholds"].items()):
+        for s, (scheme, thresholds) in enumerate(histograms["thresholds"].items()):
             ax.axvline(
                 thresholds[row["class"]] or edges[0], color=COLOURS[s], linestyle=DASHES[s % 3],
                 label=scheme,
@@ -68,8 +68,8 @@ def distributions(found: Dict[str, Any], sparsity: Optional[float]):
     for k in range(len(classes), lines * columns):
         axes[k // columns][k % columns].set_visible(False)
         axes[k // columns - 1][k % columns].tick_params(labelbottom=True)
-    of_size = found["score"] == "magnitude"
-    label = "magnitude of a weight" if of_size else f"score of a weight by {found['score']}"
+    of_size = histograms["score"] == "magnitude"
+    label = "magnitude of a weight" if of_size else f"score of a weight by {histograms['score']}"
     figure.supxlabel(label, fontsize=9)
     figure.supylabel("weights (%)", fontsize=9)
     if sparsity is not None:
@@ -107,9 +107,9 @@ def breakdown(rows: List[Dict[str, Any]], sparsity: float):
     figure, ax = plt.subplots(figsize=(10, 3.5))
     width = 0.8 / len(schemes)
     for s, scheme in enumerate(schemes):
-        found = {row["class"]: row["increase"] for row in rows if row["scheme"] == scheme}
+        increases = {row["class"]: row["increase"] for row in rows if row["scheme"] == scheme}
         places = [k + (s - (len(schemes) - 1) / 2) * width for k in range(len(classes))]
-        heights = [max(found[name] or 0.0, 0.0) for name in classes]
+        heights = [max(increases[name] or 0.0, 0.0) for name in classes]
         ax.bar(places, heights, width, color=COLOURS[s], label=scheme)
     ax.set_yscale("symlog", linthresh=1.0)
     ax.set_ylim(bottom=0)

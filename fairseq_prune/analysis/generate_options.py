@@ -84,7 +84,7 @@ def _parse(data: str, path: str, task: str, words: List[str], more: List[str]):
     which = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     which.add_argument("--task", default=task)
     which.add_argument("--path")
-    said = f"generate: {' '.join(words)}:"
+    where = f"generate: {' '.join(words)}:"
     try:
         chosen, rest = which.parse_known_args(words)
         command = [data, "--path", path, "--task", _twin(chosen.task), *DEFAULTS]
@@ -93,17 +93,17 @@ def _parse(data: str, path: str, task: str, words: List[str], more: List[str]):
             given = set(vars(_args([*command, *rest], suppress_defaults=True)))
     except SystemExit as error:
         raise PruneError(
-            f"{said} not options of fairseq-generate (what it said is above)"
+            f"{where} not options of fairseq-generate (what it said is above)"
         ) from error
     except (ValueError, KeyError) as error:
-        raise PruneError(f"{said} {error}") from error
+        raise PruneError(f"{where} {error}") from error
     if chosen.path is None:
         given.discard("path")
     for name, why in REFUSED.items():
         if name in given:
-            raise PruneError(f"{said} --{name.replace('_', '-')} is not for this: {why}")
+            raise PruneError(f"{where} --{name.replace('_', '-')} is not for this: {why}")
     if args.scoring != "sacrebleu":
-        raise PruneError(f"{said} --scoring {args.scoring} is not for this: BLEU is sacreBLEU's")
+        raise PruneError(f"{where} --scoring {args.scoring} is not for this: BLEU is sacreBLEU's")
     args.quiet, args.log_format = False, "none"
     return convert_namespace_to_omegaconf(args), given
 

@@ -20,8 +20,8 @@ class Html(str):
 
 def element(tag: str, *content: str, **attributes: str) -> Html:
     """``<tag attributes>content</tag>``, all that is not ``Html`` escaped."""
-    said = "".join(f" {name}='{_markup(value)}'" for name, value in attributes.items())
-    return Html(f"<{tag}{said}>{_joined(content)}</{tag}>")
+    markup = "".join(f" {name}='{_markup(value)}'" for name, value in attributes.items())
+    return Html(f"<{tag}{markup}>{_joined(content)}</{tag}>")
 
 
 def document(title: str, parts: Iterable[str]) -> str:

@@ -29,10 +29,10 @@ def translate_in_turn(
         PruneError: what fairseq cannot do, with what it said.
     """
     others = [_set_up(cfg, choose) for cfg in cfgs[1:]]
-    found = [run_generate(cfgs[0], _Leader(others, choose, progress))]
-    repeaters = [_Repeater(choose, other.found, other.seconds) for other in others]
+    translations = [run_generate(cfgs[0], _Leader(others, choose, progress))]
+    repeaters = [_Repeater(choose, other.hypotheses, other.seconds) for other in others]
     del others  # and their models
-    return found + [run_generate(cfg, again) for cfg, again in zip(cfgs[1:], repeaters)]
+    return translations + [run_generate(cfg, again) for cfg, again in zip(cfgs[1:], repeaters)]
 
 
 class _System:
@@ -40,7 +40,7 @@ class _System:
 
     Attributes:
         seconds: in beam search.
-        found: hypotheses of each batch.
+        hypotheses: of each batch.
     """
 
     def __init__(self, step: Callable[..., Any], generator: Any, models: Sequence[Any]):
@@ -49,15 +49,15 @@ class _System:
         self._step = functools.partial(step, generator, models)
         self._random = torch.get_rng_state()
         self.seconds = 0.0
-        self.found: List[Any] = []
+        self.hypotheses: List[Any] = []
 
     def translate(self, *args, **kwargs) -> None:
         with torch.random.fork_rng(devices=[]):
-            if not self.found:
+            if not self.hypotheses:
                 self._step(*args, **kwargs)
             torch.set_rng_state(self._random)
             started = time.perf_counter()
-            self.found.append(self._step(*args, **kwargs))
+            self.hypotheses.append(self._step(*args, **kwargs))
             self.seconds += time.perf_counter() - started
             self._random = torch.get_rng_state()
 
@@ -98,15 +98,15 @@ class _Leader(Watch):
         self._done.add(len(self._done))
         self._tell(self._done)
         self.seconds = self._own.seconds
-        return self._own.found[-1]
+        return self._own.hypotheses[-1]
 
 
 class _Repeater(Watch):
     """Says again what a system has found, for fairseq-generate to write."""
 
-    def __init__(self, choose, found: List[Any], seconds: float):
+    def __init__(self, choose, hypotheses: List[Any], seconds: float):
         super().__init__(choose)
-        self._found, self.seconds = iter(found), seconds
+        self._hypotheses, self.seconds = iter(hypotheses), seconds
 
     def see(self, step, *args, **kwargs):
-        return next(self._found)
+        return next(self._hypotheses)

@@ -74,10 +74,10 @@ def _densities(rows: List[Dict[str, Any]], columns) -> Html:
     return table((*columns, "weights", "kept", "density"), body)
 
 
-def _sensitivity(found: Dict[str, Any]) -> List[Html]:
+def _sensitivity(costs: Dict[str, Any]) -> List[Html]:
     head = ("scheme", "class", "pruned", "largest pruned", "perplexity", "increase")
     body = []
-    for row in found["rows"]:
+    for row in costs["rows"]:
         largest = "-" if row["largest_pruned"] is None else f"{row['largest_pruned']:.4f}"
         cells = [row["scheme"], row["class"], f"{row['pruned']:,}", largest]
         if row["perplexity"] is None:
@@ -86,9 +86,9 @@ def _sensitivity(found: Dict[str, Any]) -> List[Html]:
             body.append([*cells, f"{row['perplexity']:.2f}", f"{row['increase']:+.2f}"])
     return [
         element(
-            "h2", f"Each class pruned alone, as at {100 * found['sparsity']:g}% by {found['score']}"
+            "h2", f"Each class pruned alone, as at {100 * costs['sparsity']:g}% by {costs['score']}"
         ),
-        element("p", f"Perplexity on {found['subset']}, unpruned: {found['perplexity']:.2f}."),
+        element("p", f"Perplexity on {costs['subset']}, unpruned: {costs['perplexity']:.2f}."),
         table(head, body),
     ]
 

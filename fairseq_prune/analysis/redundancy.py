@@ -17,7 +17,7 @@ TENTHS = 10
 Block = Tuple[Tuple[str, ...], int, int]
 
 
-def redundancy(found: Iterable[Matrix]) -> Dict[str, Any]:
+def redundancy(matrices: Iterable[Matrix]) -> Dict[str, Any]:
     """What is left, by class, by LSTM gate and input and layer, and the words left out.
 
     Returns:
@@ -26,12 +26,12 @@ def redundancy(found: Iterable[Matrix]) -> Dict[str, Any]:
         (kept / weights);
         "gate_order": gates from the densest to the sparsest; "words": see ``pruned_words``.
     """
-    found = list(found)
-    blocks = [block for matrix in found for block in _blocks(matrix)]
+    matrices = list(matrices)
+    blocks = [block for matrix in matrices for block in _blocks(matrix)]
     gates = _table(blocks, ("gate",), lambda label: label[1:2])
     return {
         "classes": _table(
-            [((m.weight_class,), int(m.keep.sum()), m.keep.numel()) for m in found],
+            [((m.weight_class,), int(m.keep.sum()), m.keep.numel()) for m in matrices],
             ("class",),
             lambda label: label,
         ),
@@ -42,7 +42,7 @@ def redundancy(found: Iterable[Matrix]) -> Dict[str, Any]:
         "gate_order": [
             row["gate"] for row in sorted(gates, key=lambda row: row["density"], reverse=True)
         ],
-        "words": [pruned_words(matrix) for matrix in found if matrix.words],
+        "words": [pruned_words(matrix) for matrix in matrices if matrix.words],
     }
 
 

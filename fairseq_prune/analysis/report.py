@@ -61,9 +61,9 @@ def report(
         record = None  # of a run that has not pruned
     pruned = record is not None
     aliases = aliases_in(state, checkpoint)
-    found = matrices(state, aliases, sparsity, choose)
+    prunable = matrices(state, aliases, sparsity, choose)
     weights = prunable_weights(state, aliases)
-    tables = redundancy(found)
+    tables = redundancy(prunable)
     for row in tables["words"]:
         row["pruned_words"] = read_words(data, state, row["dictionary"], row["pruned_rows"])
     content: Dict[str, Any] = {
@@ -72,7 +72,7 @@ def report(
         "sparsity": sparsity if record is None else record["sparsity"],
         "scheme": method if record is None else method_in(record),
         "redundancy": tables,
-        "diagonals": diagonals(found),
+        "diagonals": diagonals(prunable),
     }
     shares = distributions(
         weights, fairseq_classes(weights, aliases), *((None,) if pruned else (sparsity, rank()))
@@ -98,7 +98,7 @@ def report(
         tables = shown["redundancy"]
         with style():
             drawn = {
-                "remaining": remaining(found),
+                "remaining": remaining(prunable),
                 "densities": figures.densities(tables),
                 "distributions": figures.distributions(
                     shown.get("scores") or shown["magnitudes"], None if pruned else sparsity

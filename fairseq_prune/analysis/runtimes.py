@@ -75,25 +75,27 @@ def compare(
         for cfg in cfgs:
             cfg.common_eval.post_process = pieces_of(task)
     choose = None if sentences is None else functools.partial(first_of, most=sentences)
-    found = translate_in_turn(cfgs, choose, progress)
+    translations = translate_in_turn(cfgs, choose, progress)
     return [
-        _beside(found[0], one, runtime, *bleu(one, cfgs[0].scoring))
-        for one, runtime in zip(found, runtimes)
+        _beside(translations[0], one, runtime, *bleu(one, cfgs[0].scoring))
+        for one, runtime in zip(translations, runtimes)
     ]
 
 
-def _beside(first: Translations, found: Translations, runtime: str, score: float, signature: str):
-    same = sum(text == first.texts[n] for n, text in found.texts.items())
+def _beside(
+    first: Translations, translations: Translations, runtime: str, score: float, signature: str
+):
+    same = sum(text == first.texts[n] for n, text in translations.texts.items())
     near = sum(
-        text != first.texts[n] and abs(found.scores[n] - first.scores[n]) <= TIE
-        for n, text in found.texts.items()
+        text != first.texts[n] and abs(translations.scores[n] - first.scores[n]) <= TIE
+        for n, text in translations.texts.items()
     )
-    count = len(found.texts)
+    count = len(translations.texts)
     return Decoded(
         runtime,
         count,
-        found.left_out,
-        count / found.seconds,
+        translations.left_out,
+        count / translations.seconds,
         score,
         signature,
         same,

@@ -66,10 +66,10 @@ def differences(
     ]
     test: Any = PairedTest(systems, metrics, None, "bs", SAMPLES)
     signatures, scores = test()
-    found = []
+    results = []
     for name, shown in zip((name for name in scores if name != "System"), METRICS):
         first, second = scores[name]
-        found.append(
+        results.append(
             Difference(
                 shown,
                 float(first.score),
@@ -79,4 +79,4 @@ def differences(
                 str(signatures[name]),
             )
         )
-    return found
+    return results

@@ -41,13 +41,13 @@ def style():
         yield
 
 
-def drawable(found: Any) -> Any:
-    """``found``, its texts such that they are drawn as they are and not as formulas."""
-    if isinstance(found, str):
-        return printable(found).replace("$", r"\$")
-    if isinstance(found, dict):
-        return {drawable(key): drawable(value) for key, value in found.items()}
-    return [drawable(item) for item in found] if isinstance(found, list) else found
+def drawable(content: Any) -> Any:
+    """``content``, its texts such that they are drawn as they are and not as formulas."""
+    if isinstance(content, str):
+        return printable(content).replace("$", r"\$")
+    if isinstance(content, dict):
+        return {drawable(key): drawable(value) for key, value in content.items()}
+    return [drawable(item) for item in content] if isinstance(content, list) else content
 
 
 def save(figure, path: str) -> None:

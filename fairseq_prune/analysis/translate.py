@@ -141,7 +141,7 @@ class Watch:
 
     def read(self, lines: Iterator[str], subset: str) -> Translations:
         """What fairseq-generate wrote."""
-        found = Translations({}, {}, {}, len(self._task.dataset(subset)), self.seconds)
+        translations = Translations({}, {}, {}, len(self._task.dataset(subset)), self.seconds)
         for line in lines:
             head, _, rest = line.rstrip("\n").partition("\t")
             kind = re.fullmatch(r"([TD])-(\d+)", head)
@@ -149,11 +149,11 @@ class Watch:
                 continue
             number = int(kind.group(2))
             if kind.group(1) == "T":
-                found.references[number] = rest
-            elif number not in found.texts:  # the best comes first
-                score, _, found.texts[number] = rest.partition("\t")
-                found.scores[number] = float(score) * math.log(2)
-        return found
+                translations.references[number] = rest
+            elif number not in translations.texts:  # the best comes first
+                score, _, translations.texts[number] = rest.partition("\t")
+                translations.scores[number] = float(score) * math.log(2)
+        return translations
 
 
 class _Stopwatch(Watch):
@@ -173,6 +173,6 @@ class _Stopwatch(Watch):
                 with torch.random.fork_rng(devices=[]):
                     step(generator, models, *args, **kwargs)
         started = time.perf_counter()
-        found = step(generator, models, *args, **kwargs)
+        hypotheses = step(generator, models, *args, **kwargs)
         self.seconds += time.perf_counter() - started
-        return found
+        return hypotheses
