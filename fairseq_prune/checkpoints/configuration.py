@@ -31,7 +31,7 @@ def texts_of(value: Any, name: str) -> Iterator[Tuple[str, str]]:
 def names_of(text: str, configuration: Any) -> List[str]:
     """The options that are set to ``text``."""
     configuration = without_omegaconf(configuration)
-    return sorted({name for name, found in texts_of(configuration, "") if found == text})
+    return sorted({name for name, value in texts_of(configuration, "") if value == text})
 
 
 def without_omegaconf(configuration: Any) -> Any:

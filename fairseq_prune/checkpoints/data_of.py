@@ -42,9 +42,9 @@ def find_data(
     Raises:
         PruneError: the dictionaries are not there.
     """
-    found = _plain_data(checkpoint, state, data, with_dictionaries)
-    if found is not None:
-        return found
+    plain = _plain_data(checkpoint, state, data, with_dictionaries)
+    if plain is not None:
+        return plain
     from ..loading.data_by_fairseq import data_by_fairseq
 
     return data_by_fairseq(checkpoint, data, with_dictionaries)
@@ -84,8 +84,10 @@ def _plain_data(
         if text is None:
             return None
         texts[side] = text
-    found = {side: fingerprint(Dictionary(text.raw or b"").symbols) for side, text in texts.items()}
-    return Data(first_folder(where), encoders, found, lambda: texts)
+    fingerprints = {
+        side: fingerprint(Dictionary(text.raw or b"").symbols) for side, text in texts.items()
+    }
+    return Data(first_folder(where), encoders, fingerprints, lambda: texts)
 
 
 def _encoder(section: Any) -> Optional[Dict[str, Any]]:

@@ -14,20 +14,22 @@ def dictionaries_of(task: Any) -> Dict[str, Any]:
     """Those of a task: "source", "target"."""
     from fairseq.data import Dictionary
 
-    found = {}
+    dictionaries = {}
     for side in (SOURCE, TARGET):
         try:
             dictionary = getattr(task, f"{side}_dictionary", None)
         except NotImplementedError:  # a task that has none
             continue
         if isinstance(dictionary, Dictionary):
-            found[side] = dictionary
-    return found
+            dictionaries[side] = dictionary
+    return dictionaries
 
 
 def fingerprints(task: Any) -> Dict[str, str]:
     """ "source" and "target" -> SHA-256 over the symbols of the task's dictionary, in order."""
-    return {side: fingerprint(found.symbols) for side, found in dictionaries_of(task).items()}
+    return {
+        side: fingerprint(dictionary.symbols) for side, dictionary in dictionaries_of(task).items()
+    }
 
 
 def differing_side(task: Any, others: Iterable[Any]) -> Optional[str]:

@@ -37,8 +37,8 @@ def state_of_weights(
     # copies do not train, and have no state unless it is one of all
     named = {name: weight for name, weight in there.items() if not is_copy(name)}
     by_number = ((state.get("last_optimizer_state") or {}).get("state")) or {}
-    found = [value.get(entry) for _, value in sorted(by_number.items())]
-    if not found or not all(map(torch.is_tensor, found)):
+    values = [value.get(entry) for _, value in sorted(by_number.items())]
+    if not values or not all(map(torch.is_tensor, values)):
         raise PruneError(
             f"{source} holds no {entry}, the state of an optimizer such as adam; name a checkpoint "
             f"as training saved it, or take score fisher"
@@ -46,11 +46,11 @@ def state_of_weights(
     sizes = [weight.numel() for weight in named.values()]
     for parameters in (named, there):
         all_sizes = [weight.numel() for weight in parameters.values()]
-        if len(found) == 1 and len(sizes) > 1 and found[0].numel() == sum(all_sizes):
-            parts = dict(zip(parameters, found[0].reshape(-1).split(all_sizes)))
-            found = [parts[name] for name in named]
-    if [value.numel() for value in found] != sizes:
-        places = _places([tuple(v.shape) for v in found], [tuple(w.shape) for w in named.values()])
+        if len(values) == 1 and len(sizes) > 1 and values[0].numel() == sum(all_sizes):
+            parts = dict(zip(parameters, values[0].reshape(-1).split(all_sizes)))
+            values = [parts[name] for name in named]
+    if [value.numel() for value in values] != sizes:
+        places = _places([tuple(v.shape) for v in values], [tuple(w.shape) for w in named.values()])
         if places is None:
             raise PruneError(
                 f"the optimizer's state in {source} is not of all its parameters (some are "
@@ -60,7 +60,7 @@ def state_of_weights(
         named = {names[place]: named[names[place]] for place in places}
     return {
         name: value.reshape(weight.shape).float()
-        for (name, weight), value in zip(named.items(), found)
+        for (name, weight), value in zip(named.items(), values)
     }
 
 

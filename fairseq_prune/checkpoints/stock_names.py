@@ -85,5 +85,5 @@ def _options(section: str, name: str) -> Optional[Set[str]]:
     from fairseq.tasks import TASK_DATACLASS_REGISTRY
 
     registries = {"task": TASK_DATACLASS_REGISTRY, "criterion": CRITERION_DATACLASS_REGISTRY}
-    found = registries.get(section, {}).get(name)
-    return None if found is None else {field.name for field in fields(found)}
+    dataclass = registries.get(section, {}).get(name)
+    return None if dataclass is None else {field.name for field in fields(dataclass)}

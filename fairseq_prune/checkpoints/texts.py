@@ -98,12 +98,12 @@ def find_texts(checkpoint: str, data: Optional[str] = None, asked: TextOptions =
         return Found(noted)
     notes: List[str] = []
     bpe, tokenizer = (trained_on.encoders[kind] for kind in ENCODERS)
-    found = {
+    all_texts = {
         **texts,
         SUBWORD: _subword(asked, texts, bpe["_name"], trained_on.folder, notes),
         TOKENIZER: _tokenizer(asked, texts, tokenizer, notes),
     }
-    return Found(noted, {name: text for name, text in found.items() if text is not None}, notes)
+    return Found(noted, {name: text for name, text in all_texts.items() if text is not None}, notes)
 
 
 def _subword(
@@ -123,10 +123,10 @@ def _subword(
     if asked.bpe is not None:
         return subword_in(folder, asked.bpe, language)
     words = Dictionary(texts[SOURCE].raw or b"").symbols
-    found = fitting_subword(folder, SUBWORDS if named is None else [named], language, words)
-    if found is not None:
-        notes.append(f"text will be cut by {found[0]}; --bpe none leaves it out")
-        return found[1]
+    fitting = fitting_subword(folder, SUBWORDS if named is None else [named], language, words)
+    if fitting is not None:
+        notes.append(f"text will be cut by {fitting[0]}; --bpe none leaves it out")
+        return fitting[1]
     if named is not None or cut_by(words) is not None:
         notes.append(
             f"what cuts text into the dictionary's words ({named or cut_by(words)}) is not stored, "

@@ -35,4 +35,4 @@ def shortlist_of(path: str) -> Optional[Shortlist]:
 
 
 def shortlist_entries(shortlist: Shortlist) -> List[Entry]:
-    return [Entry(name, kind, found.shape, [found]) for name, kind, found in shortlist.stored()]
+    return [Entry(name, kind, array.shape, [array]) for name, kind, array in shortlist.stored()]
