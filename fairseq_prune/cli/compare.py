@@ -51,13 +51,15 @@ def run_compare(args) -> None:
     quiet_libraries()
     if find_library() is None:
         say_progress(NOTICE)
-    found = compare(args.source, args.data, args.subset, words, runtimes, args.sentences, _progress)
+    decodings = compare(
+        args.source, args.data, args.subset, words, runtimes, args.sentences, _progress
+    )
     if args.json:
-        say_json([asdict(decoded) for decoded in found])
+        say_json([asdict(decoded) for decoded in decodings])
         return
-    first = found[0]
+    first = decodings[0]
     rows = [("runtime", "sentences/s", "ratio", "BLEU", "change", "identical", "ties", "different")]
-    for d in found:
+    for d in decodings:
         rows.append(
             (
                 d.runtime,

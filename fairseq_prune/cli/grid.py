@@ -1,4 +1,4 @@
-"""``fairseq-prune grid``: experiments over schemes, sparsities, ways and seeds."""
+"""``fairseq-prune grid``: experiments over schemes, sparsities, kinds and seeds."""
 
 import os
 

@@ -22,37 +22,37 @@ def add_to(verbs) -> None:
 
 def run_inspect(args) -> None:
     check_selection(args)
-    found = inspect_checkpoint(args.source, args.include, args.exclude)
+    facts = inspect_checkpoint(args.source, args.include, args.exclude)
     if args.json:
-        say_json(found)
+        say_json(facts)
     else:
-        say(*inspection(found))
+        say(*inspection(facts))
 
 
-def inspection(found) -> List[str]:
+def inspection(facts) -> List[str]:
     """The lines that ``inspect`` prints for people."""
-    how = [f"mask: {found['mask']}"]
-    if found["scheme"]:
-        how.append(f"{method_in(found)} to {found['target_sparsity']:g}")
-        how.append(thresholds(found["threshold"]))
+    how = [f"mask: {facts['mask']}"]
+    if facts["scheme"]:
+        how.append(f"{method_in(facts)} to {facts['target_sparsity']:g}")
+        how.append(thresholds(facts["threshold"]))
     lines = [
-        f"{found['checkpoint']}: {found['bytes']:,} bytes, {found['parameters']:,} parameters, "
-        f"{found['weights']:,} prunable, {found['pruned']:,} pruned "
-        f"({100 * found['sparsity']:.2f}%)",
+        f"{facts['checkpoint']}: {facts['bytes']:,} bytes, {facts['parameters']:,} parameters, "
+        f"{facts['weights']:,} prunable, {facts['pruned']:,} pruned "
+        f"({100 * facts['sparsity']:.2f}%)",
         ", ".join(filter(None, how)),
     ]
     texts = [
         f"{name} ({' '.join(filter(None, (text['kind'], text.get('language'))))})"
-        for name, text in found["texts"].items()
+        for name, text in facts["texts"].items()
     ]
     lines += [f"texts: {', '.join(texts)}"] if texts else []
-    shortlist = found["shortlist"]
+    shortlist = facts["shortlist"]
     lines += [f"shortlist: {shortlist['translations']:,} translations"] if shortlist else []
     lines.append("")
     rows: List[Tuple[str, ...]] = [
         ("weight class", "weights", "pruned", "sparsity", "smallest kept", "largest")
     ]
-    for c in found["classes"]:
+    for c in facts["classes"]:
         rows.append(
             (
                 c["name"],
@@ -66,7 +66,7 @@ def inspection(found) -> List[str]:
             )
         )
     lines += table(rows)
-    gated = [c for c in found["classes"] if c["gates"]]
+    gated = [c for c in facts["classes"] if c["gates"]]
     if gated:
         columns = [(g, source) for source in ("feed-forward", "recurrent") for g in GATES]
         rows = [("density by gate", *(f"{source[:3]}:{g}" for g, source in columns))]

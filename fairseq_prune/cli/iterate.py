@@ -84,12 +84,12 @@ def run_iterate(args) -> None:
         rounds = Rounds(plan, train)
         for _ in rounds.run(say_progress):
             pass
-    found = rounds.summary()
+    summary = rounds.summary()
     if args.json:
-        say_json(found)
+        say_json(summary)
         return
     rows = [("round", "sparsity", "best validation score", "checkpoint")]
-    for r in found:
+    for r in summary:
         score = "-" if r["best"] is None else f"{r['best']:g}"
         rows.append((str(r["round"]), f"{100 * r['sparsity']:.2f}%", score, r["checkpoint"]))
     say(*table(rows))

@@ -96,8 +96,8 @@ def _pruned_before(args) -> float:
 
 
 def _asked(args) -> Dict[str, Any]:
-    found = {name: getattr(args, name) for name in ASKED}
-    return {n: v for n, v in found.items() if (v if n == "floor" else v is not None)}
+    options = {name: getattr(args, name) for name in ASKED}
+    return {n: v for n, v in options.items() if (v if n == "floor" else v is not None)}
 
 
 def _noted(args) -> Dict[str, Any]:

@@ -50,10 +50,10 @@ class _Parser(argparse.ArgumentParser):
         # argparse would give options after the last argument of a verb to its rest, too
         takes_after = bool(words) and takes_options(self.verbs.get(words[0]))
         at = words.index("--") if takes_after and "--" in words else len(words)
-        found = super().parse_args(words[:at], namespace)
+        parsed = super().parse_args(words[:at], namespace)
         if takes_after:
-            found.after = words[at + 1 :]
-        return found
+            parsed.after = words[at + 1 :]
+        return parsed
 
 
 def build_parser(words: List[str]) -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""``fairseq-prune methods``: ways to compress a language model, made and compared."""
+"""``fairseq-prune methods``: methods to compress a language model, made and compared."""
 
 import io
 import json

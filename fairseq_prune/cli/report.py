@@ -57,7 +57,7 @@ def run_report(args) -> None:
     in_steps = choice.steps > 1
     choose = chooser(args, choice, args.source, args.sparsity) if in_steps else at_once
     quiet_libraries()
-    found = report(
+    content = report(
         args.source,
         args.out,
         args.sparsity,
@@ -68,6 +68,6 @@ def run_report(args) -> None:
         choice.method,
         rank,
     )
-    for row in found["redundancy"]["words"]:
+    for row in content["redundancy"]["words"]:
         say(f"{row['class']}: {len(row['pruned_rows'])} of {row['words']} words pruned whole")
     say(f"wrote {args.out}/report.html")

@@ -12,9 +12,9 @@ def say(*lines: str, to: Optional[TextIO] = None) -> None:
     print("\n".join(map(printable, lines)), file=to or sys.stdout, flush=True)
 
 
-def say_json(found: Any) -> None:
+def say_json(content: Any) -> None:
     """Print JSON, in ASCII."""
-    print(json.dumps(found, indent=2))
+    print(json.dumps(content, indent=2))
 
 
 def say_progress(text: str) -> None:

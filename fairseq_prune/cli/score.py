@@ -52,14 +52,14 @@ def run_score(args) -> None:
     model = LanguageModel(args.model, args.threads)
     with lines_in_and_out() as (source, target):
         if not args.lines and args.next is None:
-            found = model.score(source, args.tokens_per_sample, size)
+            score = model.score(source, args.tokens_per_sample, size)
         else:
             for batch in batches(source, size):
                 lines = _of_lines(model, batch) if args.lines else _next(model, batch, args.next)
                 target.write("".join(f"{line}\n" for line in lines))
                 target.flush()
             return
-    _say_perplexity(found, args.json)
+    _say_perplexity(score, args.json)
 
 
 def _of_lines(model: LanguageModel, lines):
@@ -68,15 +68,15 @@ def _of_lines(model: LanguageModel, lines):
 
 
 def _next(model: LanguageModel, lines, count: int):
-    for found in model.next_words_of_all(lines, count):
-        yield from (f"{word}\t{probability:.4g}" for word, probability in found)
+    for words in model.next_words_of_all(lines, count):
+        yield from (f"{word}\t{probability:.4g}" for word, probability in words)
 
 
-def _say_perplexity(found: Score, as_json: bool) -> None:
+def _say_perplexity(score: Score, as_json: bool) -> None:
     if as_json:
-        say_json({"loss": found.loss, "perplexity": found.perplexity, "words": found.words})
+        say_json({"loss": score.loss, "perplexity": score.perplexity, "words": score.words})
         return
     say(
-        f"Loss (base 2): {found.loss:.4f}, Perplexity: {found.perplexity:.2f} "
-        f"({found.words:,} words, ends of lines included)"
+        f"Loss (base 2): {score.loss:.4f}, Perplexity: {score.perplexity:.2f} "
+        f"({score.words:,} words, ends of lines included)"
     )

@@ -1,1 +1,1 @@
-"""Ways to compress a language model, made and compared: ``fairseq-prune methods``."""
+"""Methods to compress a language model, made and compared: ``fairseq-prune methods``."""
