@@ -52,12 +52,12 @@ def _data(grid: Grid, point: Point) -> List[str]:
 
 def _value(words: Sequence[str], option: str) -> Optional[str]:
     """What ``option`` is given as among ``words``, the last time; None if it is not."""
-    found = None
+    last = None
     for word, following in zip(words, [*words[1:], None]):
         name, equals, value = word.partition("=")
         if name == option:
-            found = value if equals else following
-    return found
+            last = value if equals else following
+    return last
 
 
 def _plugin(grid: Grid) -> List[str]:

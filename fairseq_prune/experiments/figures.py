@@ -26,11 +26,11 @@ def schemes(rows: List[Dict[str, Any]], names: Dict[str, str]):
     Returns:
         the figure, or None where there are no such points.
     """
-    found = [row for row in rows if row["kind"] == "pruned"]
+    pruned = [row for row in rows if row["kind"] == "pruned"]
     by_scheme: Dict[str, Dict[str, List[Dict[str, Any]]]] = {}
-    for name in _schemes(found):
+    for name in _schemes(pruned):
         scheme, _, rest = name.partition(", ")
-        of_name = [row for row in found if row["scheme"] == name]
+        of_name = [row for row in pruned if row["scheme"] == name]
         if of_name:
             by_scheme.setdefault(scheme, {})[rest or "by magnitude"] = of_name
     if all(list(lines) == ["by magnitude"] for lines in by_scheme.values()):
@@ -51,7 +51,7 @@ def ways(rows: List[Dict[str, Any]], names: Dict[str, str]):
             KIND_NAMES[kind]: [r for r in rows if r["kind"] == kind and r["scheme"] == scheme]
             for kind in KINDS[1:]
         }
-        lines = {name: found for name, found in lines.items() if found}
+        lines = {name: line for name, line in lines.items() if line}
         if set(lines) - {KIND_NAMES["pruned"]}:
             panels.append((scheme, lines))
     return _curves(panels, rows, names, [KIND_NAMES[kind] for kind in KINDS[1:]])
@@ -62,7 +62,7 @@ def _curves(panels, rows, names, order):
     if not any(lines for _, lines in panels):
         return None
     dense = next((row for row in rows if row["kind"] == "dense"), None)
-    drawn = [row for _, lines in panels for found in lines.values() for row in found]
+    drawn = [row for _, lines in panels for line in lines.values() for row in line]
     metrics = [m for m in ("bleu", "perplexity") if any(row[m] for row in drawn)]
     figure, axes = plt.subplots(
         len(panels), len(metrics), figsize=(4.6 * len(metrics), 3.1 * len(panels)),
@@ -75,9 +75,9 @@ def _curves(panels, rows, names, order):
                 shown["dense"] = ax.axhline(
                     dense[metric]["mean"], color=COLOURS[-1], linewidth=0.8, linestyle="--"
                 )
-            for name, found in lines.items():
+            for name, line in lines.items():
                 k = order.index(name)
-                shown[name] = _line(ax, found, metric, k)
+                shown[name] = _line(ax, line, metric, k)
             if metric == "perplexity":
                 ax.set_yscale("log")
             else:
@@ -93,13 +93,13 @@ def _curves(panels, rows, names, order):
     return figure
 
 
-def _line(ax, found: List[Dict[str, Any]], metric: str, k: int):
-    found = sorted((row for row in found if row[metric]), key=lambda row: row["sparsity"])
-    deviations = [row[metric]["deviation"] for row in found]
+def _line(ax, rows: List[Dict[str, Any]], metric: str, k: int):
+    rows = sorted((row for row in rows if row[metric]), key=lambda row: row["sparsity"])
+    deviations = [row[metric]["deviation"] for row in rows]
     known = [math.nan if deviation is None else deviation for deviation in deviations]
     return ax.errorbar(
-        [100 * row["sparsity"] for row in found],
-        [row[metric]["mean"] for row in found],
+        [100 * row["sparsity"] for row in rows],
+        [row[metric]["mean"] for row in rows],
         yerr=None if all(d is None for d in deviations) else known,
         color=COLOURS[k % 7], marker=MARKERS[k % 8], linestyle=DASHES[k % 3], markersize=4,
         capsize=2.5, linewidth=1.4,
@@ -117,9 +117,9 @@ def losses(records: List[Dict[str, Any]]):
     seeds = [r["seed"] for r in records if r["kind"] == "retrained" and r.get("history")]
     if not seeds:
         return None
-    found = [r for r in records if r["seed"] == seeds[0]]
-    retrained = [r for r in found if r["kind"] == "retrained" and r.get("history")]
-    dense = next((r for r in found if r["kind"] == "dense"), None)
+    of_seed = [r for r in records if r["seed"] == seeds[0]]
+    retrained = [r for r in of_seed if r["kind"] == "retrained" and r.get("history")]
+    dense = next((r for r in of_seed if r["kind"] == "dense"), None)
     history = (dense or {}).get("history") or []
     end = history[-1]["updates"] if history else 0
     # as the trainings validate, which may leave out sentences that the scores have

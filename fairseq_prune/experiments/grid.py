@@ -64,30 +64,30 @@ def read_grid(path: str) -> Grid:
     Raises:
         PruneError: it cannot be read, or a key of it is wrong.
     """
-    found = read_yaml(path)
+    content = read_yaml(path)
     try:
-        return _grid(found)
+        return _grid(content)
     except PruneError as error:
         raise PruneError(f"{path}: {error}") from error
 
 
-def _grid(found: Any) -> Grid:
-    check_keys(found, KEYS, "the file")
+def _grid(content: Any) -> Grid:
+    check_keys(content, KEYS, "the file")
     for key, needed in KEYS.items():
-        if needed and found.get(key) is None:
+        if needed and content.get(key) is None:
             raise PruneError(f"{key} is missing")
-    if found.get("train") is not None:
-        check_keys(found["train"], TRAIN_KEYS, "train")
-    train = {key: words(found.get("train"), key, "train") for key in ("command", "all", *TRAINED)}
+    if content.get("train") is not None:
+        check_keys(content["train"], TRAIN_KEYS, "train")
+    train = {key: words(content.get("train"), key, "train") for key in ("command", "all", *TRAINED)}
     command = train.pop("command") or ["fairseq-train"]
-    iterate = words(found, "iterate", "the file") or []
+    iterate = words(content, "iterate", "the file") or []
     check_own([word for words in train.values() for word in words or []], OWN, "train")
     check_own(iterate, OWN_OF_ITERATE, "iterate")
-    evaluate = found.get("evaluate") or {}
+    evaluate = content.get("evaluate") or {}
     check_keys(evaluate, EVALUATE_KEYS, "evaluate")
     import_plugin_of(train["all"] or [], "train")
-    points = read_points(found)
-    dense = text(found, "dense", None)
+    points = read_points(content)
+    dense = text(content, "dense", None)
     if dense:
         try:
             dense.format(seed=1)
@@ -99,14 +99,14 @@ def _grid(found: Any) -> Grid:
     if any(point.kind == "iterative" for point in points) and not iterate:
         raise PruneError("iterate is missing, the options of fairseq-prune iterate: --rounds N")
     return Grid(
-        data=text(found, "data", ""),
+        data=text(content, "data", ""),
         dense=dense,
         command=command,
         train={key: words or [] for key, words in train.items()},
         iterate=iterate,
-        calibration=_calibration(found),
-        include=patterns(found, "include"),
-        exclude=patterns(found, "exclude"),
+        calibration=_calibration(content),
+        include=patterns(content, "include"),
+        exclude=patterns(content, "exclude"),
         evaluate={
             "valid": text(evaluate, "valid", "valid"),
             "test": text(evaluate, "test", "test"),
@@ -128,8 +128,8 @@ def _translated(evaluate: Mapping[str, Any]) -> Dict[str, List[str]]:
     return {"translate": kinds}
 
 
-def _calibration(found: Mapping[str, Any]) -> Calibration:
-    given = found.get("calibration") or {}
+def _calibration(content: Mapping[str, Any]) -> Calibration:
+    given = content.get("calibration") or {}
     check_keys(given, Calibration._fields, "calibration")
     for key, value in given.items():
         kind = str if key == "subset" else int

@@ -14,7 +14,7 @@ def history(lines: Iterable[str], subset: str = "valid") -> List[Dict[str, float
     and made some validations again, the later ones count.
     """
     pattern = re.compile(rf"\| {re.escape(subset)} \| (\{{.*\}})")
-    found: List[Dict[str, float]] = []
+    validations: List[Dict[str, float]] = []
     for line in lines:
         match = pattern.search(line)
         if not match:
@@ -25,7 +25,7 @@ def history(lines: Iterable[str], subset: str = "valid") -> List[Dict[str, float
             updates = int(stats[f"{subset}_num_updates"])
         except (ValueError, KeyError):
             continue
-        found = [before for before in found if before["updates"] < updates]
+        validations = [before for before in validations if before["updates"] < updates]
         if math.isfinite(loss):
-            found.append({"updates": updates, "loss": loss})
-    return found
+            validations.append({"updates": updates, "loss": loss})
+    return validations

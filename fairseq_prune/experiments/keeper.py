@@ -25,8 +25,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 def main(command) -> int:
     # the one who holds the pipe decides; not SIG_IGN, which the command would inherit
-    for how in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(how, lambda *_: None)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:

@@ -103,8 +103,8 @@ class PointMaker:
             self._trainings.discard(training)
         if os.path.exists(mask):
             os.remove(mask)
-        found = {"history": training.history()} if point.kind != "iterative" else {}
-        self._score(point, self._checkpoint(point), found, time.monotonic() - seconds)
+        extra = {"history": training.history()} if point.kind != "iterative" else {}
+        self._score(point, self._checkpoint(point), extra, time.monotonic() - seconds)
 
     def _make_mask(self, point: Point, mask: str) -> None:
         folder = os.path.dirname(mask)
@@ -125,16 +125,16 @@ class PointMaker:
             folder = os.path.join(folder, f"round{max(numbers)}")
         return commands.best_checkpoint(self.grid, point, folder)
 
-    def _score(self, point: Point, checkpoint: str, found: Dict[str, Any], started: float) -> None:
+    def _score(self, point: Point, checkpoint: str, extra: Dict[str, Any], started: float) -> None:
         with self._scoring:
             self._check_stop()
             if point.kind == "retrained":
                 dense = commands.dense_checkpoint(self.grid, point, self.out)
                 before = Scorer(dense, self.grid, self._cpu)
-                found["pruned_perplexity"] = before.pruned_perplexity(point)
+                extra["pruned_perplexity"] = before.pruned_perplexity(point)
             scores = Scorer(checkpoint, self.grid, self._cpu).score(point.kind, self._stop.is_set)
             self._check_stop()
-        self._add(point, {**scores, "checkpoint": checkpoint, **found}, started)
+        self._add(point, {**scores, "checkpoint": checkpoint, **extra}, started)
 
     def _add(self, point: Point, scores: Dict[str, Any], started: float) -> None:
         seconds = time.monotonic() - started

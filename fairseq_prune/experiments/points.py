@@ -74,6 +74,6 @@ def method(record: Mapping[str, Any]) -> str:
     Args:
         record: with "scheme" and what else is not as usual.
     """
-    found = {**USUAL, **record}
-    floors = Floors(found["floor"], found["row_floor"])
-    return Choice(str(found["scheme"]), found["score"], floors, steps=found["steps"]).method
+    options = {**USUAL, **record}
+    floors = Floors(options["floor"], options["row_floor"])
+    return Choice(str(options["scheme"]), options["score"], floors, steps=options["steps"]).method

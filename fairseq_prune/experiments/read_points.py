@@ -18,18 +18,18 @@ MORE_POINT_KEYS = {
 }
 
 
-def read_points(found: Mapping[str, Any]) -> List[Point]:
+def read_points(content: Mapping[str, Any]) -> List[Point]:
     """Those of all ``seeds`` and entries of ``points``, the dense ones first, each once. An entry
     may have ``seeds`` of its own.
 
     Raises:
         PruneError: an entry is wrong, or asks for what cannot be together.
     """
-    seeds = _seeds(found.get("seeds", [1]))
-    if not isinstance(found["points"], list):
+    seeds = _seeds(content.get("seeds", [1]))
+    if not isinstance(content["points"], list):
         raise PruneError(f"points must be a list of {', '.join(POINT_KEYS)}")
     points = []
-    for entry in found["points"]:
+    for entry in content["points"]:
         check_keys(entry, (*POINT_KEYS, *MORE_POINT_KEYS, "seeds"), "points")
         for key in POINT_KEYS:
             if not isinstance(entry.get(key), list) or not entry[key]:
@@ -39,21 +39,21 @@ def read_points(found: Mapping[str, Any]) -> List[Point]:
                 raise PruneError(
                     f"points: kinds: {kind} is unknown; choose from {', '.join(KINDS[1:])}"
                 )
-        for x in entry["sparsities"]:
-            if type(x) not in (int, float) or not 0 < x < 1:
-                raise PruneError(f"points: sparsities: {x} is out of range; give 0 < x < 1")
+        for sparsity in entry["sparsities"]:
+            if type(sparsity) not in (int, float) or not 0 < sparsity < 1:
+                raise PruneError(f"points: sparsities: {sparsity} is out of range; give 0 < x < 1")
         combinations = _more(entry)
         for scheme in entry["schemes"]:
             _check_scheme(scheme, entry)
         points += [
-            Point(seed, kind, scheme, float(x), *more)
+            Point(seed, kind, scheme, float(sparsity), *more)
             for seed in _seeds(entry.get("seeds", seeds))
             for kind in entry["kinds"]
             for scheme in entry["schemes"]
             for more in combinations
             # without data, several steps are one
             if more[1] == 1 or Choice(scheme, more[0]).needs_data
-            for x in entry["sparsities"]
+            for sparsity in entry["sparsities"]
         ]
     every = dict.fromkeys([*seeds, *(point.seed for point in points)])
     return list(dict.fromkeys([*(Point(seed, "dense") for seed in every), *points]))
@@ -88,8 +88,8 @@ def _check_scheme(scheme: Any, entry: Mapping[str, Any]) -> None:
     try:
         only = find_scheme(str(scheme), flags="").sparsity
         for score in entry.get("scores", [None]):
-            for x in entry["sparsities"]:
-                check_request(scheme, x, flags="", score=score and str(score))
+            for sparsity in entry["sparsities"]:
+                check_request(scheme, sparsity, flags="", score=score and str(score))
             if 1 not in entry.get("steps", [1]) and not Choice(str(scheme), score).needs_data:
                 raise PruneError(
                     f"steps have no meaning with score {score or 'magnitude'}, which needs no "

@@ -84,10 +84,10 @@ DISTRIBUTIONS = ("torch", "fairseq", "fairseq-fixed", "sacrebleu", "fairseq-prun
 
 def versions() -> Dict[str, str]:
     """Name -> version of Python and of those ``DISTRIBUTIONS`` that are installed."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for name in DISTRIBUTIONS:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return installed

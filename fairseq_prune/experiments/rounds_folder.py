@@ -32,8 +32,8 @@ class RoundsFolder:
             return 0
         try:
             with open(self._state, encoding="utf-8") as f:
-                found = json.load(f)
-            was, done = dict(found["plan"]), int(found["done"])
+                content = json.load(f)
+            was, done = dict(content["plan"]), int(content["done"])
         except (ValueError, KeyError, TypeError) as error:
             raise PruneError(f"{self._state} is damaged; take another --out") from error
         for name in {**self.plan, **was}:

@@ -72,9 +72,9 @@ class GridRun:
         return do_side_by_side(tasks, self.jobs, maker.make, maker.stop, self.say)
 
     def _tell(self, point: Point, scores: Dict[str, Any], seconds: float) -> None:
-        found = f"perplexity {scores['perplexity']:.2f}"
+        text = f"perplexity {scores['perplexity']:.2f}"
         if scores["bleu"] is not None:
-            found += f", BLEU {scores['bleu']:.2f}"
+            text += f", BLEU {scores['bleu']:.2f}"
             if scores["left_out"]:
-                found += f" ({scores['left_out']} sentences left out)"
-        self.say(f"{self._progress.finish(point.kind, seconds)} {point}: {found}")
+                text += f" ({scores['left_out']} sentences left out)"
+        self.say(f"{self._progress.finish(point.kind, seconds)} {point}: {text}")

@@ -79,12 +79,12 @@ class Scorer:
         choice = point.choice(self._calibration)
         criterion = criterion_of(self._checkpoint, self._task) if choice.needs_data else None
         try:
-            found = prune_model(
+            result = prune_model(
                 self.model, self._task, criterion, self._weights, choice, point.sparsity,
                 self._masks or None, state=lambda: read_checkpoint(self._checkpoint),
             )  # fmt: skip
-            check_weight_norm(found.masks, self._named, flags="")
-            yield found.masks
+            check_weight_norm(result.masks, self._named, flags="")
+            yield result.masks
         finally:
             for name, weight in saved.items():
                 self._weights[name].copy_(weight)
@@ -114,9 +114,9 @@ class Scorer:
         references = read_references(plan["references"]) if plan["references"] else None
         with held({**read_checkpoint(self._checkpoint), "model": self.model.state_dict()}) as path:
             cfg = generate_config(path, self._data, plan["generate"], more)
-            found = translate(cfg, stop=stop)
-        score, signature = bleu(found, cfg.scoring, references)
-        return {"bleu": score, "signature": signature, "left_out": found.left_out}
+            translations = translate(cfg, stop=stop)
+        score, signature = bleu(translations, cfg.scoring, references)
+        return {"bleu": score, "signature": signature, "left_out": translations.left_out}
 
 
 def read_references(path: str) -> List[str]:

@@ -59,14 +59,14 @@ class Settings:
         self._check_registered(settings_of(sections["common"]).get("user_dir"))
 
     def _name(self, section: Any, option: str) -> Any:
-        found = settings_of(section).get("_name") or settings_of(section).get(option)
-        found = section if isinstance(section, str) else found
-        if found is None:
+        name = settings_of(section).get("_name") or settings_of(section).get(option)
+        name = section if isinstance(section, str) else name
+        if name is None:
             raise PruneError(
                 f"{self.path} does not say with which {option} it was trained; save it with the "
                 f"cfg (or args) of its training beside the model"
             )
-        return found
+        return name
 
     def _check_registered(self, user_dir: Any) -> None:
         # never imported unasked: a file would have its reader run a program
@@ -90,10 +90,10 @@ def _plain(section: Any) -> Any:
 
 
 def _flattened(section: Mapping[str, Any], prefix: str = "") -> Dict[str, Any]:
-    found: Dict[str, Any] = {}
+    flat: Dict[str, Any] = {}
     for name, value in section.items():
         if isinstance(value, Mapping):
-            found.update(_flattened(value, f"{prefix}{name}_"))
+            flat.update(_flattened(value, f"{prefix}{name}_"))
         elif name != "_name":
-            found[f"{prefix}{name}"] = value
-    return found
+            flat[f"{prefix}{name}"] = value
+    return flat

@@ -36,17 +36,17 @@ def summarise(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
             "kind": kind,
             "scheme": scheme,
             "sparsity": sparsity,
-            "seeds": len(found),
-            "weights": found[0]["weights"],
-            "kept": statistics.mean(record["kept"] for record in found),
+            "seeds": len(group),
+            "weights": group[0]["weights"],
+            "kept": statistics.mean(record["kept"] for record in group),
             "bytes": {
-                name: statistics.mean(record["bytes"][name] for record in found)
-                for name in found[0]["bytes"]
-                if all(name in record["bytes"] for record in found)
+                name: statistics.mean(record["bytes"][name] for record in group)
+                for name in group[0]["bytes"]
+                if all(name in record["bytes"] for record in group)
             },
-            **{metric: _spread([record[metric] for record in found]) for metric in METRICS},
+            **{metric: _spread([record[metric] for record in group]) for metric in METRICS},
         }
-        for (kind, scheme, sparsity), found in groups.items()
+        for (kind, scheme, sparsity), group in groups.items()
     ]
 
 

@@ -49,8 +49,8 @@ class Training:
             return self._new()
         try:
             with open(self._state_path, encoding="utf-8") as f:
-                found = json.load(f)
-            return {**found, "command": found["command"], "seconds": found["seconds"]}
+                content = json.load(f)
+            return {**content, "command": content["command"], "seconds": content["seconds"]}
         except (ValueError, KeyError, TypeError) as error:
             raise PruneError(f"{self._state_path} is damaged; remove {self.folder}") from error
 
@@ -62,8 +62,8 @@ class Training:
         Raises:
             PruneError: what is in the folder was made by another command.
         """
-        found = self.found()
-        was = found["command"]
+        state = self.found()
+        was = state["command"]
         if was != self.command and not self.has_checkpoints():
             return self._new()
         if was != self.command:
@@ -73,7 +73,7 @@ class Training:
                 f"{self.folder} holds a training with other options ({' '.join(changed)}); "
                 f"remove it, or take another --out"
             )
-        return found
+        return state
 
     def go_on_with(self, command: List[str]) -> None:
         """Have ``command`` be the one of the training that has begun."""

@@ -121,13 +121,13 @@ def parse_training(words: Sequence[str]) -> Tuple[argparse.ArgumentParser, Names
     Raises:
         PruneError: they are no options of ``fairseq-train``.
     """
-    said = io.StringIO()
+    printed = io.StringIO()
     try:
-        with catchable(), contextlib.redirect_stderr(said):
+        with catchable(), contextlib.redirect_stderr(printed):
             parser = options.get_training_parser()
             return parser, options.parse_args_and_arch(parser, list(words))
     except SystemExit as error:
-        lines = said.getvalue().strip().split("\n")
+        lines = printed.getvalue().strip().split("\n")
         reason = lines[-1].split("error: ", 1)[-1] or str(error)
         raise PruneError(f"fairseq-train does not take these options: {reason}") from error
     except (ValueError, KeyError) as error:

@@ -24,25 +24,25 @@ def read_yaml(path: str) -> Any:
         raise PruneError(f"{path} is no YAML: {reason}") from error
 
 
-def check_keys(found: Any, known, where: str) -> None:
-    if not isinstance(found, Mapping):
+def check_keys(section: Any, known, where: str) -> None:
+    if not isinstance(section, Mapping):
         raise PruneError(f"{where} must hold keys and values: {', '.join(known)}")
-    for key in found:
+    for key in section:
         if key not in known:
             raise PruneError(f"{where}: {key} is unknown; choose from {', '.join(known)}")
 
 
 @overload
-def text(found: Mapping, key: str, default: str) -> str: ...
+def text(section: Mapping, key: str, default: str) -> str: ...
 
 
 @overload
-def text(found: Mapping, key: str, default: None) -> Optional[str]: ...
+def text(section: Mapping, key: str, default: None) -> Optional[str]: ...
 
 
-def text(found: Mapping, key: str, default: Optional[str]) -> Optional[str]:
+def text(section: Mapping, key: str, default: Optional[str]) -> Optional[str]:
     """``default`` where there is nothing, also after the key."""
-    value = found.get(key)
+    value = section.get(key)
     if value is None:
         return default
     if not isinstance(value, str):
@@ -50,17 +50,17 @@ def text(found: Mapping, key: str, default: Optional[str]) -> Optional[str]:
     return value
 
 
-def patterns(found: Mapping, key: str) -> List[str]:
-    pattern = text(found, key, None)
+def patterns(section: Mapping, key: str) -> List[str]:
+    pattern = text(section, key, None)
     if pattern is None:
         return []
     check_pattern(pattern, f"{key}:")
     return [pattern]
 
 
-def words(found: Optional[Mapping], key: str, where: str) -> Optional[List[str]]:
+def words(section: Optional[Mapping], key: str, where: str) -> Optional[List[str]]:
     """An option line, split as a shell would."""
-    line = text(found or {}, key, None)
+    line = text(section or {}, key, None)
     if line is None:
         return None
     try:

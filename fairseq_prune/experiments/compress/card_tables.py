@@ -55,48 +55,48 @@ def _sizes(content: Dict[str, Any]) -> Table:
 
 def scores_table(content: Dict[str, Any]) -> Table:
     rows = []
-    for found in content["scores"]:
-        for d in found["differences"]:
+    for score in content["scores"]:
+        for d in score["differences"]:
             first, second = d["intervals"]
             rows.append(
                 (
-                    f"{found['subset']}, {d['metric']}",
+                    f"{score['subset']}, {d['metric']}",
                     f"{d['baseline']:.2f} ± {first:.2f}",
                     f"{d['system']:.2f} ± {second:.2f}",
                     f"{d['system'] - d['baseline']:+.2f}",
                     f"{d['p']:.4f}",
                 )
             )
-        dense, packed = (found["perplexity"][name] for name in ("dense", "packed"))
+        dense, packed = (score["perplexity"][name] for name in ("dense", "packed"))
         change = f"{packed - dense:+.3f}"
         rows.append(
-            (f"{found['subset']}, perplexity", f"{dense:.3f}", f"{packed:.3f}", change, "-")
+            (f"{score['subset']}, perplexity", f"{dense:.3f}", f"{packed:.3f}", change, "-")
         )
     return ("", "dense", "packed", "change", "p"), rows
 
 
 def notes(content: Dict[str, Any]) -> List[str]:
     """What is to be said of the scores."""
-    found = []
+    lines = []
     for score in content["scores"]:
         for d in score["differences"]:
             significant = "is" if d["p"] < SIGNIFICANT else "is not"
-            found.append(
+            lines.append(
                 f"{score['subset']}: the difference in {d['metric']} {significant} significant at "
                 f"{SIGNIFICANT:.0%} (paired bootstrap). {d['signature']}"
             )
         if "identical" in score:
-            found.append(
+            lines.append(
                 f"{score['subset']}: {score['identical']} of {score['sentences']} translations are "
                 f"identical."
             )
     if content["max_loss"] is not None:
         losses = ", ".join(f"{loss:+.2f}" for loss in content["losses"])
-        found.append(
+        lines.append(
             f"At most {content['max_loss']:g} {content['metric']} was to be lost on the validation "
             f"set; the rounds lost {losses}."
         )
-    return found
+    return lines
 
 
 def _speed(content: Dict[str, Any]) -> Table:
@@ -113,15 +113,15 @@ def _speed(content: Dict[str, Any]) -> Table:
 
 def _rounds(content: Dict[str, Any]) -> Table:
     rows = []
-    for r, found in enumerate(content["rounds"], start=1):
-        losses = [v["loss"] for v in found["validations"]]
+    for r, entry in enumerate(content["rounds"], start=1):
+        losses = [v["loss"] for v in entry["validations"]]
         rows.append(
             (
                 f"{r}{' (kept)' if r == content['kept'] else ''}",
-                f"{100 * found['sparsity']:.4g}%",
+                f"{100 * entry['sparsity']:.4g}%",
                 str(len(losses)),
                 f"{min(losses):.3f}" if losses else "-",
-                f"{found['seconds']:.0f}",
+                f"{entry['seconds']:.0f}",
             )
         )
     return ("round", "sparsity", "epochs", "least loss (bits a token)", "seconds"), rows
@@ -140,9 +140,9 @@ def _classes(content: Dict[str, Any]) -> Table:
 
 def commands(content: Dict[str, Any]) -> List[str]:
     """What makes the model again: in one command, and in its parts."""
-    found = [content["argv"], *(r["command"] for r in content["rounds"])]
-    found += [content["model"], content["pack"]]
-    return [" ".join(map(shlex.quote, command)) for command in found]
+    all_commands = [content["argv"], *(r["command"] for r in content["rounds"])]
+    all_commands += [content["model"], content["pack"]]
+    return [" ".join(map(shlex.quote, command)) for command in all_commands]
 
 
 def versions(content: Dict[str, Any]) -> str:

@@ -49,13 +49,13 @@ class Decoder:
             PruneError: see ``translate``; the data have no references.
         """
         if not os.path.exists(kept):
-            found = translate(self.config(path, subset))
-            numbers = sorted(found.texts)
-            if not found.references:
+            translations = translate(self.config(path, subset))
+            numbers = sorted(translations.texts)
+            if not translations.references:
                 raise PruneError(f"{subset} has no target side to score translations by")
             if references is not None:
-                _write(references, [found.references[n] for n in numbers])
-            _write(kept, [found.texts[n] for n in numbers])
+                _write(references, [translations.references[n] for n in numbers])
+            _write(kept, [translations.texts[n] for n in numbers])
         return read_lines(kept)
 
     def speed(self, path: str, subset: str, runtime: str, most: int) -> Translations:

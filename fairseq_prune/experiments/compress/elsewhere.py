@@ -34,26 +34,26 @@ def going_on(begun: List[str], now: List[str], data: str) -> Optional[List[str]]
         return None
     if _only(before, PRECISION) != _only(here, PRECISION):
         one, other = (
-            " ".join(word for words in _only(found, PRECISION) for word in words) or "fp32"
-            for found in (before, here)
+            " ".join(word for words in _only(side, PRECISION) for word in words) or "fp32"
+            for side in (before, here)
         )
         raise PruneError(
             f"it was begun with {one}, and here it would go on with {other}, which an optimizer's "
             f"state is not for"
         )
     counted = iter(counts)
-    found = [next(counted) if _name(words) in COUNTED else words for words in here]
-    return [*now[:at], *(word for words in found for word in words)]
+    options = [next(counted) if _name(words) in COUNTED else words for words in here]
+    return [*now[:at], *(word for words in options for word in words)]
 
 
 def _options(words: List[str]) -> List[Tuple[str, ...]]:
     """Each option with its values; the first has what is before any."""
-    found: List[List[str]] = [[]]
+    options: List[List[str]] = [[]]
     for word in words:
         if word.startswith("--"):
-            found.append([])
-        found[-1].append(word)
-    return [tuple(option) for option in found]
+            options.append([])
+        options[-1].append(word)
+    return [tuple(option) for option in options]
 
 
 def _name(words: Tuple[str, ...]) -> str:

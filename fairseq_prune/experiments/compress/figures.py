@@ -5,18 +5,18 @@ from typing import Any, Dict, List
 from ...analysis.style import COLOURS, DASHES, MARKERS, plt
 
 
-def rounds(found: List[Dict[str, Any]], dense: float):
+def rounds(history: List[Dict[str, Any]], dense: float):
     """Validation loss by updates, one round after another; None where none was logged.
 
     Args:
-        found: "sparsity" and "validations" of each round.
+        history: "sparsity" and "validations" of each round.
         dense: loss of the dense model.
     """
-    if not any(r["validations"] for r in found):
+    if not any(r["validations"] for r in history):
         return None
     figure, ax = plt.subplots(figsize=(7, 3.2))
     start = 0
-    for k, r in enumerate(found):
+    for k, r in enumerate(history):
         if not r["validations"]:
             continue
         places = [start + v["updates"] for v in r["validations"]]

@@ -52,10 +52,10 @@ def least_sparsity(
                 prune_checkpoint(checkpoint, pruned, choose, sparsity)
                 write_model(pruned, model, {}, {})
                 source = model
-            found = pack_checkpoint(source, packed, values, texts=texts).file_bytes
-            say(f"at {100 * sparsity:.4g}% it packs into {found:,} bytes")
-            sizes[sparsity] = found
-            return found
+            packed_bytes = pack_checkpoint(source, packed, values, texts=texts).file_bytes
+            say(f"at {100 * sparsity:.4g}% it packs into {packed_bytes:,} bytes")
+            sizes[sparsity] = packed_bytes
+            return packed_bytes
 
         sizes: Dict[float, int] = {}
         if size(before) <= most:

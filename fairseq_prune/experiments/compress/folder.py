@@ -33,9 +33,9 @@ class Folder:
     def _read(self) -> None:
         try:
             with open(self._state, encoding="utf-8") as f:
-                found = json.load(f)
-            was, self._known = dict(found["asked"]), dict(found["known"])
-            self._of = dict(found.get("of", {}))
+                content = json.load(f)
+            was, self._known = dict(content["asked"]), dict(content["known"])
+            self._of = dict(content.get("of", {}))
         except (ValueError, KeyError, TypeError) as error:
             raise PruneError(f"{self._state} is damaged; take another --out") from error
         for name in self._asked:

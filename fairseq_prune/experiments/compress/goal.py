@@ -59,10 +59,10 @@ def bytes_of(text: str) -> int:
     Raises:
         PruneError: it is none.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-z]*)", text.strip().lower())
-    if found is None or found.group(2) not in _UNITS:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-z]*)", text.strip().lower())
+    if match is None or match.group(2) not in _UNITS:
         raise PruneError(f"--max-bytes {text} is no size; give e.g. 20MB, 500kB or 1MiB")
-    size = int(float(found.group(1)) * _UNITS[found.group(2)])
+    size = int(float(match.group(1)) * _UNITS[match.group(2)])
     if size < 1:
         raise PruneError(f"--max-bytes {text} is out of range; give 1 or more")
     return size

@@ -100,10 +100,12 @@ def _said(epochs: int) -> str:
     return f"{epochs} epoch{'s' * (epochs != 1)}"
 
 
-def described(found: Dict[str, Any]) -> List[str]:
+def described(planned: Dict[str, Any]) -> List[str]:
     """Lines that say what the rounds are."""
-    count = len(found["epochs"])
+    count = len(planned["epochs"])
     return [
         f"round {r} of {count}: {100 * sparsity:.4g}%, {_said(epochs)}"
-        for r, (sparsity, epochs) in enumerate(zip(found["sparsities"], found["epochs"]), start=1)
-    ] + [found["why"]]
+        for r, (sparsity, epochs) in enumerate(
+            zip(planned["sparsities"], planned["epochs"]), start=1
+        )
+    ] + [planned["why"]]

@@ -49,10 +49,10 @@ def measured(plan: Plan, target: float, decoder: Decoder, lock: int) -> Speed:
         whole = time.monotonic() - started
         with open(path, encoding="utf-8", errors="replace") as f:
             lines = f.read().strip().split("\n")
-    found = read_speed(lines, plan.valid, whole)
-    if status or found is None:
+    speed = read_speed(lines, plan.valid, whole)
+    if status or speed is None:
         raise PruneError(f"the training cannot be timed: it ended with {lines[-1][:300]}")
-    return _with_scoring(plan, found, decoder)
+    return _with_scoring(plan, speed, decoder)
 
 
 def read_speed(lines: List[str], subset: str, whole: float) -> Optional[Speed]:
@@ -99,7 +99,7 @@ def _clock(line: str) -> Optional[datetime.datetime]:
 
 def _rates(lines: List[str]) -> List[float]:
     """Updates a second, as fairseq's lines have them."""
-    found = []
+    rates = []
     for line in lines:
         match = _LINE.search(line)
         try:
@@ -107,5 +107,5 @@ def _rates(lines: List[str]) -> List[float]:
         except (ValueError, KeyError):
             continue
         if rate > 0:
-            found.append(rate)
-    return found
+            rates.append(rate)
+    return rates

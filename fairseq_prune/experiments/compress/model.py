@@ -18,12 +18,12 @@ OF_THE_RUN = ("metrics", "previous_training_time", "train_iterator", "val_loss")
 
 def last_epochs(folder: str, most: int) -> List[str]:
     """The checkpoints of the last ``most`` epochs in a round's folder, in order."""
-    found = {}
+    by_number = {}
     for path in glob.glob(os.path.join(glob.escape(folder), "checkpoint[0-9]*.pt")):
         number = os.path.basename(path)[len("checkpoint") : -len(".pt")]
         if number.isdigit():
-            found[int(number)] = path
-    return [found[number] for number in sorted(found)[-most:]]
+            by_number[int(number)] = path
+    return [by_number[number] for number in sorted(by_number)[-most:]]
 
 
 def better_of(best: str, average: Optional[str], score: Callable[[str], float]) -> Dict[str, Any]:

@@ -101,9 +101,9 @@ def count_epochs(
 
 def noted_in(state: Mapping[str, Any]) -> Optional[OwnTraining]:
     """What a compressed checkpoint says of the dense model; None: it says nothing that is whole."""
-    found: Any = state.get(KEY)
+    noted: Any = state.get(KEY)
     try:
-        own = OwnTraining(**found)
+        own = OwnTraining(**noted)
         right = (
             isinstance(own.checkpoint, str)
             and isinstance(own.by, str)

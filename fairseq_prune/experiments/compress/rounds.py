@@ -116,11 +116,11 @@ def _loss(plan: Plan, rounds: Rounds, scores: Scores, r: int) -> float:
 
 def history(rounds: Rounds, count: int, subset: str) -> List[Dict[str, Any]]:
     """Of each round: "sparsity", "command", "seconds" and "validations", as trained."""
-    found: List[Dict[str, Any]] = []
+    entries: List[Dict[str, Any]] = []
     for r in range(1, count + 1):
         training = Training(rounds.folder(r), rounds.command(r), "", subset)
         made = training.found()  # whatever was asked for since, it is what was done
-        found.append(
+        entries.append(
             {
                 "sparsity": rounds.plan.sparsities[r - 1],
                 "command": made["command"],
@@ -128,4 +128,4 @@ def history(rounds: Rounds, count: int, subset: str) -> List[Dict[str, Any]]:
                 "validations": training.history(),
             }
         )
-    return found
+    return entries

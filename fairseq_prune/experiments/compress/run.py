@@ -37,13 +37,13 @@ def dry_run(asked: Asked, say: Say) -> Dict[str, Any]:
     plan, decoder, _ = _prepared(asked, say)
     Folder(asked.out, asked.noted())  # whether the folder is another plan's
     with open(os.devnull, "rb") as lock:
-        found = _lengths(plan, decoder, say, lock.fileno())
-    rounds = Rounds(plan.rounds(found["sparsities"], found["epochs"]), lambda *_: None)
-    commands = [rounds.command(r) for r in range(1, len(found["epochs"]) + 1)]
+        planned = _lengths(plan, decoder, say, lock.fileno())
+    rounds = Rounds(plan.rounds(planned["sparsities"], planned["epochs"]), lambda *_: None)
+    commands = [rounds.command(r) for r in range(1, len(planned["epochs"]) + 1)]
     for r, command in enumerate(commands[1:], start=1):  # not there yet, best() takes the last
         best = os.path.join(rounds.folder(r), "checkpoint_best.pt")
         command[command.index("--finetune-from-model") + 1] = best
-    return {**found, "about": plan.recipe.said(plan.teacher), "commands": commands}
+    return {**planned, "about": plan.recipe.said(plan.teacher), "commands": commands}
 
 
 def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[str, Any]:
@@ -65,11 +65,11 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
     with folder_lock(asked.out, "compress") as lock:
         folder = Folder(asked.out, asked.noted())
         scores = Scores(plan, decoder, folder)
-        found = folder.find("lengths", lambda: _lengths(plan, decoder, say, lock))
-        for line in described(found):
+        planned = folder.find("lengths", lambda: _lengths(plan, decoder, say, lock))
+        for line in described(planned):
             say(line)
-        rounds_plan = plan.rounds(found["sparsities"], found["epochs"])
-        trainer = Trainer(plan, found["epochs"], say, lock, more)
+        rounds_plan = plan.rounds(planned["sparsities"], planned["epochs"])
+        trainer = Trainer(plan, planned["epochs"], say, lock, more)
         kept = folder.find(
             "kept", lambda: carry_out(plan, rounds_plan, trainer, scores, folder, say)
         )
@@ -148,21 +148,21 @@ def _choose(plan: Plan, rounds: Rounds, kept: Dict[str, Any], scores: Scores, sa
     best, mean = rounds.best(r), None
     if plan.recipe.average > 1:
         mean = averaged(rounds.folder(r), plan.recipe.average)
-    found = better_of(best, mean, lambda path: scores.perplexity(path, valid))
-    if found["averaged"] and plan.asked.goal.max_loss is not None:
+    chosen = better_of(best, mean, lambda path: scores.perplexity(path, valid))
+    if chosen["averaged"] and plan.asked.goal.max_loss is not None:
         before = scores.value("dense", plan.asked.checkpoint, valid)
-        loss = scores.loss(before, scores.value("average", found["path"], valid))
+        loss = scores.loss(before, scores.value("average", chosen["path"], valid))
         if loss > max(plan.asked.goal.max_loss, kept["losses"][r - 1]):
-            found.update(path=best, averaged=False)
+            chosen.update(path=best, averaged=False)
     if mean is not None:
-        first, second = found["perplexities"]
+        first, second = chosen["perplexities"]
         say(
             f"perplexity on {valid}: {first:.3f} of the best epoch, {second:.3f} of the mean of "
             f"the last {plan.recipe.average}; "
-            f"{'the mean' if found['averaged'] else 'the best'} is kept"
+            f"{'the mean' if chosen['averaged'] else 'the best'} is kept"
         )
     epochs = last_epochs(rounds.folder(r), plan.recipe.average)
-    return {**found, "command": ["fairseq-prune", "average", *epochs, "--out", mean]}
+    return {**chosen, "command": ["fairseq-prune", "average", *epochs, "--out", mean]}
 
 
 def _from_rounds(chosen: Dict[str, Any]) -> List[str]:
@@ -199,8 +199,8 @@ def _pack(
 
 
 def _score(plan: Plan, scores: Scores, packed: str, say: Say) -> List[Dict[str, Any]]:
-    found = []
+    results = []
     for subset in plan.subsets:
         say(f"scoring {subset}, dense and packed")
-        found.append(scores.beside(plan.asked.checkpoint, packed, subset))
-    return found
+        results.append(scores.beside(plan.asked.checkpoint, packed, subset))
+    return results

@@ -46,11 +46,11 @@ class Scores:
         """The plan's metric of a file, whose texts are kept under ``name``; "dense" comes first."""
         if self._plan.metric == "perplexity":
             return self.perplexity(path, subset)
-        found = self.texts(name, path, subset)
+        texts = self.texts(name, path, subset)
         right = read_lines(self.references_file(subset))
         if self._plan.metric == "chrf":
-            return CHRF().corpus_score(found, [right]).score
-        return BLEU(**self.scoring(path, subset)).corpus_score(found, [right]).score
+            return CHRF().corpus_score(texts, [right]).score
+        return BLEU(**self.scoring(path, subset)).corpus_score(texts, [right]).score
 
     def loss(self, before: float, after: float) -> float:
         """How much worse ``after`` is, in the metric's points."""
@@ -72,7 +72,7 @@ class Scores:
 
     def beside(self, dense: str, packed: str, subset: str) -> Dict[str, Any]:
         """Scores of both files: "perplexity" of each and, of translations, the ``differences``."""
-        found: Dict[str, Any] = {
+        scores: Dict[str, Any] = {
             "subset": subset,
             "perplexity": {"dense": self.perplexity(dense, subset),
                            "packed": self.perplexity(packed, subset)},
@@ -83,11 +83,13 @@ class Scores:
                 self.texts(n, p, subset) for n, p in (("dense", dense), ("packed", packed))
             )
             right = read_lines(self.references_file(subset))
-            found["sentences"] = len(right)
+            scores["sentences"] = len(right)
             scoring = self.scoring(dense, subset)
-            found["differences"] = [asdict(d) for d in differences(before, after, right, **scoring)]
-            found["identical"] = sum(a == b for a, b in zip(before, after))
-        return found
+            scores["differences"] = [
+                asdict(d) for d in differences(before, after, right, **scoring)
+            ]
+            scores["identical"] = sum(a == b for a, b in zip(before, after))
+        return scores
 
     def speeds(self, dense: str, packed: str) -> Dict[str, Any]:
         """Of both files on the CPU, one sentence at a time: "dense", "packed" (runtime auto), in
@@ -110,8 +112,8 @@ class Scores:
 
     def _sentences_a_second(self, path: str, runtime: str, subset: str) -> Tuple[float, int]:
         """Translated, and how many were."""
-        found = self._decoder.speed(path, subset, runtime, MOST)
-        return len(found.texts) / found.seconds, len(found.texts)
+        translations = self._decoder.speed(path, subset, runtime, MOST)
+        return len(translations.texts) / translations.seconds, len(translations.texts)
 
     def _words_a_second(self, path: str, runtime: str, subset: str) -> Tuple[float, int]:
         """Scored, block by block, and how many blocks were."""

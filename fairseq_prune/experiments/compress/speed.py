@@ -47,8 +47,8 @@ class Speed:
             left = seconds - self.whole([0] * count, updates, tried)
             return max(0, int(left / self.epoch(updates)))
 
-        found = fit(rounds)
-        if found >= rounds or tried:
-            return found
+        total = fit(rounds)
+        if total >= rounds or tried:
+            return total
         # not one for each of a round more
-        return max((min(count, fit(count)) for count in range(1, rounds)), default=found)
+        return max((min(count, fit(count)) for count in range(1, rounds)), default=total)

@@ -22,11 +22,11 @@ def track(project: str, content: Dict[str, Any], out: str) -> None:
     values["sparsity"] = content["sparsity"]
     for name in ("dense", "packed"):
         values[f"{content['speeds']['unit']}_per_second/{name}"] = content["speeds"][name]
-    for found in content["scores"]:
+    for score in content["scores"]:
         for name in ("dense", "packed"):
-            values[f"{found['subset']}/perplexity/{name}"] = found["perplexity"][name]
-        for d in found["differences"]:
-            place = f"{found['subset']}/{d['metric']}"
+            values[f"{score['subset']}/perplexity/{name}"] = score["perplexity"][name]
+        for d in score["differences"]:
+            place = f"{score['subset']}/{d['metric']}"
             values.update(
                 {
                     f"{place}/dense": d["baseline"],

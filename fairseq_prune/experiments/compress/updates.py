@@ -46,7 +46,7 @@ def updates_per_epoch(
 
     def count(batches: _Batches) -> int:
         task.dataset_to_epoch_iter = {}  # else the second is the first
-        found = task.get_batch_iterator(
+        iterator = task.get_batch_iterator(
             dataset=task.dataset(data.train_subset),
             max_tokens=batches.max_tokens,
             max_sentences=batches.batch_size,
@@ -59,7 +59,7 @@ def updates_per_epoch(
             epoch=1,
         )
         each, left_out = batches.update_freq, optimization.skip_remainder_batch
-        return len(found) // each if left_out else math.ceil(len(found) / each)
+        return len(iterator) // each if left_out else math.ceil(len(iterator) / each)
 
     try:
         task.load_dataset(data.train_subset, epoch=1, combine=True)

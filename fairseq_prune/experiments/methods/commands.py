@@ -22,12 +22,12 @@ def steps(plan: Plan, method: Method, out: str) -> List[Step]:
     model: Optional[str] = None
     if method.start:
         model = checkpoint(plan, plan.methods[method.start], out)
-    found: List[Step] = []
+    all_steps: List[Step] = []
 
     def add(verb: str, name: str, *words: str) -> str:
         assert model is not None, "a method begins with another's model, or with a training"
         target = os.path.join(folder, name)
-        found.append(Step(["fairseq-prune", verb, model, target, *words], target))
+        all_steps.append(Step(["fairseq-prune", verb, model, target, *words], target))
         return target
 
     if method.factorize is not None and model is not None:
@@ -35,20 +35,20 @@ def steps(plan: Plan, method: Method, out: str) -> List[Step]:
     if method.train is not None:
         options = plan.trainings[method.train]
         training = _training(plan, method, options, folder, model)
-        found.append(Step(training, _best(folder), trains=True))
+        all_steps.append(Step(training, _best(folder), trains=True))
         model = _best(folder)
     elif method.prune is not None:
         model = add("prune", "pruned.pt", *method.prune, *_data(plan, method.prune))
     add("pack", "model.packed", "--values", method.values, "--data", plan.data, "--no-texts")
-    return found
+    return all_steps
 
 
 def _data(plan: Plan, prune: List[str]) -> List[str]:
     """What a score that needs data looks at, unless it is told to look at others."""
-    given = [word.split("=")[0] for word in prune]
-    if "--score" not in given or "--data" in given:
+    names = [word.split("=")[0] for word in prune]
+    if "--score" not in names or "--data" in names:
         return []
-    k = given.index("--score")
+    k = names.index("--score")
     score = prune[k].partition("=")[2] or prune[k + 1]
     return ["--data", plan.data] if find_score(score).statistic is not None else []
 

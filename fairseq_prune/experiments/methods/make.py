@@ -56,12 +56,12 @@ class MethodMaker:
         folder = os.path.join(self.out, method.folder)
         try:
             with open(os.path.join(folder, "made.json"), encoding="utf-8") as f:
-                found = json.load(f)
+                record = json.load(f)
         except FileNotFoundError:
             return {}
         except ValueError as error:
             raise PruneError(f"{folder}/made.json is damaged; remove {folder}") from error
-        if found.get("commands") != shown(self.plan, method, self.out):
+        if record.get("commands") != shown(self.plan, method, self.out):
             raise PruneError(
                 f"{folder} holds {method.name} made by other commands; remove it, or take "
                 f"another --out"
@@ -69,12 +69,12 @@ class MethodMaker:
         if not os.path.exists(self.packed(method)):
             return {}
         beginning = self._beginning(method)
-        if found.get("begins_with", beginning) != beginning:
+        if record.get("begins_with", beginning) != beginning:
             raise PruneError(
                 f"{folder} holds {method.name} made of another {method.start} than is there "
                 f"now; remove it, too"
             )
-        return found
+        return record
 
     def _beginning(self, method: Method) -> Optional[str]:
         """Digest of what ``method`` begins with; None: of nothing that is made."""

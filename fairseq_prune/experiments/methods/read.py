@@ -21,7 +21,7 @@ METHOD_KEYS = ("name", "from", "factorize", "prune", "train", "values", "runtime
 
 @dataclass(frozen=True)
 class Method:
-    """A way to make a model, from another or from nothing.
+    """How a model is made, from another or from nothing.
 
     Attributes:
         start: name of the method whose model this one begins with.
@@ -79,42 +79,44 @@ def read_plan(path: str, check: Check) -> Plan:
     Raises:
         PruneError: it cannot be read, or a key of it is wrong.
     """
-    found = read_yaml(path)
+    content = read_yaml(path)
     try:
-        return _plan(found, check)
+        return _plan(content, check)
     except PruneError as error:
         raise PruneError(f"{path}: {error}") from error
 
 
-def _plan(found: Any, check: Check) -> Plan:
-    check_keys(found, KEYS, "the file")
+def _plan(content: Any, check: Check) -> Plan:
+    check_keys(content, KEYS, "the file")
     for key in ("data", "trainings", "methods"):
-        if found.get(key) is None:
+        if content.get(key) is None:
             raise PruneError(f"{key} is missing")
-    seed = found.get("seed", 1)
+    seed = content.get("seed", 1)
     if type(seed) is not int or seed < 1:
         raise PruneError(f"seed must be a whole number above 0, not {seed!r}")
-    seconds = found.get("seconds", 3)
+    seconds = content.get("seconds", 3)
     if type(seconds) not in (int, float) or not 0 < seconds < math.inf:
         raise PruneError(f"seconds must be a number above 0, not {seconds!r}")
-    if not isinstance(found["trainings"], dict):
+    if not isinstance(content["trainings"], dict):
         raise PruneError("trainings must hold names and options")
-    trainings = {name: words(found["trainings"], name, "trainings") for name in found["trainings"]}
-    options = words(found, "options", "the file") or []
+    trainings = {
+        name: words(content["trainings"], name, "trainings") for name in content["trainings"]
+    }
+    options = words(content, "options", "the file") or []
     check_own([word for part in (options, *trainings.values()) for word in part or []], OWN)
     import_plugin_of(options, "options")
     plan = Plan(
-        data=text(found, "data", ""),
+        data=text(content, "data", ""),
         seed=seed,
         seconds=seconds,
-        command=words(found, "command", "the file") or ["fairseq-train"],
+        command=words(content, "command", "the file") or ["fairseq-train"],
         options=options,
         trainings={name: part or [] for name, part in trainings.items()},
         methods={},
     )
-    if not isinstance(found["methods"], list) or not found["methods"]:
+    if not isinstance(content["methods"], list) or not content["methods"]:
         raise PruneError("methods must be a list, each with a name")
-    for entry in found["methods"]:
+    for entry in content["methods"]:
         method = _method(entry)
         try:
             _add(plan, method, check)

@@ -121,9 +121,9 @@ def _perplexities(maker: MethodMaker, method: Method) -> Dict[str, float]:
     of = {"runtime": method.runtime, "files": [os.stat(file).st_mtime_ns for file in files]}
     try:
         with open(place, encoding="utf-8") as f:
-            found = json.load(f)
-        if {key: found[key] for key in of} == of:
-            return {subset: found[subset] for subset in SUBSETS}
+            kept = json.load(f)
+        if {key: kept[key] for key in of} == of:
+            return {subset: kept[subset] for subset in SUBSETS}
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not scored yet
     model, task = _load(maker, method)

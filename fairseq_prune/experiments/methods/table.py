@@ -35,9 +35,9 @@ def as_text(rows: List[Row]) -> str:
 def about_speeds(rows: List[Row]) -> str:
     """How speeds were measured, and how far they are to be trusted."""
     spreads = [
-        max(found) / min(found) - 1
+        max(speeds) / min(speeds) - 1
         for row in rows
-        for found in (row[f"words_per_second_{batch}_rounds"] for batch in BATCHES)
+        for speeds in (row[f"words_per_second_{batch}_rounds"] for batch in BATCHES)
     ]
     return (
         f"words/s: read one by one by {' and by '.join(map(str, BATCHES))} texts, "
