@@ -135,10 +135,10 @@ def _names_a_file(option: str, text: str) -> bool:
 def _spelled_out(text: str, cfg: Any) -> str:
     """What ``text`` stands for; where that has no end, a path."""
     for _ in range(_MOST_STEPS):
-        found = REFERENCE.fullmatch(text)
-        if found is None:
+        reference = REFERENCE.fullmatch(text)
+        if reference is None:
             return text
-        text = str(_find(cfg, found.group(1)))
+        text = str(_find(cfg, reference.group(1)))
     return "/"
 
 

@@ -49,7 +49,7 @@ class ExactResumeMixin(Task):
 
 
 def resume_exactly() -> None:
-    """Mend fairseq's loading of checkpoints for this process.
+    """Fix fairseq's loading of checkpoints for this process.
 
     fairseq saves at the end of an epoch and then tells the learning rate scheduler how the
     validation went; a run resumed there never tells it, and ``reduce_lr_on_plateau``

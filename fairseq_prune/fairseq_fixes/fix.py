@@ -57,10 +57,10 @@ def apply_once(fix: Fix) -> None:
 def check_target(target: str, fix: Fix) -> None:
     """Raise PruneError unless this fairseq has ``target``, of the shape that ``fix`` expects."""
     path, _, parameters = target.rstrip(")").partition("(")
-    found = find_target(path)
-    lacks = found is None
-    if found is not None and parameters:
-        has = inspect.signature(inspect.unwrap(found)).parameters
+    value = find_target(path)
+    lacks = value is None
+    if value is not None and parameters:
+        has = inspect.signature(inspect.unwrap(value)).parameters
         lacks = any(name not in has for name in re.split(r", ?", parameters))
     if lacks:
         raise PruneError(
@@ -73,9 +73,9 @@ def find_target(path: str) -> Any:
     """What is at ``module:name.of.it``; None if there is nothing."""
     module, _, names = path.partition(":")
     try:
-        found = import_module(module)
+        value = import_module(module)
         for name in names.split("."):
-            found = getattr(found, name)
+            value = getattr(value, name)
     except (ImportError, AttributeError):
         return None
-    return found
+    return value

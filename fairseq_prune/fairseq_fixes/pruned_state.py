@@ -19,7 +19,7 @@ logger = logging.getLogger("fairseq_prune")
 
 
 def load_with_pruning_in_mind() -> None:
-    """Mend fairseq's loading of checkpoints to train on from, for this process.
+    """Fix fairseq's loading of checkpoints to train on from, for this process.
 
     A pruned optimizer goes on with the state of the one it is made of. Where the state is
     another's, fairseq ends with a traceback; here a sentence says what to do. A task that does

@@ -40,7 +40,7 @@ TASKS = {
     "BART": (
         "translation_from_pretrained_bart", ["--langs", "en,de", *EN_DE],
         "--arch mbart_base --max-tokens 600".split(),
-        ["--user-dir", PLUGIN],  # without its mend this task fails in fairseq
+        ["--user-dir", PLUGIN],  # without its fix this task fails in fairseq
     ),
     "speech": (
         "speech_to_text", [], "--arch s2t_transformer_s --conv-channels 16 --max-tokens 400 "
