@@ -31,7 +31,7 @@ class _Divergence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, student, teacher, temperature):
-        found = student.new_empty(len(student))
+        divergences = student.new_empty(len(student))
         smallest = torch.finfo(teacher.dtype).min
         for start in range(0, len(student), ROWS):
             rows = slice(start, start + ROWS)
@@ -42,11 +42,11 @@ class _Divergence(torch.autograd.Function):
             # 0 log 0 is 0, and not 0 times infinity
             ratio = wanted.clamp_(min=smallest) - own
             probability = wanted.exp_()
-            torch.sum(ratio.mul_(probability), dim=-1, out=found[rows])
+            torch.sum(ratio.mul_(probability), dim=-1, out=divergences[rows])
             if temperature != 1:
                 probability.sub_(own.exp_()).div_(temperature)
         ctx.save_for_backward(teacher)  # minus the gradient, by now
-        return found
+        return divergences
 
     @staticmethod
     @torch.autograd.function.once_differentiable
