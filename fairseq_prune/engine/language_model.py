@@ -180,7 +180,7 @@ def _most_words(settings: Settings) -> Optional[int]:
         return None
     for name in ("max_target_positions", "tokens_per_sample"):
         for options in (settings.model, settings.task):
-            found = options.get(name)
-            if type(found) is int and 0 < found < MOST:
-                return found
+            limit = options.get(name)
+            if type(limit) is int and 0 < limit < MOST:
+                return limit
     return MAX_POSITIONS

@@ -79,16 +79,16 @@ _RESULTS = {"engine_free": None, "engine_free_result": None, "engine_threads": N
 def find_library() -> Optional[ctypes.CDLL]:
     """The engine for this processor; None where it was not compiled."""
     base = _open("base")
-    found = base and base.engine_has_avx2() and _open("avx2") or base
-    if found is None:
+    engine = base and base.engine_has_avx2() and _open("avx2") or base
+    if engine is None:
         return None
     for name, arguments in _ARGUMENTS.items():
-        function = getattr(found, name)
+        function = getattr(engine, name)
         function.argtypes, function.restype = arguments, _RESULTS.get(name, c_int)
-    found.engine_error.restype = c_char_p
-    found.engine_new.restype = c_void_p
-    found.engine_threads(processors())
-    return found
+    engine.engine_error.restype = c_char_p
+    engine.engine_new.restype = c_void_p
+    engine.engine_threads(processors())
+    return engine
 
 
 def library() -> ctypes.CDLL:
@@ -96,13 +96,13 @@ def library() -> ctypes.CDLL:
     Raises:
         PruneError: the engine was not compiled.
     """
-    found = find_library()
-    if found is None:
+    engine = find_library()
+    if engine is None:
         raise PruneError(
             "the engine is not compiled here; install a C++ compiler (g++ or clang++), then this "
             "package again"
         )
-    return found
+    return engine
 
 
 def check(code: int) -> None:

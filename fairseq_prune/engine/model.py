@@ -181,9 +181,9 @@ class EngineModel:
         lengths = np.array([len(text) for text in texts], np.int32)
         words = _joined(texts)
         scores = np.empty(words.size - lengths.size, np.float32)
-        found = np.empty((lengths.size, next_words), np.int32)
-        found_scores = np.empty(found.shape, np.float32)
-        inputs, outputs = (lengths, words), (scores, found, found_scores)
+        best = np.empty((lengths.size, next_words), np.int32)
+        best_scores = np.empty(best.shape, np.float32)
+        inputs, outputs = (lengths, words), (scores, best, best_scores)
         check(
             self._library.engine_score(
                 self._handle, len(texts), *(a.ctypes.data for a in inputs), next_words,
@@ -191,7 +191,7 @@ class EngineModel:
             )
         )  # fmt: skip
         each = np.split(scores, np.cumsum(lengths - 1)[:-1])
-        return each[: len(texts)], found, found_scores
+        return each[: len(texts)], best, best_scores
 
 
 def _joined(lists: Sequence[Words]) -> np.ndarray:
@@ -207,10 +207,10 @@ def _read(result: Result, sentences: Sequence[Words], attention: bool):
     scores = array(result.scores, result.count, np.float32)
     words = array(result.words, int(lengths.sum()), np.int32)
     positional = array(result.positional, words.size, np.float32)
-    found: List[List[Hypothesis]] = []
+    hypotheses: List[List[Hypothesis]] = []
     at = which = weight_at = 0
     for s, sentence in enumerate(sentences):
-        found.append([])
+        hypotheses.append([])
         for _ in range(result.per_sentence[s]):
             end = at + int(lengths[which])
             weights = None
@@ -220,8 +220,8 @@ def _read(result: Result, sentences: Sequence[Words], attention: bool):
                 weights = np.ctypeslib.as_array((ctypes.c_float * size).from_address(start))
                 weights = weights.copy().reshape(end - at, len(sentence))
                 weight_at += size
-            found[-1].append(
+            hypotheses[-1].append(
                 Hypothesis(words[at:end], float(scores[which]), positional[at:end], weights)
             )
             at, which = end, which + 1
-    return found
+    return hypotheses

@@ -48,15 +48,15 @@ class PackedWeights(Weights):
         wrong = PruneError(f"{container.path} is damaged: {said.values} is not as described")
         if len(said.shape) != 1 or said.stored not in _FLOATS:
             raise wrong
-        found = _floats(container.read(said.values), said.stored)
+        values = _floats(container.read(said.values), said.stored)
         if not said.is_sparse:
-            return found
+            return values
         code = MaskCode(container.read(f"{said.name}:mask"), said.count)
-        if code.kept != found.size:
+        if code.kept != values.size:
             raise wrong
         result = np.zeros(said.count, np.float32)
         for start, size, kept in code.blocks():
-            result[start : start + size][kept], found = np.split(found, [kept.size])
+            result[start : start + size][kept], values = np.split(values, [kept.size])
         return result
 
     def check(self, code: int) -> None:

@@ -90,8 +90,8 @@ def _dictionary(container: Container, text: Text) -> Dictionary:
 
 def _check_side(container: Container, side: str, dictionary: Dictionary) -> None:
     noted = container.content.get("dictionaries")
-    found = dictionary.fingerprint()
-    if isinstance(noted, dict) and noted.get(side, found) != found:
+    fingerprint = dictionary.fingerprint()
+    if isinstance(noted, dict) and noted.get(side, fingerprint) != fingerprint:
         raise PruneError(f"{container.path} is damaged: its {side} dictionary is not its model's")
 
 

@@ -95,14 +95,14 @@ class Translator:
         self._path, self.texts = path, Texts(container)
         otherwise = "fairseq-generate --user-dir fairseq_prune translates with it"
         self._model = model = read_model(container, settings, self.texts, otherwise)
-        self._shortlist = found = read_shortlist(container)
-        if found is not None and not found.fits(model.source_words, model.target_words):
+        self._shortlist = shortlist = read_shortlist(container)
+        if shortlist is not None and not shortlist.fits(model.source_words, model.target_words):
             raise PruneError(f"{path} is damaged: its shortlist is not its model's")
 
         def positions(side: str) -> int:
             name = f"max_{side}_positions"
-            found = settings.model.get(name) or settings.task.get(name)
-            return found if type(found) is int and 0 < found < MOST else MAX_POSITIONS
+            limit = settings.model.get(name) or settings.task.get(name)
+            return limit if type(limit) is int and 0 < limit < MOST else MAX_POSITIONS
 
         self._most_source, self._most_target = positions("source"), positions("target")
 
@@ -125,7 +125,7 @@ class Translator:
             raise PruneError(
                 f"translate gives one translation a line: take nbest for {search.nbest}"
             )
-        return [found[0] for found in self.nbest(lines, replace_unk, search)]
+        return [best[0] for best in self.nbest(lines, replace_unk, search)]
 
     def nbest(
         self, lines: Sequence[str], replace_unk: bool, options: SearchOptions
@@ -141,12 +141,12 @@ class Translator:
                 "attention; leave it out"
             )
         words = [self.texts.split(line) for line in lines]
-        found = self.hypotheses(words, replace_unk, options)
-        if not all(found):
+        all_hypotheses = self.hypotheses(words, replace_unk, options)
+        if not all(all_hypotheses):
             raise PruneError(f"{self._path} finds no translation: its weights are no numbers")
         return [
             [self._text(source, h, replace_unk) for h in hypotheses[: options.nbest]]
-            for source, hypotheses in zip(words, found)
+            for source, hypotheses in zip(words, all_hypotheses)
         ]
 
     def hypotheses(
