@@ -19,10 +19,12 @@ def modes(size: int, count: int) -> Tuple[int, ...]:
         return (1,) * (count - 1) + (size,)
     root = size ** (1 / count)
     largest = max(2, int(2 * root) + 1)
-    found: List[Tuple[int, ...]] = []
+    candidates: List[Tuple[int, ...]] = []
     for first in combinations_with_replacement(range(1, largest + 1), count - 1):
         last = -(-size // prod(first))
         if last >= first[-1]:
-            found.append((*first, last))
-    shortest = min(map(sum, found))
-    return min((m for m in found if sum(m) <= SLACK * shortest), key=lambda m: (prod(m), sum(m), m))
+            candidates.append((*first, last))
+    shortest = min(map(sum, candidates))
+    return min(
+        (m for m in candidates if sum(m) <= SLACK * shortest), key=lambda m: (prod(m), sum(m), m)
+    )
