@@ -24,8 +24,8 @@ def data_by_fairseq(checkpoint: str, data: Optional[str], with_dictionaries: boo
         name = given.get("_name")
         encoders[kind] = {**given, "_name": name if isinstance(name, str) else None}
     folder = first_folder(str(options["data"] if "data" in options else ""))
-    found = {} if task is None else fingerprints(task)
-    return Data(folder, encoders, found, lambda: {} if task is None else _texts(task))
+    of_dictionaries = {} if task is None else fingerprints(task)
+    return Data(folder, encoders, of_dictionaries, lambda: {} if task is None else _texts(task))
 
 
 def _texts(task: FairseqTask) -> Dict[str, Text]:
