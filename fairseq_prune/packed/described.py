@@ -74,19 +74,19 @@ def describe(container: Container, name: str, said: Mapping[str, Any]) -> Descri
             raise ValueError("shape or dtype")
         if lossy is not None and (VALUES[lossy] is None or len(shape) < 2):
             raise ValueError("values")
-        found = Described(
+        described = Described(
             name, tuple(shape), dtype, lossy, bool(said.get("recorded")), f"{name}:mask" in entries
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise PruneError(f"{container.path} is damaged: {name} is described wrongly") from error
     if lossy == "int8":
-        expect(container, f"{name}:scales", "F16", found.shape[:1])
-    if found.is_sparse:
-        for entry, kind in ((f"{name}:mask", "U8"), (found.values, found.stored)):
+        expect(container, f"{name}:scales", "F16", described.shape[:1])
+    if described.is_sparse:
+        for entry, kind in ((f"{name}:mask", "U8"), (described.values, described.stored)):
             expect(container, entry, kind, entries.get(entry, ("", ()))[1])
     else:
-        expect(container, name, found.stored, found.shape)
-    return found
+        expect(container, name, described.stored, described.shape)
+    return described
 
 
 def expect(container: Container, entry: str, dtype: str, shape: Tuple[int, ...]) -> None:
