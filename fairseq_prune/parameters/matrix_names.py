@@ -29,6 +29,6 @@ def matrix_names(classes: Mapping[str, str]) -> Dict[str, str]:
     for parameters in members(classes).values():
         shared = os.path.commonprefix(parameters).rpartition(".")
         rest = (re.escape(shared[0] + shared[1]) + r"(?P<rest>.+?)(\.weight)?$", "{rest}")
-        found = classify(parameters, [*PART_RULES, rest])
-        names.update((name, found[name] if len(parameters) > 1 else "") for name in parameters)
+        parts = classify(parameters, [*PART_RULES, rest])
+        names.update((name, parts[name] if len(parameters) > 1 else "") for name in parameters)
     return names

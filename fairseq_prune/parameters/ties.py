@@ -112,12 +112,12 @@ def aliases_of(model: nn.Module) -> Aliases:
 
 def ties_in_memory(named: Iterable[Tuple[str, Tensor]]) -> List[List[str]]:
     """Groups of names that are the same numbers in the same memory."""
-    found: Dict[Any, List[str]] = {}
+    groups: Dict[Any, List[str]] = {}
     for name, tensor in named:
         if tensor.numel():
             place = (tensor.device, tensor.data_ptr(), tuple(tensor.shape), tensor.stride())
-            found.setdefault(place, []).append(name)
-    return [group for group in found.values() if len(group) > 1]
+            groups.setdefault(place, []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def ties_by_options(
@@ -159,12 +159,12 @@ def make_aliases(names: Sequence[str], groups: Iterable[Sequence[str]]) -> Alias
 
 def _unnamed_outputs(names: Sequence[str]) -> Dict[str, str]:
     """Embedding -> the output matrix that the decoder does without."""
-    found = {}
+    unnamed = {}
     for name in names:
         match = re.fullmatch(r"(?P<of>(.+\.)?)decoder\.embed_tokens\.weight", name)
         if match is None:
             continue
         outputs = re.compile(re.escape(match["of"]) + _OUTPUTS)
         if not any(map(outputs.match, names)):
-            found[name] = f"{match['of']}decoder.fc_out.weight"
-    return found
+            unnamed[name] = f"{match['of']}decoder.fc_out.weight"
+    return unnamed

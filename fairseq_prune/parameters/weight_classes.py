@@ -109,9 +109,9 @@ def _joined_names(aliases: Aliases) -> Dict[str, str]:
     parts: Dict[str, List[str]] = {}
     for name, others in aliases.items():
         own, *more = _own_classes([name, *others]).values()
-        found = parts.setdefault(own, [own])
-        found += [c for c in dict.fromkeys(more) if c not in found]
-    return {own: _join(found) for own, found in parts.items()}
+        classes = parts.setdefault(own, [own])
+        classes += [c for c in dict.fromkeys(more) if c not in classes]
+    return {own: _join(classes) for own, classes in parts.items()}
 
 
 def _join(parts: List[str]) -> str:
