@@ -35,15 +35,15 @@ class FisherRows(NamedTuple):
 
     def matrices(self, rows: Tensor, places: Tensor, real: Tensor) -> Tensor:
         """[n, s, s]: those of ``rows``, restricted to ``places`` [n, s] where they are ``real``."""
-        found = self.columns[places.unsqueeze(2), places.unsqueeze(1)]
-        found *= (self.scale[rows, None] * real).unsqueeze(2) * real.unsqueeze(1)
-        diagonal = torch.diagonal(found, dim1=1, dim2=2)
+        matrices = self.columns[places.unsqueeze(2), places.unsqueeze(1)]
+        matrices *= (self.scale[rows, None] * real).unsqueeze(2) * real.unsqueeze(1)
+        diagonal = torch.diagonal(matrices, dim1=1, dim2=2)
         diagonal += self.damping[rows, None]
-        return found
+        return matrices
 
     def importance(self, left: Tensor) -> Tensor:
         """[rows, width]: 1 / [H^-1]_ii, H of what is ``left`` of each row; else 0."""
-        found = torch.zeros(left.shape, dtype=torch.float32, device=left.device)
+        importance = torch.zeros(left.shape, dtype=torch.float32, device=left.device)
         whole = left.all(dim=1)
         if bool(whole.any()):
             # H^-1 = Q (scale e + damping)^-1 Q^T for all of these at once
@@ -51,12 +51,12 @@ class FisherRows(NamedTuple):
             inverse = 1 / (
                 self.scale[whole, None] * values.clamp(min=0) + self.damping[whole, None]
             )
-            found[whole] = 1 / (inverse @ vectors.square().t()).float()
+            importance[whole] = 1 / (inverse @ vectors.square().t()).float()
         for some, places, real in _groups(left & ~whole.unsqueeze(1)):
             factor = torch.linalg.cholesky(self.matrices(some, places, real))
             inverse = torch.diagonal(torch.cholesky_inverse(factor), dim1=1, dim2=2)
-            found[some.unsqueeze(1), places] = real / inverse
-        return found
+            importance[some.unsqueeze(1), places] = real / inverse
+        return importance
 
     def make_up_(self, block: Tensor, kept: Tensor) -> None:
         """Move what is ``kept`` of ``block`` [rows, width], in place, to make up for the rest."""

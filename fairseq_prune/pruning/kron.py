@@ -54,8 +54,8 @@ def kron(inputs: Inputs, exponent: float = 0.25, damping: float = 0.1) -> Dict[s
     for name, rows in _rows_of(inputs, damping).items():
         weight = inputs.weights[name]
         left = _blocks(inputs.masks.get(name, torch.ones_like(weight, dtype=torch.bool)))
-        found = torch.stack([of_block.importance(kept) for of_block, kept in zip(rows, left)])
-        scorers[name] = times(_whole(found, weight).pow_(exponent).reshape(-1))
+        importance = torch.stack([of_block.importance(kept) for of_block, kept in zip(rows, left)])
+        scorers[name] = times(_whole(importance, weight).pow_(exponent).reshape(-1))
     return scorers
 
 
@@ -85,7 +85,7 @@ KRON = Score(kron, KroneckerFactors, update=compensate, row_share=ROW_SHARE)
 
 def _rows_of(inputs: Inputs, damping: float) -> Dict[str, List[FisherRows]]:
     """Of each weight, those of each block of columns."""
-    found = {}
+    by_name = {}
     for names in inputs.by_class().values():
         parts = {}
         for name in names:
@@ -98,8 +98,8 @@ def _rows_of(inputs: Inputs, damping: float) -> Dict[str, List[FisherRows]]:
         mean = sum(float(scales.double().sum()) for _, scales in parts.values()) / max(1, count)
         added = damping * (mean or 1.0)
         for name, (columns, scales) in parts.items():
-            found[name] = [FisherRows.of(c, s, added) for c, s in zip(columns, scales)]
-    return {name: found[name] for name in inputs.weights}
+            by_name[name] = [FisherRows.of(c, s, added) for c, s in zip(columns, scales)]
+    return {name: by_name[name] for name in inputs.weights}
 
 
 def _shape(weight: Tensor) -> Tuple[int, int, int]:

@@ -26,8 +26,8 @@ def read_pattern(pattern: str, flags: str) -> Tuple[int, int]:
         PruneError: not 0 < n < m <= 32, each a whole number; ``flags`` is what the option's
             name begins with.
     """
-    found = re.fullmatch(r"([1-9][0-9]?):([1-9][0-9]?)", pattern)
-    n, m = map(int, found.groups()) if found else (0, 0)
+    match = re.fullmatch(r"([1-9][0-9]?):([1-9][0-9]?)", pattern)
+    n, m = map(int, match.groups()) if match else (0, 0)
     if not 0 < n < m <= LARGEST:
         raise PruneError(
             f"{flags}scheme {pattern} is no pattern n:m; give whole numbers, "

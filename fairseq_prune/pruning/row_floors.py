@@ -35,18 +35,18 @@ def select_above_rows(
     Returns, Raises:
         as ``select_lowest``: of equal scores the later stay.
     """
-    found = first_digits(weights, scorers, previous)
+    digits = first_digits(weights, scorers, previous)
     if k == 0:
         return {name: _allowed(weights[name], previous, name) for name in weights}, 0.0
     in_rows = sum(least[name] * len(weight) for name, weight in weights.items() if least[name])
-    (start, _), (_, limit) = found.around(k), found.around(k + in_rows)
+    (start, _), (_, limit) = digits.around(k), digits.around(k + in_rows)
     before: Mapping[str, Tensor] = previous or {}
     parts = {
-        name: _part(name, weight, found, before.get(name), least[name], start, limit)
+        name: _part(name, weight, digits, before.get(name), least[name], start, limit)
         for name, weight in weights.items()
     }
     kept = sum(int(torch.count_nonzero(part.mask)) for part in parts.values())
-    missing = kept - (int(found.counts.sum()) - k)
+    missing = kept - (int(digits.counts.sum()) - k)
     scores = {name: part.scores for name, part in parts.items()}
     stay, threshold = select_lowest(scores, {n: given(s) for n, s in scores.items()}, missing)
     for name, part in parts.items():
@@ -65,7 +65,7 @@ class _Part(NamedTuple):
 def _part(
     name: str,
     weight: Tensor,
-    found: Digits,
+    digits: Digits,
     previous: Optional[Tensor],
     least: int,
     start: float,
@@ -75,13 +75,13 @@ def _part(
     length, flat = row_length(weight), weight.detach().reshape(-1)
     size = max(1, CHUNK // length) * length
     mask = torch.empty(flat.numel(), dtype=torch.bool, device=weight.device)
-    scores_of: List[Tensor] = [torch.zeros(0, dtype=found.kind.dtype, device=weight.device)]
+    scores_of: List[Tensor] = [torch.zeros(0, dtype=digits.kind.dtype, device=weight.device)]
     places: List[Tensor] = [torch.zeros(0, dtype=torch.int64, device=weight.device)]
     ranked = None if previous is None else previous.reshape(-1)
     for position in range(0, flat.numel(), size):
         piece = slice(position, position + size)
-        scores = score_piece(found.scorers[name], name, flat[piece], position)
-        scores = scores.to(found.kind.dtype).view(-1, length)
+        scores = score_piece(digits.scorers[name], name, flat[piece], position)
+        scores = scores.to(digits.kind.dtype).view(-1, length)
         allowed = None if ranked is None else ranked[piece].view(-1, length)
         kept = mask[piece].view(-1, length)
         torch.ge(scores, start, out=kept)
@@ -174,6 +174,6 @@ def _kth_highest(scores: Tensor, k: int) -> Tensor:
         grouped = length // in_group * in_group
         groups = scores[:, :grouped].view(len(scores), in_group, -1)
         best = groups.amax(1).topk(k, dim=1, sorted=False).indices
-        found = groups.gather(2, best.unsqueeze(1).expand(-1, in_group, -1)).flatten(1)
-        scores = torch.cat([found, scores[:, grouped:]], dim=1)
+        candidates = groups.gather(2, best.unsqueeze(1).expand(-1, in_group, -1)).flatten(1)
+        scores = torch.cat([candidates, scores[:, grouped:]], dim=1)
     return scores.topk(k, dim=1, sorted=False).values.amin(1, keepdim=True)

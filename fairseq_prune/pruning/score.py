@@ -71,9 +71,9 @@ def check_statistics(name: str, score: Score, inputs: Inputs) -> None:
                 f"{weight} has no statistics for score {name} (it is frozen, or the loss does not "
                 f"depend on it); exclude it, or take score magnitude"
             )
-        found = inputs.statistics[weight].detach()
+        statistics = inputs.statistics[weight].detach()
         # in one pass; what does not add up is of no use either, as scores add up traces and means
-        total = found.sum(dtype=torch.promote_types(found.dtype, torch.float32))
+        total = statistics.sum(dtype=torch.promote_types(statistics.dtype, torch.float32))
         if not bool(torch.isfinite(total)):
             raise PruneError(
                 f"the statistics of {weight} for score {name} are NaN, infinite or too large for "

@@ -181,10 +181,10 @@ def _counts(weights, scorers, ranked, kind: _Float, shift: int, above: int) -> T
     """``_histogram`` of all."""
     counts = torch.zeros(_DIGIT, dtype=torch.int64)
     for name, weight in weights.items():
-        found = _histogram(name, weight, scorers[name], ranked[name], kind, shift, above)
-        if shift == kind.shifts[0] and int(found[kind.infinite :].sum()):
+        histogram = _histogram(name, weight, scorers[name], ranked[name], kind, shift, above)
+        if shift == kind.shifts[0] and int(histogram[kind.infinite :].sum()):
             raise not_finite(name, weight)
-        counts += found
+        counts += histogram
     return counts
 
 
@@ -234,7 +234,7 @@ def _score_bits(
 
 def _spare_later_ties_(keep: Tensor, tied: Tensor, budget: int) -> int:
     """Keep all but the first ``budget`` of the tied positions; return how many went."""
-    found = int(tied.sum())
-    if found > budget:
+    ties = int(tied.sum())
+    if ties > budget:
         keep |= tied & (tied.cumsum(0) > budget)
-    return min(found, budget)
+    return min(ties, budget)
