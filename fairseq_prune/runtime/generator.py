@@ -53,24 +53,26 @@ class EngineGenerator(SequenceGenerator):
         words = tokens.ne(self.pad).numpy() & (self.engine.source_words > 0)
         sentences = [row[here].astype(np.int32) for row, here in zip(tokens.numpy(), words)]
         self.engine.set_threads(torch.get_num_threads())
-        found = self.engine.generate(sentences, options, [longest] * len(sentences), prefixes)
+        all_hypotheses = self.engine.generate(
+            sentences, options, [longest] * len(sentences), prefixes
+        )
         return [
             [self._hypothesis(h, here) for h in hypotheses]
-            for hypotheses, here in zip(found, words)
+            for hypotheses, here in zip(all_hypotheses, words)
         ]
 
-    def _hypothesis(self, found, here: np.ndarray) -> Dict[str, Tensor]:
+    def _hypothesis(self, hypothesis, here: np.ndarray) -> Dict[str, Tensor]:
         attention = torch.empty(0)
         if self.engine.has_attention:
-            weights = np.zeros((len(here), len(found.tokens)), np.float32)
-            weights[here] = found.attention.T
+            weights = np.zeros((len(here), len(hypothesis.tokens)), np.float32)
+            weights[here] = hypothesis.attention.T
             attention = torch.from_numpy(weights)
         return {
-            "tokens": torch.from_numpy(found.tokens.astype(np.int64)),
-            "score": torch.tensor(found.score),
+            "tokens": torch.from_numpy(hypothesis.tokens.astype(np.int64)),
+            "score": torch.tensor(hypothesis.score),
             "attention": attention,
             "alignment": torch.empty(0),
-            "positional_scores": torch.from_numpy(found.positional_scores),
+            "positional_scores": torch.from_numpy(hypothesis.positional_scores),
         }
 
 

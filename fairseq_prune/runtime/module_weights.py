@@ -19,29 +19,29 @@ class ModuleWeights(Weights):
     """Matrices that products have are shared with them; what torch has is read once more."""
 
     def __init__(self, model: nn.Module):
-        self._found: Dict[str, Union[Matrix, Tensor]] = {}
+        self._weights: Dict[str, Union[Matrix, Tensor]] = {}
         # a tied softmax is the embedding's parameter, under another name
         for name, module in model.named_modules(remove_duplicate=False):
             prefix = f"{name}." if name else ""
             own = {**module._parameters, **module._buffers}
-            found = {k: tensor.detach() for k, tensor in own.items() if tensor is not None}
+            weights = {k: tensor.detach() for k, tensor in own.items() if tensor is not None}
             if isinstance(module, ProductModule):
-                found.update(_matrices(module))
-            self._found.update({prefix + k: weight for k, weight in found.items()})
-        self.names = set(self._found)
+                weights.update(_matrices(module))
+            self._weights.update({prefix + k: weight for k, weight in weights.items()})
+        self.names = set(self._weights)
 
     def state(self) -> Tuple[Hashable, ...]:
         """What changes when a weight does."""
         return tuple(map(self.key, sorted(self.names)))
 
     def key(self, name: str) -> Hashable:
-        weight = self._found[name]
+        weight = self._weights[name]
         if isinstance(weight, Matrix):
             return id(weight)
         return weight.data_ptr(), weight.shape, weight.stride(), weight._version
 
     def put(self, handle: ctypes.c_void_p, part: bytes, name: str, gates: int) -> None:
-        weight = self._found[name]
+        weight = self._weights[name]
         if isinstance(weight, Matrix):
             check(library().engine_take(handle, part, weight.handle, gates))
             return
@@ -49,21 +49,21 @@ class ModuleWeights(Weights):
         check(library().engine_matrix(handle, part, ctypes.byref(stored), gates, DENSE_ABOVE))
 
     def vector(self, name: str) -> np.ndarray:
-        weight = self._found[name]
+        weight = self._weights[name]
         assert isinstance(weight, Tensor), "products have matrices alone"
         return weight.float().numpy()
 
 
 def _matrices(module: ProductModule) -> Dict[str, Union[Matrix, Tensor]]:
     """A product module's matrices by the names that torch's module has."""
-    found: Dict[str, Union[Matrix, Tensor]] = {}
+    matrices: Dict[str, Union[Matrix, Tensor]] = {}
     for names in module.groups:
         product = module.products[names[0]]
         if isinstance(product, Auto):
             product = product.settled()
         if isinstance(product, EngineProduct):
-            found.update(zip(names, product.matrices))
+            matrices.update(zip(names, product.matrices))
         else:
             widths = [module.shapes[name][1] for name in names]
-            found.update(zip(names, product.dense().split(widths, dim=1)))
-    return found
+            matrices.update(zip(names, product.dense().split(widths, dim=1)))
+    return matrices
