@@ -30,7 +30,7 @@ def assemble(
             number = len(decoder.sets) + part
             name = f"{request.subset}{number}"
         new.append(Pairs(name, pairs.pair))
-        found = _translations(part, all_shards, shards)
+        translations = _translations(part, all_shards, shards)
         prefix = pairs.prefix(request.data, target)
         references = None
         if decoder.has_references(part):
@@ -38,30 +38,30 @@ def assemble(
         stored = implementation_of(
             pairs.prefix(request.data, target if references is not None else source)
         )
-        sentences = _in_order(decoder.sentences(part), found, references)
+        sentences = _in_order(decoder.sentences(part), translations, references)
         write_set(new[-1].prefix(out, target), sentences, stored, len(decoder.words), shards.folder)
-        translations = np.concatenate(list(found.values()))
+        words = np.concatenate(list(translations.values()))
         counts["sentences"] += decoder.sentences(part)
-        counts["translated"] += len(found)
-        counts["tokens"] += len(translations)
-        counts["unknown"] += int((translations == decoder.words.unk()).sum())
+        counts["translated"] += len(translations)
+        counts["tokens"] += len(words)
+        counts["unknown"] += int((words == decoder.words.unk()).sum())
     counts["too_long"] = counts["sentences"] - counts["translated"]
     _copy(request, decoder, new, out)
     return counts
 
 
 def _translations(part: int, all_shards: List[Shard], shards: Shards) -> Dict[int, np.ndarray]:
-    found: Dict[int, np.ndarray] = {}
+    translations: Dict[int, np.ndarray] = {}
     for shard in all_shards:
         if shard.part == part:
-            found.update(shards.read(shard.number))
-    return found
+            translations.update(shards.read(shard.number))
+    return translations
 
 
-def _in_order(count: int, found: Dict[int, np.ndarray], references) -> Iterator[np.ndarray]:
+def _in_order(count: int, translations: Dict[int, np.ndarray], references) -> Iterator[np.ndarray]:
     """Of each sentence its translation, or the reference where there is none."""
     for number in range(count):
-        sentence: Optional[np.ndarray] = found.get(number)
+        sentence: Optional[np.ndarray] = translations.get(number)
         if sentence is None:
             if references.supports_prefetch:
                 references.prefetch([number])

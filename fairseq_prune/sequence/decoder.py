@@ -118,10 +118,10 @@ class Decoder:
         sample = dataset.collater([dataset[number] for number in numbers])
         if self._on_gpu:
             sample = utils.move_to_cuda(sample)
-        found = self._task.inference_step(self._generator, [self._model], sample)
+        all_hypotheses = self._task.inference_step(self._generator, [self._model], sample)
         return {
             number: self._ended(self._choose(hypotheses, sample["target"], row))
-            for row, (number, hypotheses) in enumerate(zip(sample["id"].tolist(), found))
+            for row, (number, hypotheses) in enumerate(zip(sample["id"].tolist(), all_hypotheses))
         }
 
     def kinds(self, part: int, numbers: Sequence[int]) -> Dict[str, str]:
@@ -150,8 +150,8 @@ class Decoder:
 
     def _ended(self, words: Tensor) -> np.ndarray:
         """With the end that the data has, where a model ends with the language's."""
-        found = words.numpy().astype(np.int32)
+        numbers = words.numpy().astype(np.int32)
         ends = {self._generator.eos, self.words.eos()}
-        while len(found) and found[-1] in ends:
-            found = found[:-1]
-        return np.append(found, np.int32(self.words.eos()))
+        while len(numbers) and numbers[-1] in ends:
+            numbers = numbers[:-1]
+        return np.append(numbers, np.int32(self.words.eos()))

@@ -35,22 +35,22 @@ def find_sets(folder: str, subset: str, source: str, target: str) -> List[Pairs]
     Raises:
         PruneError: there is none.
     """
-    found: List[Pairs] = []
+    sets: List[Pairs] = []
     for k in itertools.count():
         name = subset + (str(k) if k else "")
         for pair in (f"{source}-{target}", f"{target}-{source}"):
             pairs = Pairs(name, pair)
             if os.path.exists(pairs.prefix(folder, source) + ".idx"):
-                found.append(pairs)
+                sets.append(pairs)
                 break
         else:
             break
-    if not found:
+    if not sets:
         raise PruneError(
             f"DATA {folder} has no binarised {subset} set to translate from {source} to {target} "
             f"({subset}.{source}-{target}.{source}.idx); make it with fairseq-preprocess"
         )
-    return found
+    return sets
 
 
 def files_of(folder: str, subset: str) -> List[str]:
@@ -67,13 +67,13 @@ def implementation_of(prefix: str) -> str:
     Raises:
         PruneError: in another way.
     """
-    found = indexed_dataset.infer_dataset_impl(prefix)
-    if found not in ("mmap", "cached"):
+    implementation = indexed_dataset.infer_dataset_impl(prefix)
+    if implementation not in ("mmap", "cached"):
         raise PruneError(
-            f"{prefix} is stored as {found}, which cannot be written here; make the data with "
-            f"fairseq-preprocess --dataset-impl mmap"
+            f"{prefix} is stored as {implementation}, which cannot be written here; make the data "
+            f"with fairseq-preprocess --dataset-impl mmap"
         )
-    return found
+    return implementation
 
 
 def write_set(
@@ -109,8 +109,8 @@ def files_besides(folder: str, sets: List[Pairs]) -> List[str]:
         for path in glob.glob(os.path.join(glob.escape(folder), "dict.*.txt"))
     }
     for pair in sorted({pairs.pair for pairs in sets}):
-        found = glob.glob(os.path.join(glob.escape(folder), f"*.{pair}.*"))
-        names.update(os.path.basename(path) for path in found)
+        paths = glob.glob(os.path.join(glob.escape(folder), f"*.{pair}.*"))
+        names.update(os.path.basename(path) for path in paths)
     # alignments (NAME.align.PAIR.*) are those of the references
     taken = tuple(f"{p.name}{middle}.{p.pair}." for p in sets for middle in ("", ".align"))
     return sorted(name for name in names if not name.startswith(taken))

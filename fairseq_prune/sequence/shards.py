@@ -55,8 +55,8 @@ class Shards:
 
     def finished(self) -> Set[int]:
         """Numbers of the shards that are there."""
-        found = (re.fullmatch(r"(\d+)\.npz", name) for name in os.listdir(self.folder))
-        return {int(match.group(1)) for match in found if match}
+        matches = (re.fullmatch(r"(\d+)\.npz", name) for name in os.listdir(self.folder))
+        return {int(match.group(1)) for match in matches if match}
 
     def write(self, number: int, sentences: Dict[int, np.ndarray]) -> None:
         """Write word numbers of each sentence."""
@@ -71,10 +71,10 @@ class Shards:
 
     def read(self, number: int) -> Dict[int, np.ndarray]:
         """What was written, int32."""
-        with np.load(self._path(number), allow_pickle=False) as found:
-            ends = np.cumsum(found["lengths"])[:-1]
-            pieces = np.split(found["words"], ends)
-            return dict(zip(found["numbers"].tolist(), pieces))
+        with np.load(self._path(number), allow_pickle=False) as arrays:
+            ends = np.cumsum(arrays["lengths"])[:-1]
+            pieces = np.split(arrays["words"], ends)
+            return dict(zip(arrays["numbers"].tolist(), pieces))
 
     def _path(self, number: int) -> str:
         return os.path.join(self.folder, f"{number:06d}.npz")

@@ -22,10 +22,10 @@ def translate_shards(
     """Translate and write each; call ``after`` each."""
     for shard in left:
         decoder.prefetch(shard.part, [n for batch in shard.batches for n in batch])
-        found = {}
+        translations = {}
         for batch in shard.batches:
-            found.update(decoder.translate(shard.part, batch))
-        shards.write(shard.number, found)
+            translations.update(decoder.translate(shard.part, batch))
+        shards.write(shard.number, translations)
         after()
 
 
