@@ -32,9 +32,9 @@ def count_links(
     keys, counts = np.empty(0, np.int64), np.empty(0, np.int64)
     for some_keys, some_words in _gathered(sentences, target_words):
         seen += np.bincount(some_words, minlength=target_words)
-        found, found_counts = np.unique(some_keys, return_counts=True)
-        keys, places = np.unique(np.concatenate([keys, found]), return_inverse=True)
-        both = np.concatenate([counts, found_counts])
+        new_keys, new_counts = np.unique(some_keys, return_counts=True)
+        keys, places = np.unique(np.concatenate([keys, new_keys]), return_inverse=True)
+        both = np.concatenate([counts, new_counts])
         counts = np.bincount(places.reshape(-1), both, len(keys)).astype(np.int64)
     sources, targets = keys // target_words, keys % target_words
     order = np.lexsort((targets, -counts, sources))

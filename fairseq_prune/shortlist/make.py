@@ -24,9 +24,9 @@ def make_shortlist(checkpoint: str, data: Optional[str], asked: ShortlistOptions
     # published checkpoints may say no more than task and model
     pairs = _pairs(task, (cfg.get("dataset") or {}).get("train_subset") or "train")
     source, target = task.source_dictionary, task.target_dictionary
-    found = find_links(pairs) if asked.alignments is None else read_links(asked.alignments)
+    links = find_links(pairs) if asked.alignments is None else read_links(asked.alignments)
     return count_links(
-        _with_links(pairs, found, asked.alignments),
+        _with_links(pairs, links, asked.alignments),
         len(source),
         len(target),
         asked.best,
@@ -58,14 +58,14 @@ def _pairs(task: FairseqTask, subset: str) -> List[Tuple[Sentence, Sentence]]:
 
 
 def _with_links(
-    pairs: List[Tuple[Sentence, Sentence]], found: Iterable[Links], path: Optional[str]
+    pairs: List[Tuple[Sentence, Sentence]], all_links: Iterable[Links], path: Optional[str]
 ) -> Iterator[Tuple[Sentence, Sentence, Links]]:
     """
     Raises:
         PruneError: the links are of other sentences.
     """
     count = 0
-    for count, links in enumerate(found, 1):
+    for count, links in enumerate(all_links, 1):
         source, target = pairs[count - 1] if count <= len(pairs) else ([], [])
         if any(i >= len(source) or j >= len(target) for i, j in links):
             raise PruneError(
