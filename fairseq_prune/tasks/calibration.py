@@ -113,10 +113,10 @@ class _Step:
     def gradients(self, batch: Any) -> Dict[str, Tensor]:
         """Of the mean loss of a token, unscaled, float32."""
         while True:
-            found = self._scaled(batch)
+            gradients = self._scaled(batch)
             # what the scale made overflow is no fault of the model
-            if self._scale == 1 or all(bool(torch.isfinite(g).all()) for g in found.values()):
-                return found
+            if self._scale == 1 or all(bool(torch.isfinite(g).all()) for g in gradients.values()):
+                return gradients
             self._scale /= 2
 
     def _scaled(self, batch: Any) -> Dict[str, Tensor]:
@@ -182,9 +182,9 @@ def _in_a_sentence(error: Exception) -> Exception:
     if "out of memory" not in str(error):
         return error
     said = str(error).split("\n")[0]
-    found = PruneError(
+    failure = PruneError(
         f"the calibration needs more memory than there is ({said}); take magnitude, "
         f"or another score that needs no data"
     )
-    found.__cause__ = error
-    return found
+    failure.__cause__ = error
+    return failure

@@ -28,15 +28,15 @@ def in_state(
     """
     if entry is None:
         return {}
-    state, found = inner.optimizer.state, {}
+    state, entries = inner.optimizer.state, {}
     for name in weights:
         param, start = placed[name]
         value = state.get(param, {}).get(entry)
         if torch.is_tensor(value) and value.numel() == param.numel():
-            found[name] = master_view(value, start, like=named[name])
-    if not found:
+            entries[name] = master_view(value, start, like=named[name])
+    if not entries:
         raise PruneError(
             f"--prune-score needs {entry} of an optimizer that has trained already, and this one "
             f"has none; take pruned_adam with --restore-file or --prune-begin, or score fisher"
         )
-    return found
+    return entries

@@ -30,8 +30,8 @@ def sum_over_processes(
     device = next(iter(chosen.values())).device
     names = list(chosen)
     own = [failed is not None, statistic.batches, *(name in statistic.sums for name in names)]
-    found = torch.tensor(own, dtype=torch.float64, device=device)
-    failures, batches, *counts = distributed.all_reduce(found, group).tolist()
+    numbers = torch.tensor(own, dtype=torch.float64, device=device)
+    failures, batches, *counts = distributed.all_reduce(numbers, group).tolist()
     if failures:
         raise failed or PruneError("another process of this run could not calibrate; see there")
     statistic.batches = int(batches)
