@@ -236,11 +236,11 @@ def test_after_import_waits_on_where_it_fails(waited_for):
 
 def test_what_fails_after_an_import_ends_it(waited_for):
     def fail():
-        raise RuntimeError("cannot be mended")
+        raise RuntimeError("cannot be fixed")
 
     after_import("waited_for", fail)
     for _ in range(2):
-        with pytest.raises(RuntimeError, match="cannot be mended"):
+        with pytest.raises(RuntimeError, match="cannot be fixed"):
             import waited_for  # noqa: F401
         assert "waited_for" not in sys.modules
 
