@@ -13,7 +13,7 @@ import atexit
 import contextlib
 import ctypes
 import gc
-import importlib
+import importlib.util
 import json
 import os
 import signal
@@ -25,6 +25,8 @@ import traceback
 
 REPO = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 PLUGIN = os.path.join(REPO, "fairseq_prune")
+if not os.path.isdir(PLUGIN):  # tests of what is installed, beside no package
+    PLUGIN = os.path.dirname(importlib.util.find_spec("fairseq_prune").origin)
 #: What the name of the socket ends with, of the server that has the plugin.
 WITH_PLUGIN = ".plugin"
 MODULES = {

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import REPO
+from commands import PLUGIN
 
 from fairseq_prune import errors, pruning
 from fairseq_prune.after_import import after_import
 from fairseq_prune.checkpoints.packed.pack_file import pack_checkpoint
 from fairseq_prune.packed.texts import Text
 
-PACKAGE = REPO / "fairseq_prune"
+PACKAGE = Path(PLUGIN)
 #: Without fairseq: they have no ``import plugin``.
 ALONE = {"pruning", "factorization", "parameters", "packed", "engine"}
 #: Nor has this one: functions in it do, for files that need it.
@@ -122,7 +122,7 @@ for first in sys.argv[1:]:
 
 def script(text, *args, flags=()):
     command = [sys.executable, *flags, "-c", text, *map(str, args)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, cwd=str(REPO))
+    done = subprocess.run(command, stdout=subprocess.PIPE, cwd=str(PACKAGE.parent))
     assert done.returncode == 0
     return done.stdout.decode()
 
@@ -136,7 +136,9 @@ def test_where_fairseq_is_not_installed(tmp_path):
     for path in Path(torch.__file__).parents[1].iterdir():
         if not GONE.match(path.name):
             (others / path.name).symlink_to(path)
-    said = script(WITHOUT_FAIRSEQ, tmp_path / "w.packed", others, REPO, flags=("-I", "-S"))
+    said = script(
+        WITHOUT_FAIRSEQ, tmp_path / "w.packed", others, PACKAGE.parent, flags=("-I", "-S")
+    )
     decoded, why_not = said.splitlines()
     assert decoded == str(weight.tolist()) and why_not == "No module named 'fairseq'"
 

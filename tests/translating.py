@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from commands import REPO
+from commands import PLUGIN
 
 #: As a user has it, with a list of the modules that it has imported in the end.
 TRANSLATE = """
@@ -16,7 +16,12 @@ finally:
     found = {"torch", "fairseq", "omegaconf"} & set(sys.modules)
     assert not found, found
 """
-ENV = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPO), "PYTHONIOENCODING": "ascii"}
+ENV = {
+    **os.environ,
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": os.path.dirname(PLUGIN),
+    "PYTHONIOENCODING": "ascii",
+}
 
 #: Lines that may come.
 ODD = [

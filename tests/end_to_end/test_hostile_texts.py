@@ -1,10 +1,11 @@
 """Texts of a file that would be markup in a page, or commands to a terminal."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
-from commands import REPO, run, state_of
+from commands import PLUGIN, run, state_of
 
 from fairseq_prune.analysis.html import document, element, table
 from fairseq_prune.experiments.methods.score import BATCHES
@@ -67,7 +68,7 @@ def test_errors_are_one_line_without_controls():
 
 
 def test_nothing_is_printed_by_another_way():
-    for path in (REPO / "fairseq_prune").rglob("*.py"):
+    for path in Path(PLUGIN).rglob("*.py"):
         if path.name != "say.py":
             assert not re.search(r"(?<!\w)print\(", path.read_text(encoding="utf-8")), path
 

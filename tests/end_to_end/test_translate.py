@@ -9,7 +9,7 @@ import sys
 
 import pytest
 import torch
-from commands import PLUGIN, REPO, run, state_of
+from commands import PLUGIN, run, state_of
 from translating import ENV, TRANSLATE, translate
 
 import fairseq_prune.engine
@@ -170,7 +170,7 @@ def test_a_line_longer_than_the_model_takes(model):
 def test_no_compiled_engine(model, tmp_path):
     """The package without its libraries."""
     shutil.copytree(
-        REPO / "fairseq_prune", tmp_path / "fairseq_prune",
+        PLUGIN, tmp_path / "fairseq_prune",
         ignore=shutil.ignore_patterns("*.so", "__pycache__"),
     )  # fmt: skip
     words = [sys.executable, "-m", "fairseq_prune.cli.main", "translate", str(model[1])]
