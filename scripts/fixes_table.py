@@ -1,5 +1,7 @@
 """Print docs/fairseq_fixes.md, the table of what this package changes in fairseq."""
 
+import re
+
 from fairseq_prune.fairseq_fixes.table import FIXES
 
 HEAD = """\
@@ -21,12 +23,15 @@ def table() -> str:
     lines = [HEAD]
     for fix in FIXES:
         targets = ", ".join(f"`{_without_parameters(target)}`" for target in fix.targets)
-        lines.append(f"| `{fix.name}` | {fix.fault} | {fix.where} | {targets} | `{fix.shown_by}` |")
+        lines.append(
+            f"| `{fix.name}` | {fix.fault} | {fix.where} | {fix.when} | {targets} | "
+            f"`{fix.shown_by}` |"
+        )
     return "\n".join(lines) + "\n"
 
 
 def _without_parameters(target: str) -> str:
-    return target.partition("(")[0].replace(":", ".")
+    return re.split(r"[({]", target)[0].replace(":", ".")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ read here, where it is as fairseq would write it; else it is asked after all.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Mapping, Optional
 
@@ -21,7 +22,8 @@ class Data:
     """
     Attributes:
         folder: the first of its folders.
-        encoders: kind -> options that the training was given, its name as "_name".
+        encoders: kind -> options that the training was given, its name as "_name"; whether those
+            that name files are among them is not said.
         fingerprints: of its dictionaries; none where they were not asked for.
         texts: makes the dictionaries, by side. Raises PruneError if no dict.txt can hold them.
     """
@@ -69,7 +71,12 @@ def _plain_data(
     options = ((kind, _encoder(cfg.get(kind))) for kind in ENCODERS)
     encoders = {kind: plain for kind, plain in options if plain is not None}
     where = task.get("data")
-    if not isinstance(where, str) or "${" in where or len(encoders) < len(ENCODERS):
+    if (
+        not isinstance(where, str)
+        or "${" in where
+        or "://" in where
+        or len(encoders) < len(ENCODERS)
+    ):
         return None
     if with_dictionaries:
         if not os.path.isdir(first_folder(where)):
@@ -132,9 +139,9 @@ def _dictionary(path: str, language: Optional[str]) -> Optional[Text]:
     except (OSError, PruneError):
         return None
     lines = raw.decode("utf-8").split("\n")
-    plain = lines.pop() == "" and OVERWRITE not in raw.decode("utf-8")
+    plain = lines.pop() == "" and not any(x in raw.decode("utf-8") for x in (OVERWRITE, "\r"))
     plain = plain and all(
-        line.startswith(f"{word} ") and line[len(word) + 1 :].isdigit()
+        line.startswith(f"{word} ") and re.fullmatch("0|[1-9][0-9]*", line[len(word) + 1 :])
         for line, word in zip(lines, words[-len(lines) :])
     )
     return Text(DICTIONARY, raw, language) if plain and lines else None

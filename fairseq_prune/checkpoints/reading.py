@@ -84,6 +84,8 @@ def _why(path: str, error: Exception) -> str:
             f"code; where you trust the file, save it again without: a dict with its model and its "
             f"cfg (or args) is enough"
         )
+    if isinstance(error, ImportError):
+        return f"{path} holds what fairseq alone can read ({error}): install it"
     if isinstance(error, OSError) and error.strerror:
         return f"{path} cannot be read: {error.strerror}"
     return (

@@ -20,13 +20,15 @@ _APPLIED = "_fairseq_prune_fixes"
 class Fix:
     """
     Attributes:
-        name: of the file here that makes it.
+        name: of the file here that makes it (``safe_types``: ``checkpoints.reading``).
         fault: what goes wrong without it, in a sentence.
         where: versions with the fault.
         targets: what of fairseq is replaced or relied on: ``module:name.of.it``, of a function with
             the parameters relied on: ``fairseq.trainer:Trainer.load_checkpoint(filename)``.
-        shown_by: the test that shows the fault in a fairseq without this package.
-        apply: makes it; None for what tasks of this package inherit, or do when they need it.
+        shown_by: the test that shows the fault in a fairseq without this package or, where that is
+            no more than that something is missing, what the change is for.
+        apply: makes it; None for what is made elsewhere.
+        when: for whom it is made.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Fix:
     targets: Tuple[str, ...]
     shown_by: str
     apply: Optional[Callable[[], None]] = None
+    when: str = "always"
 
 
 def apply_once(fix: Fix) -> None:
@@ -56,12 +59,17 @@ def apply_once(fix: Fix) -> None:
 
 def check_target(target: str, fix: Fix) -> None:
     """Raise PruneError unless this fairseq has ``target``, of the shape that ``fix`` expects."""
-    path, _, parameters = target.rstrip(")").partition("(")
+    form = re.fullmatch(r"([^({]+)(?:\((.*)\))?(?:\{(.*)\})?", target)
+    assert form is not None, target
+    path, parameters, names = form.groups()
     value = find_target(path)
     lacks = value is None
     if value is not None and parameters:
         has = inspect.signature(inspect.unwrap(value)).parameters
-        lacks = any(name not in has for name in re.split(r", ?", parameters))
+        lacks = any(name not in has for name in parameters.split(", "))
+    if value is not None and names:
+        words = re.findall(r"\w+", inspect.getsource(inspect.unwrap(value)))
+        lacks = lacks or not set(names.split(", ")) <= set(words)
     if lacks:
         raise PruneError(
             f"fairseq {fairseq.__version__} has no {target}, which this package changes, for "

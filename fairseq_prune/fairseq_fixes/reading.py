@@ -39,7 +39,7 @@ class _Torch(types.ModuleType):
     #: whether other checkpoints are mapped rather than read
     maps = False
     #: what is being read, and for which task
-    reading: BeingRead
+    reading = BeingRead()
     #: checkpoints that are in memory, by the paths that they are loaded from
     held: Dict[str, Any] = {}
 
@@ -65,6 +65,10 @@ class _Torch(types.ModuleType):
         return state
 
 
+#: What stands in fairseq's checkpoint_utils, unless someone has replaced it since.
+_seen = _Torch("torch")
+
+
 def _copied(state: Dict[str, Any]) -> Dict[str, Any]:
     """``state``, of which fairseq may change the options and the names of weights."""
     return {**state, "cfg": copy.deepcopy(state.get("cfg")), "model": dict(state["model"])}
@@ -85,12 +89,11 @@ def _as_torch_does(path: str, file: Any, *args, **kwargs) -> Any:
 
 @contextmanager
 def _reading(paths: Sequence[str], task: Any) -> Iterator[BeingRead]:
-    before = checkpoint_utils.torch.reading
-    now = checkpoint_utils.torch.reading = BeingRead(paths, task)
+    before, _seen.reading = _seen.reading, BeingRead(paths, task)
     try:
-        yield now
+        yield _seen.reading
     finally:
-        checkpoint_utils.torch.reading = before
+        _seen.reading = before
 
 
 def read_packed_files() -> None:
@@ -99,8 +102,7 @@ def read_packed_files() -> None:
     And any checkpoint only with the dictionaries that are noted in it, and confined
     (``confine``): to decode, and to train from.
     """
-    checkpoint_utils.torch = _Torch("torch")
-    checkpoint_utils.torch.reading = BeingRead()
+    checkpoint_utils.torch = _seen
     load, load_in_training = checkpoint_utils.load_model_ensemble_and_task, Trainer.load_checkpoint
 
     @functools.wraps(load)
@@ -110,7 +112,10 @@ def read_packed_files() -> None:
                 with catchable():
                     models, cfg, loaded = load(filenames, arg_overrides, task, *args, **kwargs)
             except Exception as error:
-                raise reading.explain(error) from error
+                explained = reading.explain(error)
+                if explained is error:
+                    raise
+                raise explained from error
             if task is None:
                 reading.check(loaded)
                 leave_out_encoders(filenames[0], cfg, arg_overrides or {})
@@ -127,18 +132,18 @@ def read_packed_files() -> None:
 
 def map_checkpoints() -> None:
     """Let fairseq map checkpoints in this process, and read each tensor as it is used."""
-    checkpoint_utils.torch.maps = TAKES_SAFE_TYPES  # torch < 2.4 cannot
+    _seen.maps = TAKES_SAFE_TYPES  # torch < 2.4 cannot
 
 
 @contextmanager
 def held(state: Dict[str, Any]) -> Iterator[str]:
     """A path from which fairseq loads ``state`` for a while, a checkpoint that is in memory."""
     with tempfile.NamedTemporaryFile(suffix=".pt") as file:  # fairseq looks whether it is there
-        checkpoint_utils.torch.held[file.name] = state
+        _seen.held[file.name] = state
         try:
             yield file.name
         finally:
-            del checkpoint_utils.torch.held[file.name]
+            del _seen.held[file.name]
 
 
 @contextmanager
@@ -148,22 +153,22 @@ def opened_once(path: str) -> Iterator[None]:
     if not is_packed(path):
         yield
         return
-    checkpoint_utils.torch.held[path] = lazy_state(PackedModel(path))
+    _seen.held[path] = lazy_state(PackedModel(path))
     try:
         yield
     finally:
-        del checkpoint_utils.torch.held[path]
+        del _seen.held[path]
 
 
 @contextmanager
 def mapped_checkpoints() -> Iterator[None]:
-    """The same for a while."""
-    before = checkpoint_utils.torch.maps
+    """As ``map_checkpoints``, for a while."""
+    before = _seen.maps
     map_checkpoints()
     try:
         yield
     finally:
-        checkpoint_utils.torch.maps = before
+        _seen.maps = before
 
 
 def lazy_state(packed: PackedModel) -> Dict[str, Any]:

@@ -15,7 +15,7 @@ _NO_FILE = "@@ "
 
 
 class ReplaceUnkMixin(Task):
-    """For tasks: pick the generator above where --replace-unk asks for it."""
+    """For tasks: pick ``AligningGenerator`` where --replace-unk asks for it."""
 
     @classmethod
     def setup_task(cls, cfg, **kwargs):

@@ -88,6 +88,7 @@ FIXES = (
         (
             "fairseq.data.data_utils:batch_by_size(indices, required_batch_size_multiple)",
             "fairseq.trainer:Trainer.get_train_iterator",
+            "fairseq.data.iterators:EpochBatchIterator{batch_sampler}",
         ),
         "fairseq_fixes/test_faults.py::test_fault[whole_sets]",
         evaluate_on_whole_sets,
@@ -106,7 +107,7 @@ FIXES = (
         "--amp saves the state of the torch optimizer and passes by what fairseq's own adds to it: "
         "a mask",
         "all",
-        ("fairseq.optim.amp_optimizer:AMPOptimizer",),
+        ("fairseq.optim.amp_optimizer:AMPOptimizer{fp32_optimizer}",),
         "fairseq_fixes/test_faults.py::test_fault[amp_state]",
         save_state_under_amp,
     ),
@@ -137,7 +138,7 @@ FIXES = (
         "going on with the state of another optimizer ends in a traceback, and a task that does "
         "not prune makes a pruned model dense without a word",
         "all",
-        ("fairseq.trainer:Trainer.load_checkpoint(filename, reset_optimizer)",),
+        ("fairseq.trainer:Trainer.load_checkpoint(filename, reset_optimizer){_optim_history}",),
         "end_to_end/test_restored_dense.py",
         load_with_pruning_in_mind,
     ),
@@ -147,7 +148,7 @@ FIXES = (
         "checkpoints to know it by",
         "all",
         (
-            "fairseq.trainer:Trainer.__init__",
+            "fairseq.trainer:Trainer.__init__{_model}",
             "fairseq.trainer:Trainer.state_dict",
             "fairseq.trainer:Trainer.load_checkpoint(filename, reset_optimizer)",
         ),
@@ -176,7 +177,7 @@ FIXES = (
         "evaluated_options",
         "options that files hold are given to Python's eval, so that a checkpoint can run code",
         "all",
-        ("fairseq.models.fconv:FConvEncoder", "fairseq.models.lstm:LSTMEncoder"),
+        ("fairseq.models.fconv:FConvModel.build_model{eval}",),
         "fairseq_fixes/test_faults.py::test_fault[evaluated_options]",
         evaluate_values_only,
     ),
@@ -233,6 +234,7 @@ FIXES = (
         "all",
         ("fairseq.sequence_generator:SequenceGeneratorWithAlignment.generate(models, sample)",),
         "fairseq_fixes/test_faults.py::test_fault[replace_unk]",
+        when="in pruned tasks (--task pruned_translation)",
     ),
     Fix(
         "own_weights",
@@ -241,6 +243,7 @@ FIXES = (
         "0.12.2",
         ("fairseq.models.transformer:TransformerEncoderBase",),
         "fairseq_fixes/test_faults.py::test_fault[own_weights]",
+        when="in models that this package loads or calibrates",
     ),
     Fix(
         "best_model",
@@ -248,10 +251,11 @@ FIXES = (
         "the latter not in checkpoints; models that are denser than asked for compete",
         "all",
         (
-            "fairseq.checkpoint_utils:save_checkpoint(cfg, trainer, epoch_itr, val_loss)",
-            "fairseq_cli.train:should_stop_early(cfg, valid_loss)",
+            "fairseq.checkpoint_utils:save_checkpoint(cfg, trainer, epoch_itr, val_loss){best}",
+            "fairseq_cli.train:should_stop_early(cfg, valid_loss){best, num_runs}",
         ),
         "end_to_end/test_schedules.py",
+        when="in runs that prune",
     ),
     Fix(
         "exact_resume",
@@ -261,10 +265,11 @@ FIXES = (
         (
             "fairseq.checkpoint_utils:load_checkpoint(cfg, trainer)",
             "fairseq.data.multilingual.sampled_multi_epoch_dataset:"
-            "SampledMultiEpochDataset._next_virtual_epoch(epoch)",
+            "SampledMultiEpochDataset._next_virtual_epoch(epoch){_random_global_indices}",
             "fairseq.tasks:FairseqTask.get_batch_iterator(dataset, epoch)",
         ),
         "end_to_end/test_interruption.py",
+        when="in runs that prune",
     ),
 )
 

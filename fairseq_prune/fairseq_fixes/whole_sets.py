@@ -49,7 +49,7 @@ def evaluate_on_whole_sets() -> None:
 
     def train_iterator(self, *args, **kwargs):
         iterator = _in_training(get_train_iterator)(self, *args, **kwargs)
-        if callable(iterator.batch_sampler):  # makes batches anew in each epoch
+        if callable(getattr(iterator, "batch_sampler", None)):  # makes batches anew in each epoch
             iterator.batch_sampler = _in_training(iterator.batch_sampler)
         return iterator
 

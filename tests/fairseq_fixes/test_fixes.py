@@ -1,21 +1,28 @@
 """How fixes are made: once, where there is what they expect, and kept in by who comes later."""
 
-from types import SimpleNamespace
+import re
+import sys
+from argparse import Namespace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
+import fairseq
 import pytest
 import torch
-from fairseq import checkpoint_utils, tasks
+from fairseq import checkpoint_utils, tasks, utils
 from fairseq.trainer import Trainer
 
+from fairseq_prune.fairseq_fixes import whole_sets
 from fairseq_prune.fairseq_fixes.fix import Fix, apply_once, find_target
 from fairseq_prune.fairseq_fixes.next_task import next_task
+from fairseq_prune.fairseq_fixes.reading import held, mapped_checkpoints
 from fairseq_prune.fairseq_fixes.reading_state import prepared
 from fairseq_prune.fairseq_fixes.table import FIXES, fix_fairseq, fix_pruned_runs
 
 
 def replaced():
     """What stands at the targets of all fixes now."""
-    paths = {target.partition("(")[0] for fix in FIXES for target in fix.targets}
+    paths = {re.split(r"[({]", target)[0] for fix in FIXES for target in fix.targets}
     return {path: find_target(path) for path in paths}
 
 
@@ -36,6 +43,8 @@ def test_all_are_made_once():
         "fairseq.gone:thing",
         "fairseq.trainer:Trainer.gone",
         "fairseq.trainer:Trainer.load_checkpoint(filename, gone)",
+        "fairseq.trainer:Trainer.load_checkpoint(filename){gone}",
+        "fairseq.trainer:Trainer{load_checkpoint, gone}",
     ],
 )
 def test_what_fairseq_lacks_is_named(target):
@@ -102,3 +111,31 @@ def test_next_task(monkeypatch):
         pass
     tasks.setup_task(cfg[1])
     assert got == [cfg[0]]
+
+
+def test_packed_files_are_held_where_someone_replaced_what_reads_them(monkeypatch):
+    """Who replaces fairseq's torch has it as they want it; nothing of ours fails for that."""
+    monkeypatch.setattr(checkpoint_utils, "torch", torch)
+    with held({"model": {}}), mapped_checkpoints():
+        pass
+
+
+def test_iterators_without_a_sampler_train(monkeypatch):
+    """Streams have none."""
+    stream = SimpleNamespace()
+    monkeypatch.setattr(whole_sets, "_in_training", lambda function: lambda *args: stream)
+    assert Trainer.get_train_iterator(SimpleNamespace(), 1) is stream
+
+
+def test_examples_of_fairseqs_that_come_by_user_dir_evaluate_values_only(tmp_path, monkeypatch):
+    example, own = ModuleType("an_example"), ModuleType("of_the_user")
+    example.__file__ = str(Path(fairseq.__file__).parent / "examples" / "an_example.py")
+    own.__file__ = str(tmp_path / "of_the_user.py")
+    for module in (example, own):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "nothing" / "__init__.py").touch()
+    utils.import_user_module(Namespace(user_dir=str(tmp_path / "nothing")))
+    assert not hasattr(own, "eval") and example.eval("[1] * 2") == [1, 1]
+    with pytest.raises(SystemExit, match="is no number"):
+        example.eval("print(1)")
