@@ -1,4 +1,4 @@
-# make demo | test | bench | report | grid | methods | digits | docs    each sets up .venv first, once
+# make demo | test | lint | bench | report | grid | methods | digits | docs   sets up .venv first, once
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -9,8 +9,19 @@ imported: ``fairseq_prune.pruning`` needs torch alone.
 import sys
 from importlib import import_module
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from .after_import import after_import
+
+if TYPE_CHECKING:  # at run time when they are asked for, below
+    from .engine import LanguageModel as LanguageModel
+    from .engine import Translator as Translator
+    from .plugin import load_packed as load_packed
+    from .plugin import register_pruned_optimizer as register_pruned_optimizer
+    from .plugin import register_pruned_task as register_pruned_task
+    from .pruning import SCHEMES as SCHEMES
+    from .pruning import SCORES as SCORES
+    from .pruning import prune as prune
 
 __version__ = "0.2.0.dev0"
 
@@ -36,6 +47,10 @@ def __getattr__(name: str):
     if not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
 if sys.modules.get("fairseq") is not None:

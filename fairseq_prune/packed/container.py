@@ -82,7 +82,9 @@ class Container:
         start = self._file.read(LENGTH.size)
         length = LENGTH.unpack(start)[0] if len(start) == LENGTH.size else 0
         if not 2 <= length <= min(MAX_HEADER, self.size - LENGTH.size):
-            raise PruneError("it is truncated, or no packed model")
+            raise PruneError(
+                "it is truncated, or no packed model (fairseq-prune pack makes one of a checkpoint)"
+            )
         header = self._file.read(length)
         self._begin = LENGTH.size + length
         entries = json.loads(header.decode("utf-8"))

@@ -18,7 +18,7 @@ class Calibration(NamedTuple):
     samples: Optional[int] = None
     seed: int = 1
 
-    def check(self, flags: str = "--prune-") -> None:
+    def check(self, flags: str = "") -> None:
         """Raise PruneError, naming the option, unless they make sense."""
         if self.samples is not None and self.samples < 1:
             raise PruneError(f"{flags}samples {self.samples} is out of range; give 1 or more")

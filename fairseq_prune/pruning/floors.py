@@ -30,7 +30,7 @@ class Floors(NamedTuple):
     of_row: Optional[float] = None
     most_of_row: float = 1.0
 
-    def check(self, flags: str = "--prune-") -> None:
+    def check(self, flags: str = "") -> None:
         """Raise PruneError, naming the option, unless both are in [0, 1)."""
         for option, value in (("floor", self.of_class), ("row-floor", self.of_row)):
             if value is not None and not 0 <= value < 1:

@@ -83,7 +83,7 @@ def due(schedule: Schedule, update: int) -> Optional[float]:
     return max((step.sparsity for step in schedule if step.update <= update), default=None)
 
 
-def check_schedule(name: str, given: dict, flags: str = "--prune-") -> None:
+def check_schedule(name: str, given: dict, flags: str = "") -> None:
     """Raise PruneError, naming the option, unless ``given`` makes a schedule.
 
     Args:

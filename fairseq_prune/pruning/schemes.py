@@ -66,7 +66,7 @@ SCHEMES: Dict[str, Scheme] = {
 }
 
 
-def find_scheme(name: str, flags: str = "--prune-") -> Scheme:
+def find_scheme(name: str, flags: str = "") -> Scheme:
     """The scheme of that name: one of ``SCHEMES``, or the pattern that "n:m" spells.
 
     Args:
@@ -86,7 +86,7 @@ def find_scheme(name: str, flags: str = "--prune-") -> Scheme:
     return Scheme(scope=everything, cut=cut, sparsity=(m - n) / m)
 
 
-def score_name(scheme: str, score: Optional[str] = None, flags: str = "--prune-") -> str:
+def score_name(scheme: str, score: Optional[str] = None, flags: str = "") -> str:
     """The score that ``scheme`` ranks by where ``score`` is asked for; None: what is usual.
 
     Raises:
@@ -105,7 +105,7 @@ def score_name(scheme: str, score: Optional[str] = None, flags: str = "--prune-"
 
 
 def check_request(
-    scheme: str, sparsity: float, flags: str = "--prune-", score: Optional[str] = None
+    scheme: str, sparsity: float, flags: str = "", score: Optional[str] = None
 ) -> None:
     """Raise PruneError, naming the option, unless these can be asked for together.
 

@@ -30,7 +30,7 @@ SCORES: Dict[str, Score] = {
 }
 
 
-def find_score(name: str, flags: str = "--prune-") -> Score:
+def find_score(name: str, flags: str = "") -> Score:
     """The score that ``name`` spells: one of ``SCORES``, with options or without.
 
     Options follow a colon: "fisher:exponent=0.5,damping=0" calls the score's functions with

@@ -15,6 +15,9 @@ from ..pruning.choice import Calibration
 from .asked import calibration_of, floors_of, pattern, schedule_options
 from .options import DENSE, OPTIONS, PATTERNS, flag
 
+#: What the names of these options begin with.
+FLAGS = "--prune-"
+
 
 def check_options(cfg: Any) -> None:
     """Raise PruneError unless the ``--prune-*`` options make sense."""
@@ -48,18 +51,18 @@ def given_options(cfg: Any) -> list:
 
 
 def _check_request(cfg) -> None:
-    only = find_scheme(cfg.prune_scheme).sparsity
+    only = find_scheme(cfg.prune_scheme, FLAGS).sparsity
     if cfg.prune_sparsity is None:
         raise PruneError(
             f"--prune-scheme needs --prune-sparsity, e.g. --prune-sparsity {only or 0.8}"
         )
-    check_request(cfg.prune_scheme, cfg.prune_sparsity, score=cfg.prune_score)
-    floors_of(cfg).check()
-    calibration_of(cfg).check()
+    check_request(cfg.prune_scheme, cfg.prune_sparsity, FLAGS, cfg.prune_score)
+    floors_of(cfg).check(FLAGS)
+    calibration_of(cfg).check(FLAGS)
     _check_calibration(cfg)
     if cfg.prune_steps < 1:
         raise PruneError(f"--prune-steps {cfg.prune_steps} is out of range; give 1 or more")
-    check_schedule(cfg.prune_schedule, schedule_options(cfg))
+    check_schedule(cfg.prune_schedule, schedule_options(cfg), FLAGS)
     if only is not None and cfg.prune_schedule != "one-shot":
         raise PruneError(
             f"--prune-schedule {cfg.prune_schedule} prunes to other sparsities on the way, and "

@@ -31,11 +31,11 @@ TIED = """
     --required-batch-size-multiple 1 --num-workers 0 --max-tokens 400 --log-format json
     --no-epoch-checkpoints --dropout 0.2 --encoder-layerdrop 0.4
 """.split()
-#: A statistic and a score of a user's own.
+#: A statistic, a score and a scheme of a user's own.
 OWN = """
 import torch
 import fairseq_prune
-from fairseq_prune.pruning import SCORES, Score, Statistic
+from fairseq_prune.pruning import SCHEMES, SCORES, Scheme, Score, Statistic
 
 class Cubes(Statistic):
     def of_gradient(self, gradient):
@@ -50,6 +50,7 @@ def cubic(inputs, power=1.0):
     }
 
 SCORES["cubic"] = Score(cubic, Cubes)
+SCHEMES["by-side"] = Scheme(scope=lambda weight_class: weight_class.split()[0])
 """
 
 
@@ -289,6 +290,27 @@ class TestAdam:
 
 
 class TestScoresOfOnesOwn:
+    def test_a_scheme_in_training_and_files(self, data, dense, own, tmp_path):
+        """Weights of the source compete, and those of the target: exact counts of each."""
+        task = ["by-side" if word == "class-blind" else word for word in TASK]
+        assert task != TASK
+        run("fairseq-prune", "prune", dense, tmp_path / "p.pt", "--user-dir", own, "--sparsity",
+            "0.8", "--scheme", "by-side")  # fmt: skip
+        train(
+            data, tmp_path / "run", "--user-dir", own, *task, *STILL,
+            "--finetune-from-model", dense,
+        )  # fmt: skip
+        masks = masks_of(tmp_path / "p.pt")
+        assert equal(masks, masks_of(last(tmp_path / "run")))
+        sides = {"source": {}, "target": {}}
+        for name, weight_class in fairseq_classes(masks, {}).items():
+            sides.setdefault(weight_class.split()[0], {})[name] = masks[name]
+        for side in sides.values():
+            assert gone(side) == round(0.8 * total(side)) > 0
+        blind = tmp_path / "blind.pt"
+        run("fairseq-prune", "prune", dense, blind, "--sparsity", "0.8")
+        assert not equal(masks, masks_of(blind))
+
     def test_in_training_and_files(self, data, dense, own, tmp_path):
         run("fairseq-prune", "prune", dense, tmp_path / "p.pt", "--user-dir", own, "--sparsity",
             "0.8", "--score", "cubic:power=0.5", "--samples", "64", "--data", data)  # fmt: skip

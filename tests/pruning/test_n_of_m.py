@@ -211,7 +211,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("x", [0.0, 0.4, 0.5 + 1e-8, 0.8, 1.0, -0.5, float("nan")])
     def test_another_sparsity(self, x):
-        with pytest.raises(PruneError, match="--prune-sparsity .*; give --prune-sparsity 0.5$"):
+        with pytest.raises(PruneError, match="^sparsity .*; give sparsity 0.5$"):
             prune({"w": torch.randn(2, 4)}, {"w": "c"}, "2:4", x)
 
     def test_the_number_to_give_can_be_given(self):

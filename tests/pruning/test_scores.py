@@ -102,7 +102,7 @@ def test_class_distribution_is_class_blind_by_standardized_magnitude():
 @pytest.mark.parametrize(
     "scheme, score, said",
     [
-        ("class-blind", "magnitud", "--prune-score magnitud is unknown; choose from magnitude,"),
+        ("class-blind", "magnitud", "score magnitud is unknown; choose from magnitude,"),
         ("class-distribution", "lamp", "ranks by standardized-magnitude, not by"),
         ("class-blind", "magnitude:x=1", "magnitude has no options; leave out what follows"),
         ("class-blind", "random:sed=1", "give options of random as in random:seed=1"),
