@@ -1,7 +1,7 @@
 """``--prune-runtime``: which products a model decodes with."""
 
 import functools
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Dict, Iterator, List
 
 import torch
@@ -96,7 +96,7 @@ def unwritten() -> Iterator[None]:
     Memory that nothing has been written to takes no room. As many numbers are drawn as ever, so
     that what draws next, such as ``--sampling``, draws the same ones as with a dense model.
     """
-    with _Unwritten():
+    with _Unwritten() if _can_be_unwritten() else nullcontext():
         yield
 
 
@@ -115,6 +115,17 @@ class _Unwritten(TorchDispatchMode):
             left -= PIECE
         func(torch.empty(left, dtype=drawn.dtype), *rest, **kwargs)
         return drawn
+
+
+@functools.lru_cache(maxsize=None)
+def _can_be_unwritten() -> bool:
+    """torch 1.13 makes no tensors by ``torch.Tensor(size)`` in such a mode: numbers are written."""
+    try:
+        with _Unwritten():
+            torch.nn.Parameter(torch.Tensor(1))
+    except RuntimeError:
+        return False
+    return True
 
 
 def check_runtime(runtime: str, flag: str = "--prune-runtime") -> None:
