@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 
 import pytest
-import torch
 from fairseq import options
 from fairseq.data import Dictionary
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
@@ -73,15 +72,6 @@ def model_by_hydra(arch, *flags, source, target):
     """The same, as slow as ``fairseq-train`` does it."""
     cfg = convert_namespace_to_omegaconf(arguments(arch, *flags))
     return build_model(cfg.model, task_of(source, target))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Tensors this small only wait for a second thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

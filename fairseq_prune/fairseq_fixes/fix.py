@@ -14,6 +14,8 @@ from ..pruning import PruneError
 #: Where a fairseq keeps the names of the fixes it has got: with fairseq itself, so that another
 #: copy of this package does not apply them once more.
 _APPLIED = "_fairseq_prune_fixes"
+#: Of a fix that is made for everyone.
+ALWAYS = "always"
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Fix:
     targets: Tuple[str, ...]
     shown_by: str
     apply: Optional[Callable[[], None]] = None
-    when: str = "always"
+    when: str = ALWAYS
 
 
 def apply_once(fix: Fix) -> None:
@@ -49,12 +51,20 @@ def apply_once(fix: Fix) -> None:
     applied = vars(fairseq).setdefault(_APPLIED, set())
     if fix.name in applied:
         return
-    with exits():
-        for target in fix.targets:
-            check_target(target, fix)
+    check_targets(fix)
     if fix.apply is not None:
         fix.apply()
     applied.add(fix.name)
+
+
+def check_targets(fix: Fix) -> None:
+    """
+    Raises:
+        SystemExit: as ``apply_once``.
+    """
+    with exits():
+        for target in fix.targets:
+            check_target(target, fix)
 
 
 def check_target(target: str, fix: Fix) -> None:

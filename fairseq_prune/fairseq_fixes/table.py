@@ -12,7 +12,7 @@ from .combined_sets import combine_training_sets
 from .command_line import check_command_lines
 from .evaluated_options import evaluate_values_only
 from .exact_resume import resume_exactly
-from .fix import Fix, apply_once
+from .fix import ALWAYS, Fix, apply_once, check_targets
 from .next_task import hand_over_tasks
 from .numpy_compat import have_numpy_compat
 from .plateau import save_plateau_counters
@@ -269,23 +269,23 @@ FIXES = (
             "fairseq.tasks:FairseqTask.get_batch_iterator(dataset, epoch)",
         ),
         "end_to_end/test_interruption.py",
+        resume_exactly,
         when="in runs that prune",
     ),
 )
 
-#: Made where a run prunes, and only there: any other is fairseq's, resumed as fairseq resumes.
-IN_PRUNED_RUNS = Fix(
-    "exact_resume in pruned runs", FIXES[-1].fault, FIXES[-1].where, FIXES[-1].targets,
-    FIXES[-1].shown_by, resume_exactly,
-)  # fmt: skip
+EXACT_RESUME = FIXES[-1]
 
 
 def fix_fairseq() -> None:
-    """Make all of them in this process, once."""
+    """Make those that are for everyone in this process, once, and look whether others can be."""
     for fix in FIXES:
-        apply_once(fix)
+        if fix.when == ALWAYS:
+            apply_once(fix)
+        else:
+            check_targets(fix)
 
 
 def fix_pruned_runs() -> None:
-    """Make in this process what only runs that prune need, once."""
-    apply_once(IN_PRUNED_RUNS)
+    """Make in this process what only runs that prune need: any other is resumed as fairseq does."""
+    apply_once(EXACT_RESUME)

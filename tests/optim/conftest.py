@@ -6,6 +6,7 @@ import pytest
 import torch
 from fairseq.optim import OPTIMIZER_DATACLASS_REGISTRY, OPTIMIZER_REGISTRY, build_optimizer
 from omegaconf import OmegaConf
+from one_thread import one_thread  # noqa: F401  (a fixture)
 
 import fairseq_prune  # noqa: F401  (registers)
 from fairseq_prune.optim.pruned_optimizer import Held
@@ -109,12 +110,3 @@ def build():
 def name(request):
     """The name of each fairseq optimizer that works without CUDA."""
     return request.param
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Tensors this small only wait for a second thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

@@ -1,6 +1,2 @@
-from built_models import (  # noqa: F401  (fixtures)
-    build,
-    build_by_hydra,
-    build_with_options,
-    one_thread,
-)
+from built_models import build, build_by_hydra, build_with_options  # noqa: F401  (fixtures)
+from one_thread import one_thread  # noqa: F401

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from one_thread import one_thread  # noqa: F401  (a fixture)
 
 
 def keep_all_but_lowest(scores, k):
@@ -45,15 +46,6 @@ def expected_masks(weights, classes, scheme, sparsity):
         k = round(sparsity * sum(map(len, ranked.values())))
         masks.update(keep_all_but_lowest(ranked, k))
     return {name: masks[name].view(weight.shape) for name, weight in weights.items()}
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Tensors this small only wait for a second thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -93,6 +93,7 @@ def test_elsewhere_and_in_another_precision(stored):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("draw, numbers", [("uniform_", (-0.1, 0.1)), ("normal_", (0.0, 2.0))])
 def test_building_draws_as_many_numbers_and_keeps_none(draw, numbers, dtype):
+    assert _can_be_unwritten() or torch.__version__.startswith("1.")
     for size in SIZES:
         torch.manual_seed(1)
         getattr(torch.empty(size, dtype=dtype), draw)(*numbers)
