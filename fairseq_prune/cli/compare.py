@@ -3,12 +3,7 @@
 import shlex
 from dataclasses import asdict
 
-from ..analysis.runtimes import TIE, compare
-from ..engine.library import find_library
-from ..pruning import PruneError, table
-from ..runtime.convert import RUNTIMES
-from ..runtime.torch_products import NOTICE
-from ..sequence.progress import Progress
+from ..errors import PruneError
 from .quiet import quiet_libraries
 from .say import say, say_json, say_progress
 
@@ -25,8 +20,8 @@ def add_to(verbs) -> None:
     verb.add_argument("--subset", default="test", help="what to translate (default: %(default)s)")
     verb.add_argument(
         "--runtimes",
-        default=",".join(("dense", *RUNTIMES)),
-        help="which, with commas; the first is what others are held against (default: %(default)s)",
+        help="which, with commas; the first is what others are held against (default: dense and "
+        "all that there are)",
     )
     verb.add_argument(
         "--generate",
@@ -43,7 +38,14 @@ def add_to(verbs) -> None:
 
 
 def run_compare(args) -> None:
-    runtimes = args.runtimes.split(",")
+    # here, so that --help does not wait for what decoding needs
+    from ..analysis.runtimes import TIE, compare
+    from ..engine.library import find_library
+    from ..pruning import table
+    from ..runtime.convert import RUNTIMES
+    from ..runtime.torch_products import NOTICE
+
+    runtimes = args.runtimes.split(",") if args.runtimes else ["dense", *RUNTIMES]
     try:
         words = shlex.split(args.generate)
     except ValueError as error:
@@ -78,4 +80,6 @@ def run_compare(args) -> None:
 
 
 def _progress(sentences, tokens):
+    from ..sequence.progress import Progress
+
     return Progress(sentences, tokens, 0, say_progress).tell

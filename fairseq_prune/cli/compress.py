@@ -3,7 +3,7 @@
 import shlex
 import sys
 
-from ..pruning import PruneError, table
+from ..errors import PruneError
 from .quiet import quiet_libraries
 from .say import say, say_json, say_progress
 
@@ -157,6 +157,7 @@ def run_compress(args) -> None:
     if args.wandb_project:
         track(args.wandb_project, content, args.out)
     from ..experiments.compress.card_tables import missed, scores_table, summary
+    from ..pruning import table
 
     if args.json:
         say_json(content)

@@ -1,12 +1,13 @@
 """``fairseq-prune factorize``: make a language model's matrices of smaller ones."""
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from ..checkpoints.factorize_file import factorize_checkpoint
-from ..factorization import FORMS
-from ..models.factorized import Factorization
-from ..pruning import PruneError, table
+from ..errors import PruneError
 from .say import say, say_json
+
+if TYPE_CHECKING:
+    from ..models.factorized import Factorization
 
 
 def add_to(verbs) -> None:
@@ -47,18 +48,25 @@ def add_to(verbs) -> None:
     verb.set_defaults(run=run_factorize)
 
 
-def asked_factorization(args) -> Factorization:
+def asked_factorization(args) -> "Factorization":
     """What the options ask for.
 
     Raises:
         PruneError: there is no such form.
     """
+    from ..factorization import FORMS
+    from ..models.factorized import Factorization
+
     if args.factorization not in FORMS:
         raise PruneError(f"--factorization {args.factorization}: choose from {', '.join(FORMS)}")
     return Factorization.of(args)
 
 
 def run_factorize(args) -> None:
+    # here, so that --help does not wait for fairseq
+    from ..checkpoints.factorize_file import factorize_checkpoint
+    from ..pruning import table
+
     done = factorize_checkpoint(args.source, args.target, asked_factorization(args))
     if args.json:
         say_json([asdict(matrix) for matrix in done])

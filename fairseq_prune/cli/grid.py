@@ -2,8 +2,8 @@
 
 import os
 
+from ..errors import PruneError
 from ..folder_lock import folder_lock
-from ..pruning import PruneError, table
 from .quiet import quiet_libraries
 from .say import say, say_progress
 
@@ -47,6 +47,7 @@ def run_grid(args) -> None:
     from ..experiments.run_grid import GridRun
     from ..experiments.show import check_drawing, show, track
     from ..experiments.summary import summarise
+    from ..pruning import table
 
     if args.jobs < 1:
         raise PruneError(f"--jobs {args.jobs} is out of range; give 1 or more")

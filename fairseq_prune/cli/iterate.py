@@ -3,13 +3,9 @@
 import sys
 from typing import List
 
-from ..experiments.jobs import Job
-from ..experiments.rounds import REWINDS, Rounds
 from ..folder_lock import folder_lock
 from ..pruning import SPACINGS, PruneError, table
-from ..user_dir import import_plugin_of
 from .choice import add_choice, add_data
-from .iterate_plan import plan_of
 from .say import say, say_json, say_progress
 from .which_weights import add_selection, check_selection
 
@@ -43,8 +39,7 @@ def add_to(verbs) -> None:
     )
     verb.add_argument(
         "--rewind",
-        choices=REWINDS,
-        default=REWINDS[0],
+        default="learning-rate",
         help="what each round starts again with: learning-rate, the best model of the round "
         "before and the learning rate schedule from its beginning; weights, the weights of "
         "--rewind-to under the mask that the round before leads to, and the schedule from its "
@@ -64,6 +59,12 @@ def add_to(verbs) -> None:
 
 
 def run_iterate(args) -> None:
+    # here, so that --help does not wait for fairseq
+    from ..experiments.jobs import Job
+    from ..experiments.rounds import Rounds
+    from ..user_dir import import_plugin_of
+    from .iterate_plan import plan_of
+
     if args.command[:1] == ["--"]:
         args.command = args.command[1:]
     # schemes and scores of the user's own are asked for here, too

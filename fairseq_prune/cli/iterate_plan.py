@@ -6,7 +6,7 @@ from typing import Any, Dict, List
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.weights import aliases_in, find_record
 from ..experiments.own_options import OWN_OF_ROUNDS
-from ..experiments.rounds import LENGTHS, RoundsPlan
+from ..experiments.rounds import LENGTHS, REWINDS, RoundsPlan
 from ..parameters.weight_classes import fairseq_classes
 from ..pruning import (
     PruneError,
@@ -69,6 +69,8 @@ def _check(args) -> None:
     for word in _options(args.command):
         if word in OWN_OF_ROUNDS:
             raise PruneError(f"{word} is set by each round; leave it out")
+    if args.rewind not in REWINDS:
+        raise PruneError(f"--rewind {args.rewind}: choose from {', '.join(REWINDS)}")
     if (args.rewind == "weights") != (args.rewind_to is not None):
         raise PruneError("--rewind weights and --rewind-to CKPT belong together; give both")
 

@@ -2,7 +2,6 @@
 
 import argparse
 
-from ..analysis.report import report
 from ..pruning import PruneError, check_request
 from .choice import add_choice, add_samples, choice_of, chooser, ranker
 from .quiet import quiet_libraries
@@ -41,6 +40,8 @@ def add_to(verbs) -> None:
 
 
 def run_report(args) -> None:
+    from ..analysis.report import report  # which needs fairseq: it takes seconds
+
     check_request("class-blind", args.breakdown_sparsity, flags="--breakdown-")
     # --subset is what perplexity is measured on
     choice = choice_of(argparse.Namespace(**{**vars(args), "data": None, "subset": None}))

@@ -4,20 +4,21 @@ import math
 
 from ..engine.language_model import LanguageModel, Score
 from ..errors import PruneError
-from .lines import add_batching, batch_size, batches, lines_in_and_out
+from .lines import add_reading, batch_size, batches, lines_in_and_out
 from .say import say, say_json
 
 
 def add_to(verbs) -> None:
     verb = verbs.add_parser(
         "score",
-        description="Print the perplexity that a packed language model has of the lines on "
-        "standard input. Each line is on its own, after </s>; its own </s> at the end counts as a "
+        description="Print the perplexity that a packed language model has of the lines of TEXT. "
+        "Each line is on its own, after </s>; its own </s> at the end counts as a "
         "word: fairseq-eval-lm --sample-break-mode eos says the same of the unpacked model. The "
         "file has all that is needed (pack it with its dictionary); neither fairseq nor torch is "
         "imported.",
     )
     verb.add_argument("model", metavar="PACKED", help="file of fairseq-prune pack or compress")
+    add_reading(verb)
     what = verb.add_mutually_exclusive_group()
     what.add_argument(
         "--lines",
@@ -41,7 +42,6 @@ def add_to(verbs) -> None:
         "word",
     )
     verb.add_argument("--json", action="store_true", help="print the perplexity as JSON")
-    add_batching(verb)
     verb.set_defaults(run=run_score)
 
 
@@ -50,7 +50,7 @@ def run_score(args) -> None:
     if args.json and (args.lines or args.next is not None):
         raise PruneError("--json is for the perplexity; leave it out, or --lines and --next")
     model = LanguageModel(args.model, args.threads)
-    with lines_in_and_out() as (source, target):
+    with lines_in_and_out(args.text) as (source, target):
         if not args.lines and args.next is None:
             score = model.score(source, args.tokens_per_sample, size)
         else:

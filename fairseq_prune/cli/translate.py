@@ -3,17 +3,18 @@
 from dataclasses import fields
 
 from ..engine.translator import SearchOptions, Translator
-from .lines import add_batching, batch_size, batches, lines_in_and_out
+from .lines import add_reading, batch_size, batches, lines_in_and_out
 
 
 def add_to(verbs) -> None:
     verb = verbs.add_parser(
         "translate",
-        description="Translate lines from standard input with a packed model, a line for each to "
-        "standard output. The file has all that is needed (pack it with its dictionaries and what "
+        description="Translate the lines of TEXT with a packed model, a line for each to standard "
+        "output. The file has all that is needed (pack it with its dictionaries and what "
         "cuts text into words); neither fairseq nor torch is imported.",
     )
     verb.add_argument("model", metavar="PACKED", help="file of fairseq-prune pack or compress")
+    add_reading(verb)
     for option in fields(SearchOptions):
         flag = "--" + option.name.replace("_", "-")
         if option.type is bool:
@@ -31,7 +32,6 @@ def add_to(verbs) -> None:
         action="store_true",
         help="copy the source's word that was looked at most in the place of <unk>",
     )
-    add_batching(verb)
     verb.set_defaults(run=run_translate)
 
 
@@ -39,7 +39,7 @@ def run_translate(args) -> None:
     size = batch_size(args)
     options = SearchOptions(**{o.name: getattr(args, o.name) for o in fields(SearchOptions)})
     translator = Translator(args.model, args.threads)
-    with lines_in_and_out() as (source, target):
+    with lines_in_and_out(args.text) as (source, target):
         for batch in batches(source, size):
             for translations in translator.nbest(batch, args.replace_unk, options):
                 target.write("".join(f"{line}\n" for line in translations))

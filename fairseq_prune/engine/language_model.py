@@ -110,7 +110,7 @@ class LanguageModel:
             for scores in self._scores(batch):
                 words, total = words + scores.size, total + float(scores.sum(dtype=np.float64))
         if not words:
-            raise PruneError("there is no text to score; give lines on standard input")
+            raise PruneError("there is no text to score; give at least a line")
         return Score(words, total)
 
     def next_words(self, prefix: str, count: int) -> List[Tuple[str, float]]:

@@ -96,6 +96,8 @@ def test_commands_of(page, files):
         words = ["16" if re.match("--.*-rank$", b) else w for b, w in zip(["", *words], words)]
         words += ["--samples", "16"] if verb == "prune" and "--data" in words else []
         stdin = shlex.split(before)[1] if before.startswith("echo") else ""
+        if ">" in words:
+            words = words[: words.index(">")]
         if "<" in words:
             stdin = Path(words[words.index("<") + 1]).read_text(encoding="utf-8")
             words = words[: words.index("<")]

@@ -193,6 +193,11 @@ def test_exclusions_hold_in_every_mode(data, dense, tmp_path):
     "options, command, said",
     [
         (("--rounds", "0"), (), "--rounds 0"),
+        (
+            ("--rounds", "2", "--rewind", "weight"),
+            (),
+            "--rewind weight: choose from learning-rate, weights, none",
+        ),
         (("--rounds", "2", "--rewind", "weights"), (), "--rewind-to"),
         (("--rounds", "2"), ("--save-dir", "x"), "--save-dir is set by each round"),
         (("--rounds", "2", "--sparsity", "1.5"), (), "--sparsity 1.5"),

@@ -131,7 +131,8 @@ def test_score_says_what_fairseq_eval_lm_does(data, text, language_model, tmp_pa
     assert [int(row.split("\t")[1]) for row in rows] == counts
     bits = -sum(float(row.split("\t")[0]) for row in rows)
     assert bits / sum(counts) == pytest.approx(alone, abs=2e-4)
-    found = json.loads(run("fairseq-prune", "score", packed, "--json", stdin=lines))
+    file = data.parent / "test.en"
+    found = json.loads(run("fairseq-prune", "score", packed, file, "--json", stdin="x\n"))
     assert found["words"] == sum(counts) and found["loss"] == pytest.approx(alone, abs=2e-4)
     rows = run("fairseq-prune", "score", packed, "--next", "2", stdin="a b\n\n").splitlines()
     probabilities = [float(row.split("\t")[1]) for row in rows]

@@ -69,13 +69,15 @@ def test_as_fairseq_interactive(search, corpus, model, source):
     assert len(expected) == len(source) and len({e for es in expected.values() for e in es}) > 3
 
 
-def test_ends_of_lines_and_bytes_that_are_no_text(model):
+def test_ends_of_lines_and_bytes_that_are_no_text(model, tmp_path):
     _, packed = model
     options = ("--max-len-b", "6")
     plain, _ = translate(packed, *options, stdin=b"Anna says that\n\nBen\n")
     assert plain.count(b"\n") == 3
     for other in (b"Anna says that\r\n\r\nBen\r\n", b"Anna says that\n\nBen"):
         assert translate(packed, *options, stdin=other)[0] == plain
+        (tmp_path / "in.txt").write_bytes(other)
+        assert translate(packed, tmp_path / "in.txt", *options, stdin=b"Eve\n")[0] == plain
     assert translate(packed, *options)[0] == b""
     found, _ = translate(packed, *options, stdin=b"\xff\xfe Ben\n\x80\n\xed\xa0\x80\n")
     assert found.count(b"\n") == 3 and found.decode()
@@ -146,6 +148,8 @@ def test_mistakes(model, corpus, language_model, tmp_path):
     for args, said in (
         ([tmp_path / "none.packed"], "cannot read"),
         ([tmp_path], "cannot read"),
+        ([packed, tmp_path / "none.txt"], "none.txt cannot be read: No such file"),
+        ([packed, tmp_path], "cannot be read: Is a directory"),
         ([checkpoint], "cannot be read as a packed model"),
         ([tmp_path / "cut.packed"], "cannot be read as a packed model"),
         ([tmp_path / "lm.packed"], "lm.packed is a language model, which does not translate"),

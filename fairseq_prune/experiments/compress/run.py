@@ -21,6 +21,7 @@ from .model import averaged, better_of, last_epochs, write_model
 from .plan import Plan
 from .rounds import Trainer, carry_out, history
 from .scores import Scores
+from .speed import Speed
 
 Say = Callable[[str], None]
 Dictionaries = Dict[str, str]
@@ -139,7 +140,11 @@ def _lengths(plan: Plan, decoder: Decoder, say: Say, lock: int) -> Dict[str, Any
             most, plan.before, say, find_texts(asked.checkpoint, asked.data).texts,
         )  # fmt: skip
 
-    return lengths(plan, target, lambda sparsity: measured(plan, sparsity, decoder, lock))
+    def speed(sparsity: float) -> Speed:
+        say("measuring how long a few updates, a validation and some sentences take")
+        return measured(plan, sparsity, decoder, lock)
+
+    return lengths(plan, target, speed)
 
 
 def _choose(plan: Plan, rounds: Rounds, kept: Dict[str, Any], scores: Scores, say: Say):
