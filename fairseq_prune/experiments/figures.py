@@ -1,12 +1,16 @@
 """Figures 3, 6 and 7 of See et al. 2016, of a grid's results."""
 
 import math
-from typing import Any, Dict, List, Optional
+import re
+from typing import Any, Dict, List, Optional, Tuple
 
 from ..analysis.style import COLOURS, DASHES, MARKERS, plt
 from ..pruning import SCHEMES
 from .points import KIND_NAMES, KINDS
 
+#: Of a line: colour and marker, and dash.
+Look = Tuple[int, int]
+STEPS = re.compile(r", in (\d+) steps")
 LABELS = {"bleu": "BLEU on {test}", "perplexity": "perplexity on {valid}"}
 
 
@@ -35,12 +39,9 @@ def schemes(rows: List[Dict[str, Any]], names: Dict[str, str]):
             by_scheme.setdefault(scheme, {})[rest or "by magnitude"] = of_name
     if all(list(lines) == ["by magnitude"] for lines in by_scheme.values()):
         panels = [("", {scheme: lines["by magnitude"] for scheme, lines in by_scheme.items()})]
-    else:
-        panels = list(by_scheme.items())
-    order = _schemes(rows)
-    if panels and panels[0][0]:
-        order = list(dict.fromkeys(name for _, lines in panels for name in lines))
-    return _curves(panels, rows, names, order)
+        return _curves(panels, rows, names, _looks(_schemes(rows)))
+    scores = list(dict.fromkeys(name for lines in by_scheme.values() for name in lines))
+    return _curves(list(by_scheme.items()), rows, names, _looks_of_scores(scores))
 
 
 def ways(rows: List[Dict[str, Any]], names: Dict[str, str]):
@@ -54,30 +55,49 @@ def ways(rows: List[Dict[str, Any]], names: Dict[str, str]):
         lines = {name: line for name, line in lines.items() if line}
         if set(lines) - {KIND_NAMES["pruned"]}:
             panels.append((scheme, lines))
-    return _curves(panels, rows, names, [KIND_NAMES[kind] for kind in KINDS[1:]])
+    return _curves(panels, rows, names, _looks([KIND_NAMES[kind] for kind in KINDS[1:]]))
 
 
-def _curves(panels, rows, names, order):
-    """Panels of (title, name -> rows): BLEU where measured, and perplexity, against sparsity."""
+def _looks(names: List[str]) -> Dict[str, Look]:
+    """One by one."""
+    return {name: (k, k) for k, name in enumerate(names)}
+
+
+def _looks_of_scores(names: List[str]) -> Dict[str, Look]:
+    """A colour a score, however many its steps, which have a dash each; scores in their order."""
+    score = {name: STEPS.sub("", name) for name in names}
+    steps = {name: int((STEPS.search(name) or [0, 1])[1]) for name in names}
+    scores = list(dict.fromkeys(score.values()))
+    dashes = sorted(set(steps.values()))
+    looks = {n: (scores.index(score[n]), dashes.index(steps[n])) for n in names}
+    return dict(sorted(looks.items(), key=lambda item: item[1]))
+
+
+def _curves(panels, rows, names, looks: Dict[str, Look]):
+    """Panels of (title, name -> rows): BLEU where measured, and perplexity, against sparsity.
+
+    A row a panel; a few of one metric only are side by side.
+    """
     if not any(lines for _, lines in panels):
         return None
     dense = next((row for row in rows if row["kind"] == "dense"), None)
     drawn = [row for _, lines in panels for line in lines.values() for row in line]
     metrics = [m for m in ("bleu", "perplexity") if any(row[m] for row in drawn)]
+    beside = len(metrics) == 1 and len(panels) <= 3
+    height, width = (1, len(panels)) if beside else (len(panels), len(metrics))
     figure, axes = plt.subplots(
-        len(panels), len(metrics), figsize=(4.6 * len(metrics), 3.1 * len(panels)),
-        sharex="all", sharey="col", squeeze=False,
+        height, width, figsize=(4.6 * width, 3.1 * height), sharex="all",
+        sharey="all" if beside else "col", squeeze=False,
     )  # fmt: skip
     shown: Dict[str, Any] = {}
-    for (title, lines), line_axes in zip(panels, axes):
+    for (title, lines), line_axes in zip(panels, axes.reshape(len(panels), len(metrics))):
         for metric, ax in zip(metrics, line_axes):
             if dense and dense[metric]:
                 shown["dense"] = ax.axhline(
                     dense[metric]["mean"], color=COLOURS[-1], linewidth=0.8, linestyle="--"
                 )
             for name, line in lines.items():
-                k = order.index(name)
-                shown[name] = _line(ax, line, metric, k)
+                shown[name] = _line(ax, line, metric, looks[name])
             if metric == "perplexity":
                 ax.set_yscale("log")
             else:
@@ -85,23 +105,25 @@ def _curves(panels, rows, names, order):
             ax.set_xlabel("weights pruned (%)")
             ax.set_ylabel(LABELS[metric].format(**names))
             ax.set_title(title, loc="left")
+    listed = [name for name in ["dense", *looks] if name in shown]
     figure.legend(
-        list(shown.values()), list(shown), ncol=min(4, len(shown)), loc="lower center",
+        [shown[name] for name in listed], listed, ncol=min(4, len(shown)), loc="lower center",
         bbox_to_anchor=(0.5, 1.0),
     )  # fmt: skip
     figure.tight_layout()
     return figure
 
 
-def _line(ax, rows: List[Dict[str, Any]], metric: str, k: int):
+def _line(ax, rows: List[Dict[str, Any]], metric: str, look: Look):
     rows = sorted((row for row in rows if row[metric]), key=lambda row: row["sparsity"])
     deviations = [row[metric]["deviation"] for row in rows]
+    k = look[0]
     known = [math.nan if deviation is None else deviation for deviation in deviations]
     return ax.errorbar(
         [100 * row["sparsity"] for row in rows],
         [row[metric]["mean"] for row in rows],
         yerr=None if all(d is None for d in deviations) else known,
-        color=COLOURS[k % 7], marker=MARKERS[k % 8], linestyle=DASHES[k % 3], markersize=4,
+        color=COLOURS[k % 7], marker=MARKERS[k % 8], linestyle=DASHES[look[1] % 3], markersize=4,
         capsize=2.5, linewidth=1.4,
     )  # fmt: skip
 

@@ -62,6 +62,28 @@ def test_schemes():
     ]  # fmt: skip
 
 
+def test_scores_have_a_colour_and_their_steps_a_dash():
+    found = [record(1, "dense", None, 0.0, None, 8.0)]
+    for scheme in ("class-blind", "class-uniform"):
+        for score, steps in (("fisher", 4), ("magnitude", 1), ("kron", 1), ("fisher", 1)):
+            for x in (0.8, 0.4):
+                more = {"score": score, **({"steps": steps} if steps > 1 else {})}
+                found.append(record(1, "pruned", scheme, x, None, 50 * x + steps, **more))
+    figure = figures.schemes(summarise(found), NAMES)
+    # one metric: side by side, on one scale
+    blind, uniform = figure.axes
+    assert blind.get_subplotspec().rowspan == uniform.get_subplotspec().rowspan
+    assert blind.get_ylim() == uniform.get_ylim()
+    (legend,) = figure.legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == ["dense", "by fisher", "by fisher, in 4 steps", "by magnitude", "by kron"]
+    in_steps, magnitude, kron, once = (container.lines[0] for container in blind.containers)
+    assert list(in_steps.get_ydata()) == [24, 44] and list(once.get_ydata()) == [21, 41]
+    assert once.get_color() == in_steps.get_color()
+    assert once.get_linestyle() == magnitude.get_linestyle() != in_steps.get_linestyle()
+    assert len({line.get_color() for line in (magnitude, kron, once)}) == 3
+
+
 def test_ways():
     figure = figures.ways(summarise(records()), NAMES)
     assert len(figure.axes) == 2 and figure.axes[0].get_title(loc="left") == "class-blind"

@@ -1,0 +1,72 @@
+"""What docs/scores.md shows of grids of scores that are not retrained: perplexity over that of the
+dense model, as tables, and as a figure.
+
+    python scripts/scores_tables.py RESULTS... --figure FIGURE
+
+RESULTS are results.jsonl of configs/experiments/scores*.yaml. Means of all seeds, with the standard
+deviation where there are several. FIGURE.png gets the scores that keep rows as is usual for them.
+"""
+
+import argparse
+import json
+from typing import Any, Dict, List
+
+from fairseq_prune.analysis.style import save, style
+from fairseq_prune.experiments import figures
+from fairseq_prune.experiments.summary import summarise
+from fairseq_prune.pruning import SCHEMES, table
+
+#: Those that are drawn; more would not be told apart.
+DRAWN = ("magnitude", "lamp", "taylor", "adam", "fisher", "obs", "kron")
+
+
+def over_dense(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """``records`` of pruned models, their perplexity divided by that of their seed's dense one."""
+    dense = {r["seed"]: r["perplexity"] for r in records if r["kind"] == "dense"}
+    return [
+        {**r, "perplexity": r["perplexity"] / dense[r["seed"]]}
+        for r in records
+        if r["kind"] == "pruned"
+    ]
+
+
+def rows_of(records: List[Dict[str, Any]], scheme: str) -> List[List[str]]:
+    """A table: a row for each score, steps and floors, a column for each sparsity."""
+    rows = [row for row in summarise(records) if row["scheme"].split(", ")[0] == scheme]
+    sparsities = sorted({row["sparsity"] for row in rows})
+    cells: Dict[str, Dict[float, str]] = {}
+    for row in rows:
+        name = row["scheme"].partition(", by ")[2] or "magnitude"
+        mean, deviation = row["perplexity"]["mean"], row["perplexity"]["deviation"]
+        spread = "" if deviation is None else f" ± {deviation:.2g}"
+        cells.setdefault(name, {})[row["sparsity"]] = f"{mean:#.3g}".rstrip(".") + spread
+    head = [scheme, *(f"{100 * sparsity:g}%" for sparsity in sparsities)]
+    return [head, *([name, *(c.get(s, "") for s in sparsities)] for name, c in cells.items())]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("results", metavar="RESULTS", nargs="+", help="results.jsonl of a grid")
+    parser.add_argument("--figure", metavar="FIGURE", help="where to draw, without .png")
+    args = parser.parse_args()
+    records: List[Dict[str, Any]] = []
+    for path in args.results:
+        with open(path, encoding="utf-8") as f:
+            records += map(json.loads, f)
+    for scheme in SCHEMES:
+        rows = rows_of(over_dense(records), scheme)
+        if rows[1:]:
+            print("\n".join([*table(rows), ""]))
+    if args.figure:
+        usual = [
+            r
+            for r in records
+            if r["kind"] == "dense" or (r.get("score") in DRAWN and r.get("row_floor") is None)
+        ]
+        with style():
+            names = {"valid": records[0]["evaluate"]["valid"], "test": ""}
+            save(figures.schemes(summarise(usual), names), args.figure)
+
+
+if __name__ == "__main__":
+    main()
