@@ -2,13 +2,14 @@
 
 The bit pattern of a non-negative float32 orders like the integer it spells, so the
 k-th smallest score is found digit by digit: a histogram of the upper 16 bits over
-everything finds the upper half of the answer, a second one of the lower 16 bits over
-the scores that share it finds the rest; float64 has two more digits. Histograms are sums
-over chunks, so nothing is sorted or copied whole.
+everything finds the upper half of the answer. Where few scores share it, the k-th is found
+among these; where many do, a histogram of their next 16 bits comes first (float32 has two
+such digits, float64 four). Histograms are sums over chunks, so nothing is sorted or copied
+whole.
 """
 
 import struct
-from typing import Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -19,6 +20,8 @@ from .score import Scorer, score_piece, without_signs
 # 1 MB of float32: the temporaries stay in cache, the overhead of a call does not show
 CHUNK = 1 << 18
 _DIGIT = 1 << 16
+#: As many scores with the threshold's digits are looked at one by one, with their places: 24 MB.
+FEW = 1 << 21
 
 
 class _Float(NamedTuple):
@@ -26,7 +29,7 @@ class _Float(NamedTuple):
 
     dtype: torch.dtype
     integer: torch.dtype
-    shifts: Tuple[int, ...]  # to its digits, the upper first
+    shift: int  # to its first digit
     infinite: int  # first digit of infinity; no number has a larger one, NaN has
     codes: Tuple[str, str]  # of ``struct``, for the number and its bits
 
@@ -36,8 +39,8 @@ class _Float(NamedTuple):
         return struct.unpack(number, struct.pack(integer, bits))[0]
 
 
-_SINGLE = _Float(torch.float32, torch.int32, (16, 0), 0x7F80, ("<f", "<I"))
-_DOUBLE = _Float(torch.float64, torch.int64, (48, 32, 16, 0), 0x7FF0, ("<d", "<Q"))
+_SINGLE = _Float(torch.float32, torch.int32, 16, 0x7F80, ("<f", "<I"))
+_DOUBLE = _Float(torch.float64, torch.int64, 48, 0x7FF0, ("<d", "<Q"))
 
 
 class Digits(NamedTuple):
@@ -57,7 +60,7 @@ class Digits(NamedTuple):
         """The least and the largest number of the digit of the k-th lowest (the largest that there
         is, if there are not so many)."""
         digit = min(int(torch.searchsorted(self.counts.cumsum(0), k)), self.kind.infinite - 1)
-        shift = self.kind.shifts[0]
+        shift = self.kind.shift
         return self.kind.number(digit << shift), self.kind.number(((digit + 1) << shift) - 1)
 
 
@@ -115,26 +118,51 @@ def _select(weights, scorers, k: int, previous) -> Tuple[Dict[str, Tensor], floa
     if not 0 <= k <= total:
         raise ValueError(f"cannot select {k} of {total} weights")
     kind = _kind_of(weights)
-    threshold, ties = _threshold(weights, scorers, k, ranked, kind)
-    masks = {}
+    digits, shift, left = _boundary(weights, scorers, k, ranked, kind)
+    masks: Dict[str, Tensor] = {}
+    doubtful: List[Tuple[Tensor, Tensor, Tensor]] = []
     for name, weight in weights.items():
         mask = torch.empty(weight.numel(), dtype=torch.bool, device=weight.device)
         allowed = ranked[name]
         for start, bits in _score_bits(name, weight, scorers[name], kind):
             keep = mask[start : start + bits.numel()]
             candidates = None if allowed is None else allowed[start : start + bits.numel()]
-            if ties:
-                torch.gt(bits, threshold, out=keep)
-                tied = bits == threshold
+            upper = bits >> shift if shift else bits
+            if left:
+                torch.gt(upper, digits, out=keep)
+                at = upper == digits
                 if candidates is not None:
-                    tied &= candidates
-                ties -= _spare_later_ties_(keep, tied, ties)
+                    at &= candidates
+                if shift:
+                    places = at.nonzero().view(-1)
+                    doubtful.append((keep, places, bits[places].cpu()))
+                else:  # all are equal
+                    left -= _spare_later_ties_(keep, at, left)
             else:
-                torch.ge(bits, threshold, out=keep)
+                torch.ge(upper, digits, out=keep)
             if candidates is not None:
                 keep &= candidates
         masks[name] = mask.view(weight.shape)
+    threshold = _decide_(doubtful, left) if shift else digits
     return masks, kind.number(max(threshold, 0))
+
+
+def _decide_(doubtful: List[Tuple[Tensor, Tensor, Tensor]], prune: int) -> int:
+    """Keep all but the ``prune`` lowest.
+
+    Args:
+        doubtful: pieces of masks, places in them, and the scores there, as bits.
+    Returns:
+        bits of the largest that is pruned.
+    """
+    bits = torch.cat([piece for _, _, piece in doubtful])
+    threshold = torch.kthvalue(bits, prune).values
+    stay = bits > threshold
+    _spare_later_ties_(stay, bits == threshold, prune - int((bits < threshold).sum()))
+    parts = stay.split([places.numel() for _, places, _ in doubtful])
+    for (keep, places, _), part in zip(doubtful, parts):
+        keep[places] = part.to(keep.device)
+    return int(threshold)
 
 
 def _kind_of(weights: Mapping[str, Tensor]) -> _Float:
@@ -160,21 +188,25 @@ def not_finite(name: str, weight: Tensor) -> PruneError:
     )
 
 
-def _threshold(weights, scorers, k: int, ranked, kind: _Float) -> Tuple[int, int]:
-    """Bits of the k-th smallest score, and how many scores equal to it are to go."""
+def _boundary(weights, scorers, k: int, ranked, kind: _Float) -> Tuple[int, int, int]:
+    """The first digits of the k-th smallest score, so many that few scores share them or that
+    those are equal; the shift to them; and how many of those that share them are to go."""
     counts = _first_counts(weights, scorers, ranked, kind)
     if k == 0:
-        return -1, 0
-    bits, below = _digit_of(counts, k)
-    for shift in kind.shifts[1:]:
-        counts = _counts(weights, scorers, ranked, kind, shift, bits)
-        digit, before = _digit_of(counts, k - below)
-        bits, below = (bits << 16) | digit, below + before
-    return bits, k - below
+        return -1, 0, 0
+    shift = kind.shift
+    digits, below = _digit_of(counts, k)
+    left, last = k - below, digits
+    while shift and int(counts[last]) > FEW:
+        shift -= 16
+        counts = _counts(weights, scorers, ranked, kind, shift, digits)
+        last, below = _digit_of(counts, left)
+        digits, left = (digits << 16) | last, left - below
+    return digits, shift, left
 
 
 def _first_counts(weights, scorers, ranked, kind: _Float) -> Tensor:
-    return _counts(weights, scorers, ranked, kind, kind.shifts[0], 0)
+    return _counts(weights, scorers, ranked, kind, kind.shift, 0)
 
 
 def _counts(weights, scorers, ranked, kind: _Float, shift: int, above: int) -> Tensor:
@@ -182,7 +214,7 @@ def _counts(weights, scorers, ranked, kind: _Float, shift: int, above: int) -> T
     counts = torch.zeros(_DIGIT, dtype=torch.int64)
     for name, weight in weights.items():
         histogram = _histogram(name, weight, scorers[name], ranked[name], kind, shift, above)
-        if shift == kind.shifts[0] and int(histogram[kind.infinite :].sum()):
+        if shift == kind.shift and int(histogram[kind.infinite :].sum()):
             raise not_finite(name, weight)
         counts += histogram
     return counts
@@ -202,7 +234,7 @@ def _histogram(
     for start, bits in _score_bits(name, weight, scorer, kind):
         if ranked is not None:
             bits = bits[ranked[start : start + bits.numel()]]
-        if shift == kind.shifts[0]:
+        if shift == kind.shift:
             digits = bits >> shift
         else:
             digits = (bits[(bits >> (shift + 16)) == above] >> shift) & (_DIGIT - 1)

@@ -58,6 +58,14 @@ def brute_force_masks():
     return expected_masks
 
 
+@pytest.fixture(params=[0, 3, None])
+def few(request, monkeypatch):
+    """Of how many scores around the threshold the last digits are not counted; None: as usual."""
+    if request.param is not None:
+        module = sys.modules["fairseq_prune.pruning.selection"]
+        monkeypatch.setattr(module, "FEW", request.param)
+
+
 @pytest.fixture
 def chunk_of(monkeypatch):
     """Makes every pass over the weights take them ``size`` at a time."""

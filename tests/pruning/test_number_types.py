@@ -6,6 +6,8 @@ import torch
 
 from fairseq_prune.pruning import PruneError, apply_, prune
 
+pytestmark = pytest.mark.usefixtures("few")
+
 CLASSES = {"a": "one", "b": "two"}
 
 

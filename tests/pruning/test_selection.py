@@ -5,6 +5,8 @@ import torch
 
 from fairseq_prune.pruning import Inputs, PruneError, magnitude, select_lowest
 
+pytestmark = pytest.mark.usefixtures("few")
+
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
