@@ -118,9 +118,9 @@ def _select(weights, scorers, k: int, previous) -> Tuple[Dict[str, Tensor], floa
     if not 0 <= k <= total:
         raise ValueError(f"cannot select {k} of {total} weights")
     kind = _kind_of(weights)
-    digits, shift, left = _boundary(weights, scorers, k, ranked, kind)
-    masks: Dict[str, Tensor] = {}
-    doubtful: List[Tuple[Tensor, Tensor, Tensor]] = []
+    digits, shift, left, count = _boundary(weights, scorers, k, ranked, kind)
+    doubtful = _Doubtful(count if shift else 0, kind)
+    masks = {}
     for name, weight in weights.items():
         mask = torch.empty(weight.numel(), dtype=torch.bool, device=weight.device)
         allowed = ranked[name]
@@ -130,39 +130,51 @@ def _select(weights, scorers, k: int, previous) -> Tuple[Dict[str, Tensor], floa
             upper = bits >> shift if shift else bits
             if left:
                 torch.gt(upper, digits, out=keep)
-                at = upper == digits
+                tied = upper == digits
                 if candidates is not None:
-                    at &= candidates
+                    tied &= candidates
                 if shift:
-                    places = at.nonzero().view(-1)
-                    doubtful.append((keep, places, bits[places].cpu()))
-                else:  # all are equal
-                    left -= _spare_later_ties_(keep, at, left)
+                    doubtful.add(mask, start, tied, bits)
+                else:
+                    left -= _spare_later_ties_(keep, tied, left)
             else:
                 torch.ge(upper, digits, out=keep)
             if candidates is not None:
                 keep &= candidates
         masks[name] = mask.view(weight.shape)
-    threshold = _decide_(doubtful, left) if shift else digits
+    threshold = doubtful.decide_(left) if shift else digits
     return masks, kind.number(max(threshold, 0))
 
 
-def _decide_(doubtful: List[Tuple[Tensor, Tensor, Tensor]], prune: int) -> int:
-    """Keep all but the ``prune`` lowest.
+class _Doubtful:
+    """The scores that share the threshold's digits, of which some are to go."""
 
-    Args:
-        doubtful: pieces of masks, places in them, and the scores there, as bits.
-    Returns:
-        bits of the largest that is pruned.
-    """
-    bits = torch.cat([piece for _, _, piece in doubtful])
-    threshold = torch.kthvalue(bits, prune).values
-    stay = bits > threshold
-    _spare_later_ties_(stay, bits == threshold, prune - int((bits < threshold).sum()))
-    parts = stay.split([places.numel() for _, places, _ in doubtful])
-    for (keep, places, _), part in zip(doubtful, parts):
-        keep[places] = part.to(keep.device)
-    return int(threshold)
+    def __init__(self, count: int, kind: _Float):
+        # in one piece each: small ones that stay would split the room of what is freed around them
+        self._places = torch.empty(count, dtype=torch.int64)
+        self._bits = torch.empty(count, dtype=kind.integer)
+        self._pieces: List[Tuple[Tensor, int, int]] = []  # mask, position of the piece, count
+        self._count = 0
+
+    def add(self, mask: Tensor, start: int, tied: Tensor, bits: Tensor) -> None:
+        """Those of a piece of ``mask``, at ``start``, that are ``tied``."""
+        places = tied.nonzero().view(-1)
+        begin, self._count = self._count, self._count + places.numel()
+        self._places[begin : self._count] = places
+        self._bits[begin : self._count] = bits[places]
+        self._pieces.append((mask, start, places.numel()))
+
+    def decide_(self, prune: int) -> int:
+        """Keep all but the ``prune`` lowest (1 or more); bits of the largest that is pruned."""
+        threshold = torch.kthvalue(self._bits, prune).values
+        stay = self._bits > threshold
+        lower = int((self._bits < threshold).sum())
+        _spare_later_ties_(stay, self._bits == threshold, prune - lower)
+        counts = [count for _, _, count in self._pieces]
+        parts = zip(self._pieces, self._places.split(counts), stay.split(counts))
+        for (mask, start, _), places, part in parts:
+            mask[(start + places).to(mask.device)] = part.to(mask.device)
+        return int(threshold)
 
 
 def _kind_of(weights: Mapping[str, Tensor]) -> _Float:
@@ -188,21 +200,22 @@ def not_finite(name: str, weight: Tensor) -> PruneError:
     )
 
 
-def _boundary(weights, scorers, k: int, ranked, kind: _Float) -> Tuple[int, int, int]:
+def _boundary(weights, scorers, k: int, ranked, kind: _Float) -> Tuple[int, int, int, int]:
     """The first digits of the k-th smallest score, so many that few scores share them or that
-    those are equal; the shift to them; and how many of those that share them are to go."""
+    those are equal; the shift to them; how many of those that share them are to go; and how many
+    these are."""
     counts = _first_counts(weights, scorers, ranked, kind)
     if k == 0:
-        return -1, 0, 0
+        return -1, 0, 0, 0
     shift = kind.shift
     digits, below = _digit_of(counts, k)
-    left, last = k - below, digits
-    while shift and int(counts[last]) > FEW:
+    left, count = k - below, int(counts[digits])
+    while shift and count > FEW:
         shift -= 16
         counts = _counts(weights, scorers, ranked, kind, shift, digits)
-        last, below = _digit_of(counts, left)
-        digits, left = (digits << 16) | last, left - below
-    return digits, shift, left
+        digit, below = _digit_of(counts, left)
+        digits, left, count = (digits << 16) | digit, left - below, int(counts[digit])
+    return digits, shift, left, count
 
 
 def _first_counts(weights, scorers, ranked, kind: _Float) -> Tensor:
