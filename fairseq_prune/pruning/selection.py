@@ -9,12 +9,13 @@ whole.
 """
 
 import struct
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
 
 from ..errors import PruneError
+from .doubtful import Doubtful, check_as_counted, spare_later_ties_
 from .score import Scorer, score_piece, without_signs
 
 # 1 MB of float32: the temporaries stay in cache, the overhead of a call does not show
@@ -119,7 +120,7 @@ def _select(weights, scorers, k: int, previous) -> Tuple[Dict[str, Tensor], floa
         raise ValueError(f"cannot select {k} of {total} weights")
     kind = _kind_of(weights)
     digits, shift, left, count = _boundary(weights, scorers, k, ranked, kind)
-    doubtful = _Doubtful(count if shift else 0, kind)
+    doubtful = Doubtful(count if shift else 0, kind.integer)
     masks = {}
     for name, weight in weights.items():
         mask = torch.empty(weight.numel(), dtype=torch.bool, device=weight.device)
@@ -136,7 +137,7 @@ def _select(weights, scorers, k: int, previous) -> Tuple[Dict[str, Tensor], floa
                 if shift:
                     doubtful.add(mask, start, tied, bits)
                 else:
-                    left -= _spare_later_ties_(keep, tied, left)
+                    left -= spare_later_ties_(keep, tied, left)
             else:
                 torch.ge(upper, digits, out=keep)
             if candidates is not None:
@@ -144,37 +145,6 @@ def _select(weights, scorers, k: int, previous) -> Tuple[Dict[str, Tensor], floa
         masks[name] = mask.view(weight.shape)
     threshold = doubtful.decide_(left) if shift else digits
     return masks, kind.number(max(threshold, 0))
-
-
-class _Doubtful:
-    """The scores that share the threshold's digits, of which some are to go."""
-
-    def __init__(self, count: int, kind: _Float):
-        # in one piece each: small ones that stay would split the room of what is freed around them
-        self._places = torch.empty(count, dtype=torch.int64)
-        self._bits = torch.empty(count, dtype=kind.integer)
-        self._pieces: List[Tuple[Tensor, int, int]] = []  # mask, position of the piece, count
-        self._count = 0
-
-    def add(self, mask: Tensor, start: int, tied: Tensor, bits: Tensor) -> None:
-        """Those of a piece of ``mask``, at ``start``, that are ``tied``."""
-        places = tied.nonzero().view(-1)
-        begin, self._count = self._count, self._count + places.numel()
-        self._places[begin : self._count] = places
-        self._bits[begin : self._count] = bits[places]
-        self._pieces.append((mask, start, places.numel()))
-
-    def decide_(self, prune: int) -> int:
-        """Keep all but the ``prune`` lowest (1 or more); bits of the largest that is pruned."""
-        threshold = torch.kthvalue(self._bits, prune).values
-        stay = self._bits > threshold
-        lower = int((self._bits < threshold).sum())
-        _spare_later_ties_(stay, self._bits == threshold, prune - lower)
-        counts = [count for _, _, count in self._pieces]
-        parts = zip(self._pieces, self._places.split(counts), stay.split(counts))
-        for (mask, start, _), places, part in parts:
-            mask[(start + places).to(mask.device)] = part.to(mask.device)
-        return int(threshold)
 
 
 def _kind_of(weights: Mapping[str, Tensor]) -> _Float:
@@ -263,6 +233,7 @@ def _histogram(
 def _digit_of(counts: Tensor, k: int) -> Tuple[int, int]:
     """The bin that holds the k-th smallest (k >= 1), and the count in the bins before it."""
     cumulative = counts.cumsum(0)
+    check_as_counted(k <= int(cumulative[-1]))
     digit = int(torch.searchsorted(cumulative, k))
     return digit, int(cumulative[digit] - counts[digit])
 
@@ -275,11 +246,3 @@ def _score_bits(
     for start in range(0, flat.numel(), CHUNK):
         scores = score_piece(scorer, name, flat[start : start + CHUNK], start)
         yield start, scores.to(kind.dtype).view(kind.integer)
-
-
-def _spare_later_ties_(keep: Tensor, tied: Tensor, budget: int) -> int:
-    """Keep all but the first ``budget`` of the tied positions; return how many went."""
-    ties = int(tied.sum())
-    if ties > budget:
-        keep |= tied & (tied.cumsum(0) > budget)
-    return min(ties, budget)

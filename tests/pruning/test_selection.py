@@ -149,3 +149,15 @@ def test_the_nan_of_a_division_is_no_negative_score():
     scorers = {"a": lambda piece, at: nan[at : at + len(piece)], "b": lambda piece, at: piece}
     with pytest.raises(PruneError, match="a has NaN or infinite scores, although its weights"):
         select_lowest(weights, scorers, 2)
+
+
+def test_scores_that_are_others_each_time_are_refused():
+    asked = []
+
+    def scorer(piece, at):
+        asked.append(at)
+        return torch.full_like(piece, float(1 + len(asked) // 2))
+
+    weights = {"a": torch.ones(8), "b": torch.ones(8)}
+    with pytest.raises(PruneError, match="the same numbers"):
+        select_lowest(weights, {"a": scorer, "b": scorer}, 5)
