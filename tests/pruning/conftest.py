@@ -58,7 +58,7 @@ def brute_force_masks():
     return expected_masks
 
 
-@pytest.fixture(params=[0, 3, None])
+@pytest.fixture(params=[2, None])
 def few(request, monkeypatch):
     """Of how many scores around the threshold the last digits are not counted; None: as usual."""
     if request.param is not None:
