@@ -9,10 +9,12 @@ deviation where there are several. FIGURE.png gets the scores that keep rows as 
 
 import argparse
 import json
-from typing import Any, Dict, List
+import re
+from typing import Any, Dict, List, Tuple
 
 from fairseq_prune.analysis.style import save, style
 from fairseq_prune.experiments import figures
+from fairseq_prune.experiments.figures import STEPS
 from fairseq_prune.experiments.summary import summarise
 from fairseq_prune.pruning import SCHEMES, table
 
@@ -40,8 +42,15 @@ def rows_of(records: List[Dict[str, Any]], scheme: str) -> List[List[str]]:
         mean, deviation = row["perplexity"]["mean"], row["perplexity"]["deviation"]
         spread = "" if deviation is None else f" ± {deviation:.2g}"
         cells.setdefault(name, {})[row["sparsity"]] = f"{mean:#.3g}".rstrip(".") + spread
+    scores = [re.split("[:,]", name)[0] for name in cells]
+
+    def place(name: str) -> Tuple[int, int]:
+        """With others of its score, and after those of fewer steps."""
+        return scores.index(re.split("[:,]", name)[0]), int(*STEPS.findall(name) or [1])
+
     head = [scheme, *(f"{100 * sparsity:g}%" for sparsity in sparsities)]
-    return [head, *([name, *(c.get(s, "") for s in sparsities)] for name, c in cells.items())]
+    names = sorted(cells, key=place)
+    return [head, *([name, *(cells[name].get(s, "") for s in sparsities)] for name in names)]
 
 
 def main() -> None:
