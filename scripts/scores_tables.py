@@ -12,9 +12,8 @@ import json
 import re
 from typing import Any, Dict, List, Tuple
 
-from fairseq_prune.analysis.style import save, style
-from fairseq_prune.experiments import figures
-from fairseq_prune.experiments.figures import STEPS
+from fairseq_prune.cli.quiet import quiet_libraries
+from fairseq_prune.experiments.points import STEPS
 from fairseq_prune.experiments.summary import summarise
 from fairseq_prune.pruning import SCHEMES, table
 
@@ -58,6 +57,7 @@ def main() -> None:
     parser.add_argument("results", metavar="RESULTS", nargs="+", help="results.jsonl of a grid")
     parser.add_argument("--figure", metavar="FIGURE", help="where to draw, without .png")
     args = parser.parse_args()
+    quiet_libraries()
     records: List[Dict[str, Any]] = []
     for path in args.results:
         with open(path, encoding="utf-8") as f:
@@ -67,6 +67,10 @@ def main() -> None:
         if rows[1:]:
             print("\n".join([*table(rows), ""]))
     if args.figure:
+        # here, so that what it says of itself is not heard
+        from fairseq_prune.analysis.style import save, style
+        from fairseq_prune.experiments import figures
+
         usual = [
             r
             for r in records

@@ -1,16 +1,14 @@
 """Figures 3, 6 and 7 of See et al. 2016, of a grid's results."""
 
 import math
-import re
 from typing import Any, Dict, List, Optional, Tuple
 
 from ..analysis.style import COLOURS, DASHES, MARKERS, plt
 from ..pruning import SCHEMES
-from .points import KIND_NAMES, KINDS
+from .points import KIND_NAMES, KINDS, STEPS
 
 #: Of a line: colour and marker, and dash.
 Look = Tuple[int, int]
-STEPS = re.compile(r", in (\d+) steps")
 LABELS = {"bleu": "BLEU on {test}", "perplexity": "perplexity on {valid}"}
 
 

@@ -1,6 +1,7 @@
 """The points of a grid: a model, how it came to be, and how much of it is pruned."""
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Any, Dict, Mapping, Optional
 
@@ -66,6 +67,10 @@ class Point:
 
 #: What a point is made with where its file says nothing of it.
 USUAL: Dict[str, Any] = {"score": None, "steps": 1, "floor": 0.0, "row_floor": None}
+
+
+#: In what ``method`` says.
+STEPS = re.compile(r", in (\d+) steps")
 
 
 def method(record: Mapping[str, Any]) -> str:

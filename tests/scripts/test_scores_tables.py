@@ -1,0 +1,45 @@
+"""scripts/scores_tables.py: perplexity over that of each seed's dense model."""
+
+import json
+import re
+import sys
+
+import pytest
+from commands import REPO, run
+
+pytest.importorskip("matplotlib")
+
+
+def record(seed, kind, perplexity, sparsity=0.0, **more):
+    return {
+        "seed": seed, "kind": kind, "scheme": "class-blind" if kind == "pruned" else None,
+        "sparsity": sparsity, "weights": 10, "kept": 5, "bytes": {}, "bleu": None,
+        "perplexity": perplexity, "evaluate": {"valid": "dev"}, **more,
+    }  # fmt: skip
+
+
+def test_it(tmp_path):
+    records = [
+        record(1, "dense", 4.0), record(2, "dense", 5.0),
+        record(1, "pruned", 8.0, 0.8, score="kron", steps=16),
+        record(1, "pruned", 6.0, 0.8, score="magnitude"),
+        record(1, "pruned", 16.0, 0.9, score="kron"),
+        record(1, "pruned", 12.0, 0.8, score="kron"), record(2, "pruned", 5.0, 0.8, score="kron"),
+        record(1, "pruned", 20.0, 0.8, score="kron", row_floor=0.0),
+    ]  # fmt: skip
+    for seed, name in ((1, "one"), (2, "two")):
+        lines = [json.dumps(r) + "\n" for r in records if r["seed"] == seed]
+        (tmp_path / name).write_text("".join(lines))
+    said = run(
+        sys.executable, REPO / "scripts" / "scores_tables.py", tmp_path / "one", tmp_path / "two",
+        "--figure", tmp_path / "figure",
+    )  # fmt: skip
+    # 3 and 1 times the dense models: mean 2, deviation sqrt(2)
+    assert [re.split("  +", line.strip()) for line in said.strip().split("\n")] == [
+        ["class-blind", "80%", "90%"],
+        ["kron", "2.00 ± 1.4", "4.00"],
+        ["kron, row floor 0", "5.00"],
+        ["kron, in 16 steps", "2.00"],
+        ["magnitude", "1.50"],
+    ]
+    assert (tmp_path / "figure.png").stat().st_size > 1000
