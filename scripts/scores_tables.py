@@ -40,7 +40,7 @@ def rows_of(records: List[Dict[str, Any]], scheme: str) -> List[List[str]]:
         name = row["scheme"].partition(", by ")[2] or "magnitude"
         mean, deviation = row["perplexity"]["mean"], row["perplexity"]["deviation"]
         spread = "" if deviation is None else f" ± {deviation:.2g}"
-        cells.setdefault(name, {})[row["sparsity"]] = f"{mean:#.3g}".rstrip(".") + spread
+        cells.setdefault(name, {})[row["sparsity"]] = _said(mean) + spread
     scores = [re.split("[:,]", name)[0] for name in cells]
 
     def place(name: str) -> Tuple[int, int]:
@@ -50,6 +50,15 @@ def rows_of(records: List[Dict[str, Any]], scheme: str) -> List[List[str]]:
     head = [scheme, *(f"{100 * sparsity:g}%" for sparsity in sparsities)]
     names = sorted(cells, key=place)
     return [head, *([name, *(cells[name].get(s, "") for s in sparsities)] for name in names)]
+
+
+def _said(number: float) -> str:
+    """Three digits, and as many as there are before the point.
+
+    >>> [_said(x) for x in (1.1, 20.04, 1234.5)]
+    ['1.10', '20.0', '1,234']
+    """
+    return f"{number:,.0f}" if number >= 1000 else f"{number:#.3g}".rstrip(".")
 
 
 def main() -> None:
