@@ -22,7 +22,7 @@ def rows(args):
     for kind, said in (("words", "most words below"), ("alike", "no row below")):
         plain, floored = (measure("fisher", floor, kind, million) for floor in (0.0, None))
         if kind == "words":
-            yield from both(f"{what}: fisher, magnitude", plain, magnitude, "")
+            yield from both(f"{what}: fisher, magnitude", plain, magnitude, "at most 1.5")
         name = f"{what}: floor, {said}; none"
         yield from both(name, floored, plain, "at most 1.5")
     kron = measure("kron", None, "words", million)
