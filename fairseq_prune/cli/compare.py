@@ -45,7 +45,7 @@ def run_compare(args) -> None:
     from ..runtime.convert import RUNTIMES
     from ..runtime.torch_products import NOTICE
 
-    runtimes = args.runtimes.split(",") if args.runtimes else ["dense", *RUNTIMES]
+    runtimes = ["dense", *RUNTIMES] if args.runtimes is None else args.runtimes.split(",")
     try:
         words = shlex.split(args.generate)
     except ValueError as error:

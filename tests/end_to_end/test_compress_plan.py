@@ -24,6 +24,7 @@ def test_hours(data, dense, tmp_path):
     said = translated(
         dense, data, tmp_path / "out", "--hours", "0.5", "--recipe", "magnitude", "--dry-run"
     )
+    assert "measuring how long a few updates" in said
     assert re.search(r"\d+ epochs, which 0.5 hours are enough for; about \d+ min", said)
 
 

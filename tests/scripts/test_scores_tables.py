@@ -43,3 +43,6 @@ def test_it(tmp_path):
         ["magnitude", "1.50"],
     ]
     assert (tmp_path / "figure.png").stat().st_size > 1000
+    # texts of an SVG are texts
+    drawn = (tmp_path / "figure.svg").read_text(encoding="utf-8")
+    assert "by kron, in 16 steps" in drawn and "row floor" not in drawn
