@@ -6,7 +6,10 @@ import subprocess
 import sys
 from typing import IO, Dict, List, Optional
 
+import torch
+
 from ..pruning import PruneError
+from .allocation import keep_freed_memory
 
 _KEEPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "keeper.py")
 
@@ -40,6 +43,8 @@ class Job:
         if "--cpu" in command:
             # fairseq clips gradients on a GPU all the same, where it sees one
             env = {**(os.environ if env is None else env), "CUDA_VISIBLE_DEVICES": ""}
+        if "--cpu" in command or not torch.cuda.is_available():
+            env = keep_freed_memory(os.environ if env is None else env)
         held, hold = os.pipe()
         self._hold: Optional[int] = hold
         try:
