@@ -10,11 +10,11 @@ import sys
 MEMORY = "/proc/self/status"
 
 
-def call(function: str, *args):
+def call(function: str, *args, env=None):
     """What ``function`` ("module:name") of this package returns, in a new process, as JSON."""
     code = f"import benchmarks.process as p; p.child({function!r}, *{args!r})"
     done = subprocess.run(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
     )
     if done.returncode:
         raise RuntimeError(done.stderr.decode()[-4000:])

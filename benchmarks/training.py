@@ -1,6 +1,15 @@
-"""Training words/s of pruned_lstm_nmt against fairseq's lstm of the same size."""
+"""Training words/s of pruned_lstm_nmt against fairseq's lstm of the same size, and with freed
+memory kept (experiments/allocation.py) against malloc's usual ways."""
 
-from . import models
+import os
+import time
+
+from fairseq_prune.experiments.allocation import keep_freed_memory
+
+from . import models, process
+
+#: of pruned_lstm_nmt in a process of its own, and how many of them are timed together
+STEPS = 20
 
 
 def rows(args):
@@ -30,3 +39,34 @@ def rows(args):
                 f"{models.median(s / o for s, o in zip(stock, ours)):.2f}",
                 goal,
             )
+    for size in (256, 512):
+        usual = {k: v for k, v in os.environ.items() if k != "GLIBC_TUNABLES"}
+        pairs = []
+        for _ in range(3):
+            pairs.append(
+                [
+                    process.call("training:seconds_a_step", size, env=env)
+                    for env in (keep_freed_memory(usual), usual)
+                ]
+            )
+        ours, theirs = (models.median(times) for times in zip(*pairs))
+        yield (
+            f"training, 2 x {size}, freed memory kept",
+            f"{words / ours:,.0f} w/s",
+            f"{words / theirs:,.0f} w/s",
+            f"{models.median(b / a for a, b in pairs):.2f}",
+            "above 1",
+        )
+
+
+def seconds_a_step(size: int) -> float:
+    """Mean over STEPS, after one."""
+    task = models.FakeTask()
+    sample, criterion = models.batch(task), models.criterion(task)
+    model = models.ours(task, size, 2, input_feed=False).train()
+    optimizer = models.optimizer("pruned_adam", model)
+    models.step(model, optimizer, criterion, sample)
+    started = time.perf_counter()
+    for _ in range(STEPS):
+        models.step(model, optimizer, criterion, sample)
+    return (time.perf_counter() - started) / STEPS

@@ -44,5 +44,16 @@ def _replace() -> None:
 
 def _is_fairseqs(module: ModuleType) -> bool:
     path = getattr(module, "__file__", None) or ""
-    inside = os.path.realpath(path).startswith(_FOLDER + os.sep)
-    return module.__name__.split(".")[0] == "fairseq" or inside
+    return module.__name__.split(".")[0] == "fairseq" or _is_inside(path)
+
+
+def _is_inside(path: str) -> bool:
+    # asked of thousands of modules whenever a user's folder is imported: their folders are few
+    if os.path.islink(path):
+        path = os.path.realpath(path)
+    return _real(os.path.dirname(path)).startswith(_FOLDER + os.sep)
+
+
+@functools.lru_cache(maxsize=None)
+def _real(folder: str) -> str:
+    return os.path.join(os.path.realpath(folder), "")
