@@ -1,8 +1,10 @@
 """Options of ``fairseq-generate`` for decoding in this process."""
 
 import argparse
+import copy
+import functools
 import os
-from typing import Any, List, Optional, Sequence
+from typing import Any, FrozenSet, List, Optional, Sequence, Tuple
 
 from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
@@ -39,7 +41,7 @@ REFUSED = {
 
 def check_options(words: List[str]) -> None:
     """Raise PruneError unless ``words`` are options of fairseq-generate that can be taken."""
-    _parse("DATA", os.devnull, "translation", words, [])  # for --path, a file that is there
+    _parse("DATA", "translation", tuple(words), ())
 
 
 def generate_config(path: str, data: str, words: List[str], more: List[str]) -> Any:
@@ -54,9 +56,11 @@ def generate_config(path: str, data: str, words: List[str], more: List[str]) -> 
         PruneError: an option is unknown, or is not taken.
     """
     trained = config_of(path, data)
-    cfg, given = _parse(data, path, task_name(trained), words, more)
+    parsed, given = _parse(data, task_name(trained), tuple(words), tuple(more))
+    cfg = copy.deepcopy(parsed)
     mine = options_of(cfg)
     with open_dict(cfg):
+        cfg.common_eval.path = path
         for name, value in options_of(trained).items():
             if name in mine and name not in given and _is_own(cfg, name):
                 mine[name] = value
@@ -80,14 +84,19 @@ def _is_own(cfg: Any, name: str) -> bool:
     return not OmegaConf.is_config(cfg.task) or not OmegaConf.is_interpolation(cfg.task, name)
 
 
-def _parse(data: str, path: str, task: str, words: List[str], more: List[str]):
+@functools.lru_cache(maxsize=16)  # fairseq takes half a second to make a configuration
+def _parse(
+    data: str, task: str, words: Tuple[str, ...], more: Tuple[str, ...]
+) -> Tuple[Any, FrozenSet[str]]:
+    """The configuration, but for the checkpoint's path, and the options that ``words`` give."""
     which = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     which.add_argument("--task", default=task)
     which.add_argument("--path")
     where = f"generate: {' '.join(words)}:"
     try:
         chosen, rest = which.parse_known_args(words)
-        command = [data, "--path", path, "--task", _twin(chosen.task), *DEFAULTS]
+        # for the path, a file that is there
+        command = [data, "--path", os.devnull, "--task", _twin(chosen.task), *DEFAULTS]
         with catchable():
             args = _args([*command, *more, *rest])
             given = set(vars(_args([*command, *rest], suppress_defaults=True)))
@@ -105,7 +114,7 @@ def _parse(data: str, path: str, task: str, words: List[str], more: List[str]):
     if args.scoring != "sacrebleu":
         raise PruneError(f"{where} --scoring {args.scoring} is not for this: BLEU is sacreBLEU's")
     args.quiet, args.log_format = False, "none"
-    return convert_namespace_to_omegaconf(args), given
+    return convert_namespace_to_omegaconf(args), frozenset(given)
 
 
 def _args(words: List[str], **kwargs) -> argparse.Namespace:

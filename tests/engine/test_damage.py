@@ -25,7 +25,7 @@ from fairseq_prune.packed.texts import Text
 
 SOURCE = Path(library.__file__).with_name("src") / "engine.cpp"
 CHILD = Path(__file__).with_name("translate_all.py")
-SANITIZE = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZE = ("-O0", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 MODELS = {
     "ours": ("--arch pruned_lstm_nmt --hidden-size 16 --num-layers 1 --lstm-bias", "exact"),
     "lstm": ("--arch lstm --encoder-embed-dim 8 --encoder-hidden-size 12 --encoder-layers 1 "
