@@ -9,7 +9,7 @@ from fairseq_prune.experiments.allocation import keep_freed_memory
 from . import models, process
 
 #: of pruned_lstm_nmt in a process of its own, and how many of them are timed together
-STEPS = 20
+STEPS = 10
 
 
 def rows(args):
