@@ -8,7 +8,7 @@ from fairseq_prune.experiments.allocation import keep_freed_memory
 
 from . import models, process
 
-#: of pruned_lstm_nmt in a process of its own, and how many of them are timed together
+#: How many are timed together, in a process of its own.
 STEPS = 10
 
 
@@ -41,14 +41,11 @@ def rows(args):
             )
     for size in (256, 512):
         usual = {k: v for k, v in os.environ.items() if k != "GLIBC_TUNABLES"}
-        pairs = []
-        for _ in range(3):
-            pairs.append(
-                [
-                    process.call("training:seconds_a_step", size, env=env)
-                    for env in (keep_freed_memory(usual), usual)
-                ]
-            )
+        both = (keep_freed_memory(usual), usual)
+        pairs = [
+            [process.call("training:seconds_a_step", size, env=env) for env in both]
+            for _ in range(3)
+        ]
         ours, theirs = (models.median(times) for times in zip(*pairs))
         yield (
             f"training, 2 x {size}, freed memory kept",

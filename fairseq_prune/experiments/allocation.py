@@ -4,8 +4,8 @@ from typing import Dict, Mapping
 
 #: glibc's malloc (2.26 and later; others do not read this): freed memory stays with the process,
 #: instead of going back to the system and coming again, page by page, each zeroed, for the next
-#: batch's activations, up to a sixth of a training's time (docs/benchmarks.md); in huge pages from
-#: 2.35 on.
+#: batch's activations, an eighth of a small training's time (docs/benchmarks.md); in huge pages
+#: from 2.35 on.
 TUNABLES = ":".join(
     f"glibc.malloc.{name}={value}"
     for name, value in {

@@ -32,7 +32,8 @@ class Job:
     ):
         """
         Args:
-            command: with ``--cpu`` among its words it sees no GPU.
+            command: with ``--cpu`` among its words it sees no GPU. Without a GPU, it keeps
+                the memory that it frees.
             lock: descriptor that the command keeps open, so that no one else takes the
                 folder it works in while it lives.
         Raises:
