@@ -40,9 +40,9 @@ KEPT = (
 )  # fmt: skip
 #: Kept as well where there is a GPU.
 OF_A_GPU = (
-    "fp16", "memory_efficient_fp16", "fp16_no_flatten_grads", "fp16_init_scale",
-    "fp16_scale_window", "fp16_scale_tolerance", "min_loss_scale", "threshold_loss_scale",
-    "amp", "amp_batch_retries", "amp_init_scale", "amp_scale_window",
+    "bf16", "memory_efficient_bf16", "fp16", "memory_efficient_fp16", "fp16_no_flatten_grads",
+    "fp16_init_scale", "fp16_scale_window", "fp16_scale_tolerance", "min_loss_scale",
+    "threshold_loss_scale", "amp", "amp_batch_retries", "amp_init_scale", "amp_scale_window",
 )  # fmt: skip
 #: Ways to distribute a training that cannot prune.
 NO_BACKENDS = ("fully_sharded", "slowmo")

@@ -7,6 +7,7 @@ from ..checkpoints.reading import allow_safe_types
 from .amp_state import save_state_under_amp
 from .average_start import start_average_from_any_checkpoint
 from .bart import finetune_bart
+from .bf16 import train_in_bf16_anywhere
 from .broadcast import broadcast_checkpoints
 from .combined_sets import combine_training_sets
 from .command_line import check_command_lines
@@ -199,6 +200,14 @@ FIXES = (
         ),
         "fairseq_fixes/test_faults.py::test_fault[bart]",
         finetune_bart,
+    ),
+    Fix(
+        "bf16",
+        "--bf16 on the command line is taken for --tpu, and fails on GPUs and CPUs",
+        "all",
+        ("fairseq.distributed.utils:call_main(cfg, main){tpu}", "fairseq.utils:get_tpu_device{xm}"),
+        "end_to_end/test_bf16.py",
+        train_in_bf16_anywhere,
     ),
     Fix(
         "text_blocks",

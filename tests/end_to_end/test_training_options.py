@@ -139,15 +139,16 @@ def test_more_processes_are_more_batches_an_update(data, text, tmp_path):
     assert words[words.index("--update-freq") + 1] == "4,2"
 
 
-def test_half_precision_only_where_there_is_a_gpu(data, text, tmp_path):
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_half_precision_only_where_there_is_a_gpu(data, text, tmp_path, precision):
     path, _ = trained(data, text, tmp_path, "lstm")
     state = state_of(path)
-    state["cfg"]["common"]["fp16"] = True
-    state["cfg"]["model"].fp16 = True
-    write_checkpoint(state, str(tmp_path / "fp16.pt"))
-    settings = Settings(str(tmp_path / "fp16.pt"))
-    assert "--fp16" not in training_words(settings, str(data), base_of(settings), [])
-    assert "--fp16" in training_words(settings, str(data), base_of(settings), [], gpus=1)
+    state["cfg"]["common"][precision] = True
+    setattr(state["cfg"]["model"], precision, True)
+    write_checkpoint(state, str(tmp_path / "half.pt"))
+    settings, option = Settings(str(tmp_path / "half.pt")), f"--{precision}"
+    assert option not in training_words(settings, str(data), base_of(settings), [])
+    assert option in training_words(settings, str(data), base_of(settings), [], gpus=1)
 
 
 def test_a_plugin_that_the_file_names_is_not_imported(data, text, tmp_path):
