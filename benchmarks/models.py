@@ -45,6 +45,18 @@ def stock_lstm(task, size: int, layers: int):
     return ARCH_MODEL_REGISTRY["lstm"].build_model(args, task)
 
 
+def transformer(task, size: int, layers: int):
+    """fairseq's, with one matrix for both embeddings and the softmax."""
+    args = Namespace(
+        arch="transformer_iwslt_de_en", dropout=0.2, encoder_layers=layers, decoder_layers=layers,
+        encoder_embed_dim=size, decoder_embed_dim=size, encoder_ffn_embed_dim=4 * size,
+        decoder_ffn_embed_dim=4 * size, share_all_embeddings=True, max_source_positions=1024,
+        max_target_positions=1024,
+    )  # fmt: skip
+    ARCH_CONFIG_REGISTRY["transformer_iwslt_de_en"](args)
+    return ARCH_MODEL_REGISTRY["transformer_iwslt_de_en"].build_model(args, task)
+
+
 def batch(task):
     """BATCH sentences of up to LENGTH words, longest first, the source padded on the left."""
     generator = torch.Generator().manual_seed(0)

@@ -2,10 +2,11 @@
 # The first table of docs/results.md, of one seed, on Multi30k English-German:
 #
 #   python scripts/prepare_data.py multi30k --raw-dir RAW_DIR --out data-bin/multi30k
-#   scripts/multi30k_compress.sh SEED [dense|compress|trained-on|small|score]...
+#   scripts/multi30k_compress.sh SEED [dense|80|90|95|trained-on|small|score]...
 #
 # Without parts: all, in this order. Each goes on where it was interrupted. On a GPU where there is
-# one; CPU=--cpu keeps trainings off it (fairseq needs CUDA_VISIBLE_DEVICES= besides).
+# one; CPU=--cpu keeps trainings off it (fairseq needs CUDA_VISIBLE_DEVICES= besides). MORE="--bf16"
+# gives all trainings further options.
 set -eu
 seed=$1
 shift
@@ -15,7 +16,7 @@ dense=$out/dense/checkpoint_best.pt
 generate="--beam 5 --batch-size 200 --max-len-a 2 --max-len-b 20 --remove-bpe sentencepiece"
 model="--user-dir fairseq_prune --arch pruned_lstm_nmt --num-layers 2 --init-range 0.2
     --adam-betas (0.9,0.98) --clip-norm 5 --label-smoothing 0.1 --max-tokens 2000 --num-workers 0
-    --no-epoch-checkpoints --task translation --optimizer adam --seed $seed ${CPU:-}"
+    --no-epoch-checkpoints --task translation --optimizer adam --seed $seed ${CPU:-} ${MORE:-}"
 
 # a learning rate that goes down in a line, over so many epochs
 line() {
@@ -30,11 +31,9 @@ part_dense() {
         --max-epoch 12 --save-dir $out/dense
 }
 
-part_compress() {
-    for percent in 80 90 95; do
-        fairseq-prune compress $dense $data --out $out/$percent --sparsity 0.$percent \
-            --epochs 24 --test test --generate "$generate" ${CPU:-} -- --seed "$seed"
-    done
+compress() {
+    fairseq-prune compress $dense $data --out "$out/$1" --sparsity "0.$1" --epochs 24 \
+        --test test --generate "$generate" ${CPU:-} -- --seed "$seed" ${MORE:-}
 }
 
 # the control: as many epochs more, with the same teacher
@@ -63,7 +62,10 @@ part_score() {
     done
 }
 
-[ $# -gt 0 ] || set -- dense compress trained-on small score
+[ $# -gt 0 ] || set -- dense 80 90 95 trained-on small score
 for part; do
-    "part_$(echo "$part" | tr - _)"
+    case $part in
+        [0-9]*) compress "$part" ;;
+        *) "part_$(echo "$part" | tr - _)" ;;
+    esac
 done

@@ -34,7 +34,9 @@ class Teacher:
 
     def __init__(self, path: str, model: BaseFairseqModel):
         self.path = path
-        self.model = model.eval().requires_grad_(False)
+        # that its weights require no gradient (ask computes none) would make torch multiply
+        # each sentence of a Transformer by a copy of the softmax's matrix of its own
+        self.model = model.eval()
         limits = model.max_positions()
         self._limits = limits if isinstance(limits, tuple) else (limits,)
         self.digest = _digest(model)

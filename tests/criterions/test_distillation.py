@@ -157,6 +157,32 @@ def test_teacher_goes_where_its_student_is_and_computes_in_its_numbers(task, sam
     assert made.teacher.digest == digest != Teacher("t.pt", Model(3)).digest
 
 
+class TimeFirst(BaseFairseqModel):
+    """A softmax of states that lie time first, as a Transformer's do."""
+
+    def __init__(self):
+        super().__init__()
+        self.states = nn.Embedding(WORDS, 3)
+        self.softmax = nn.Linear(3, WORDS, bias=False)
+
+    def forward(self, src_tokens, prev_output_tokens):
+        return self.softmax(self.states(prev_output_tokens.t()).transpose(0, 1))
+
+    def max_positions(self):
+        return (LENGTH, LENGTH)
+
+
+def test_a_teacher_multiplies_by_its_softmax_once_a_batch(sample):
+    """Not sentence by sentence with copies of it, as newer torch does with frozen weights."""
+
+    def products(teacher):
+        with torch.profiler.profile() as profiled:
+            teacher.ask(Model(1), sample, lambda model, logits: logits)
+        return {event.key for event in profiled.key_averages()} & {"aten::mm", "aten::bmm"}
+
+    assert products(Teacher("t.pt", TimeFirst())) == {"aten::mm"}
+
+
 def test_a_sentence_that_the_teacher_cannot_read(task, sample):
     with pytest.raises(SystemExit, match="--teacher t.pt reads at most 4 source tokens at a time"):
         criterion(task, Model(2, longest=4))(Model(1), sample)
