@@ -7,16 +7,15 @@ from fairseq_prune.fairseq_fixes.table import FIXES
 HEAD = """\
 # What of fairseq is changed
 
-While `fairseq_prune` is imported, this of fairseq is replaced in that process, and nothing on
-disk. Each is a file of [fairseq_fixes/](../fairseq_prune/fairseq_fixes) (the first:
-`checkpoints/reading.py`). The list itself is
-[table.py](../fairseq_prune/fairseq_fixes/table.py), and this page is made of it
-(`python scripts/fixes_table.py`). All are made once, what others replace later stays as they
-want it, and a fairseq that has no such thing to replace is refused by a sentence that names it.
-The test shows the fault in a fairseq without this package, or what the change is for.
+Importing `fairseq_prune` replaces the following parts of fairseq, in that process only; nothing on
+disk changes. Each fix is a file of [fairseq_fixes/](../fairseq_prune/fairseq_fixes) (the first:
+`checkpoints/reading.py`) and is made once; what others replace later stays as they want it. If a
+fairseq lacks such a part, an error names it. The test shows the fault in a fairseq without this
+package, or what the change is for. This page is made of
+[table.py](../fairseq_prune/fairseq_fixes/table.py) by `python scripts/fixes_table.py`.
 
-| file | without it | versions | replaced, or relied on | test |
-|---|---|---|---|---|"""
+| file | without it | versions | when | replaced, or relied on | test |
+|---|---|---|---|---|---|"""
 
 
 def table() -> str:

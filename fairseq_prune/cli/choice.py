@@ -12,6 +12,7 @@ from ..pruning import (
     Floors,
     PruneError,
     check_request,
+    check_steps,
 )
 from ..pruning.choice import Calibration, Choice
 from .say import say_progress
@@ -113,9 +114,8 @@ def choice_of(args) -> Choice:
     )
     calibration.check(flags="--")
     steps = 1 if given["steps"] is None else given["steps"]
+    check_steps(args.scheme, steps, flags="--")
     choice = Choice(args.scheme, args.score, floors, calibration, steps)
-    if steps < 1:
-        raise PruneError(f"--steps {steps} is out of range; give 1 or more")
     for name, value in given.items():
         if value is not None and not choice.needs_data:
             raise PruneError(

@@ -3,7 +3,7 @@
 import itertools
 from typing import Any, List, Mapping, Tuple
 
-from ..pruning import PruneError, check_request, find_scheme
+from ..pruning import PruneError, check_request, check_steps, find_scheme
 from ..pruning.choice import Choice
 from .points import KINDS, USUAL, Point
 from .yaml_values import check_keys
@@ -87,6 +87,8 @@ def _check_scheme(scheme: Any, entry: Mapping[str, Any]) -> None:
     scores."""
     try:
         only = find_scheme(str(scheme), flags="").sparsity
+        for steps in entry.get("steps", [1]):
+            check_steps(str(scheme), steps)
         for score in entry.get("scores", [None]):
             for sparsity in entry["sparsities"]:
                 check_request(scheme, sparsity, flags="", score=score and str(score))

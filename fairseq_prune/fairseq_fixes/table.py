@@ -187,7 +187,7 @@ FIXES = (
         "--user-dir fairseq_prune fails where the package was imported before",
         "all",
         ("fairseq.utils:import_user_module(args)",),
-        "test_user_dir.py",
+        "test_installed.py",
         know_this_package,
     ),
     Fix(

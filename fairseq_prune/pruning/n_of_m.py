@@ -55,10 +55,10 @@ def select_n_of_m(
     Returns:
         masks, and the largest score pruned now (0.0 if nothing is).
     Raises:
-        PruneError: rows that cannot be divided into groups of ``m``, a group with more than
-            m - n pruned already, or a score that is NaN or infinite; the parameter is named.
+        PruneError: what ``check_n_of_m`` refuses, or a score that is NaN or infinite; the
+            parameter is named.
     """
-    _check_rows(weights, n, m)
+    check_n_of_m(weights, previous, n=n, m=m)
     masks, threshold, unsigned = {}, 0.0, without_signs(scorers)
     size = max(1, CHUNK // m) * m
     for name, weight in weights.items():
@@ -73,19 +73,19 @@ def select_n_of_m(
             ranked, places = scores.view(-1, m).sort(dim=1, stable=True)
             if not math.isfinite(float(ranked[:, -1].max())):  # NaN ranks above infinity
                 raise not_finite(name, weight)
-            if float(ranked[:, m - n].min()) < 0:
-                raise PruneError(
-                    f"{name} has groups of {m} neighbours of which more than {m - n} are pruned "
-                    f"already; pruned weights stay pruned, so start {n}:{m} from a model that is "
-                    f"not pruned"
-                )
             mask[piece].view(-1, m).scatter_(1, places[:, : m - n], False)
             threshold = max(threshold, float(ranked[:, m - n - 1].max()))
         masks[name] = mask.view(weight.shape)
     return masks, threshold
 
 
-def _check_rows(weights: Mapping[str, Tensor], n: int, m: int) -> None:
+def check_n_of_m(
+    weights: Mapping[str, Tensor], previous: Optional[Mapping[str, Tensor]], *, n: int, m: int
+) -> None:
+    """Raise PruneError unless these can have the pattern, whatever their scores.
+
+    Rows are to be divided into groups of ``m``, none of which has more than m - n pruned already.
+    """
     # a vector has rows of 1
     odd = [(name, w.shape[1:].numel()) for name, w in weights.items() if w.shape[1:].numel() % m]
     if odd:
@@ -95,3 +95,12 @@ def _check_rows(weights: Mapping[str, Tensor], n: int, m: int) -> None:
             f"{n}:{m} needs rows whose length is a multiple of {m}, not those of {shown}{more}; "
             f"exclude what does not fit (--prune-exclude, of fairseq-prune --exclude)"
         )
+    before = previous or {}
+    for name in before.keys() & weights.keys():
+        for piece in before[name].reshape(-1).split(max(1, CHUNK // m) * m):
+            if bool((piece.view(-1, m).sum(dim=1) < n).any()):
+                raise PruneError(
+                    f"{name} has groups of {m} neighbours of which more than {m - n} are pruned "
+                    f"already; pruned weights stay pruned, so start {n}:{m} from a model that is "
+                    f"not pruned"
+                )

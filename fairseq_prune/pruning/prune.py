@@ -97,6 +97,8 @@ def check_reachable(
     floors = _floors_at(floors, how, ranked_by, sparsity)
     for ranking, ranked in _rankings(weights, classes, how).items():
         _number_to_prune(ranking, ranked, classes, sparsity, previous or None)
+        if how.check is not None:
+            how.check(ranked, previous or None)
         total = sum(weight.numel() for weight in ranked.values())
         check_floors(ranked, classes, floors, round(sparsity * total))
 

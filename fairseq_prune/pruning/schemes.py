@@ -13,7 +13,7 @@ from typing import Callable, Dict, Mapping, Optional, Tuple
 from torch import Tensor
 
 from ..errors import PruneError
-from .n_of_m import read_pattern, select_n_of_m
+from .n_of_m import check_n_of_m, read_pattern, select_n_of_m
 from .score import Scorer
 from .scores import find_score
 from .selection import select_lowest
@@ -28,6 +28,8 @@ Cut = Callable[
     [Mapping[str, Tensor], Mapping[str, Scorer], int, Optional[Mapping[str, Tensor]]],
     Tuple[Dict[str, Tensor], float],
 ]
+
+Check = Callable[[Mapping[str, Tensor], Optional[Mapping[str, Tensor]]], None]
 
 
 def everything(weight_class: str) -> str:
@@ -50,12 +52,15 @@ class Scheme:
         cut: how a ranking is pruned to it; by default, of its lowest scores.
         sparsity: the only one that ``cut`` can prune to; None: any.
         own_score: the only score that it ranks by, of ``SCORES``; None: any.
+        check: raises PruneError where ``cut`` would for the weights of a ranking and the masks to
+            prune within (or None), whatever their scores.
     """
 
     scope: Callable[[str], str]
     cut: Cut = select_lowest
     sparsity: Optional[float] = None
     own_score: Optional[str] = None
+    check: Optional[Check] = None
 
 
 #: By the name that ``--prune-scheme`` takes. Add to it to extend.
@@ -82,8 +87,12 @@ def find_scheme(name: str, flags: str = "") -> Scheme:
             f'n:m (such as "2:4"; in YAML with the quotes)'
         )
     n, m = read_pattern(name, flags)
-    cut = partial(select_n_of_m, n=n, m=m)
-    return Scheme(scope=everything, cut=cut, sparsity=(m - n) / m)
+    return Scheme(
+        scope=everything,
+        cut=partial(select_n_of_m, n=n, m=m),
+        sparsity=(m - n) / m,
+        check=partial(check_n_of_m, n=n, m=m),
+    )
 
 
 def score_name(scheme: str, score: Optional[str] = None, flags: str = "") -> str:
@@ -124,4 +133,19 @@ def check_request(
         raise PruneError(
             f"{flags}sparsity {sparsity:g} is outside [0, 1); it is the fraction of weights "
             f"to prune, e.g. 0.8"
+        )
+
+
+def check_steps(scheme: str, steps: int, flags: str = "") -> None:
+    """Raise PruneError, naming the option, unless ``scheme`` can prune in so many steps.
+
+    Args:
+        flags: as of ``find_scheme``.
+    """
+    if steps < 1:
+        raise PruneError(f"{flags}steps {steps} is out of range; give 1 or more")
+    if steps > 1 and find_scheme(scheme, flags).sparsity is not None:
+        raise PruneError(
+            f"{flags}steps {steps} prunes to other sparsities on the way, and {flags}scheme "
+            f"{scheme} has one; leave {flags}steps out"
         )

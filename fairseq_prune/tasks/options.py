@@ -123,7 +123,7 @@ RUNTIME = (
     "dense",
     "what fairseq-generate and fairseq-interactive multiply weights with, on a CPU: dense; sparse, "
     "only the weights that are kept; int8, rounded to 8 bits (translations can change); auto, "
-    "the fastest of these for each layer, by trying",
+    "the fastest of these for each layer",
 )
 
 PruneOptions = make_dataclass(

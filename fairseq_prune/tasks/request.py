@@ -7,6 +7,7 @@ from ..pruning import (
     check_pattern,
     check_request,
     check_schedule,
+    check_steps,
     find_scheme,
     find_score,
     score_name,
@@ -60,8 +61,7 @@ def _check_request(cfg) -> None:
     floors_of(cfg).check(FLAGS)
     calibration_of(cfg).check(FLAGS)
     _check_calibration(cfg)
-    if cfg.prune_steps < 1:
-        raise PruneError(f"--prune-steps {cfg.prune_steps} is out of range; give 1 or more")
+    check_steps(cfg.prune_scheme, cfg.prune_steps, FLAGS)
     check_schedule(cfg.prune_schedule, schedule_options(cfg), FLAGS)
     if only is not None and cfg.prune_schedule != "one-shot":
         raise PruneError(

@@ -405,6 +405,14 @@ REFUSED = [
     ("--prune-scheme 2:4 --prune-sparsity 0.5 --prune-floor 0.1", "no meaning with --prune-scheme"),
     ("--scheme 2:4 --sparsity 0.5 --row-floor 0.1", "have no meaning with --scheme 2:4"),
     (
+        "--prune-scheme 2:4 --prune-sparsity 0.5 --prune-score fisher --prune-steps 2",
+        "--prune-steps 2 prunes to other sparsities on the way, and --prune-scheme 2:4 has one",
+    ),
+    (
+        "--scheme 2:4 --sparsity 0.5 --score fisher --steps 2",
+        "--steps 2 prunes to other sparsities on the way, and --scheme 2:4 has one",
+    ),
+    (
         "--prune-floor 0.3 --prune-schedule gradual --prune-end 4 --prune-every 2",
         "lower the floors (floor, row-floor), or the sparsity to 0.",
     ),

@@ -106,6 +106,10 @@ def put(value, *path):
         (put(4, "points", 0, "steps"), "points: steps must be a list"),
         (put([0], "points", 0, "steps"), "points: steps: 0 is out of range"),
         (put([4], "points", 0, "steps"), "points: steps have no meaning with score magnitude"),
+        (
+            put([{**TWO_OF_FOUR, "scores": ["fisher"], "steps": [1, 4]}], "points"),
+            "points: steps 4 prunes to other sparsities on the way, and scheme 2:4 has one",
+        ),
         (put([1.5], "points", 0, "row_floors"), "points: floors: 1.5 is out of range"),
         (put(["1:4"], "points", 0, "schemes"), "points: sparsity 0.5 is not that of scheme 1:4"),
         (put([{**TWO_OF_FOUR, "kinds": ["iterative"]}], "points"), "kinds: iterative prunes"),

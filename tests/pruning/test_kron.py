@@ -148,3 +148,17 @@ def test_convolutions_vectors_and_matrices_without_elements(shape):
     assert result.pruned == round(0.5 * (weight.numel() + 9))
     for name, mask in result.masks.items():
         assert torch.equal(result.updated[name] != 0, mask)
+
+
+@pytest.mark.parametrize("width", [50, 1024])
+def test_without_damping_gradients_in_one_direction_are_no_trouble(width):
+    """Their matrix has one eigenvalue that is not 0, and is inverted in float32."""
+    generator = torch.Generator().manual_seed(6)
+    statistic = KroneckerFactors()
+    statistic.add({"w": torch.ones(4, 1) * torch.randn(width, generator=generator)})
+    how = {"score": "kron:damping=0", "statistics": statistic.mean()}
+    weights, masks = {"w": torch.randn(4, width, generator=generator)}, None
+    for sparsity in (0.5, 0.75):
+        result = prune(weights, {"w": "x"}, "class-blind", sparsity, masks, **how)
+        weights, masks = result.updated, result.masks
+        assert torch.isfinite(weights["w"]).all() and result.pruned == sparsity * 4 * width

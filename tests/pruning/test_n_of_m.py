@@ -8,6 +8,7 @@ import torch
 from fairseq_prune.pruning import (
     SCHEMES,
     PruneError,
+    check_reachable,
     check_request,
     describe,
     find_scheme,
@@ -186,8 +187,11 @@ class TestPrunedBefore:
         before = {"x": torch.ones(2, 8, dtype=torch.bool), "y": torch.ones(2, 8, dtype=torch.bool)}
         before["y"][1, 4:7] = False
         weights = {"x": torch.randn(2, 8), "y": torch.randn(2, 8)}
-        with pytest.raises(PruneError, match="^y has groups of 4 .* more than 2 .*start 2:4 from"):
+        said = "^y has groups of 4 .* more than 2 .*start 2:4 from"
+        with pytest.raises(PruneError, match=said):
             pruned(weights, 2, 4, before)
+        with pytest.raises(PruneError, match=said):  # also where a run only begins
+            check_reachable(weights, {"x": "c", "y": "c"}, "2:4", 0.5, before)
         check(weights, 1, 4, before)
 
     def test_more_pruned_altogether_is_refused(self):
