@@ -58,7 +58,7 @@ class SomeSentences(BaseWrapperDataset):
 
     def filter_indices_by_size(self, indices, max_sizes):
         left, ignored = self.dataset.filter_indices_by_size(self._chosen[indices], max_sizes)
-        return self._places(left), ignored
+        return self._places(left), self._places(ignored).tolist()
 
     def _places(self, numbers):
         place = {int(number): k for k, number in enumerate(self._chosen)}

@@ -38,6 +38,12 @@ def add_to(verbs) -> None:
         help="what starts a training, e.g. 'srun fairseq-train' (default: %(default)s)",
     )
     verb.add_argument(
+        "--gpus",
+        type=int,
+        metavar="N",
+        help="GPUs that a training has where --command starts it (default: those of this machine)",
+    )
+    verb.add_argument(
         "--wandb-project", metavar="NAME", help="W&B project that trainings and card go to"
     )
     verb.add_argument(
@@ -145,6 +151,7 @@ def run_compress(args) -> None:
         command=_split("--command", args.command),
         user_dir=args.user_dir,
         cpu=args.cpu,
+        gpus=args.gpus,
     )
     if args.dry_run:
         _say_plan(dry_run(asked, say_progress), args.json)

@@ -56,14 +56,17 @@ def words_of_action(action: argparse.Action, value: Any) -> Optional[List[str]]:
         return None
     if action.nargs in ("+", "*") or isinstance(action.nargs, int):
         return [flag, *(str(item) for item in (value if isinstance(value, list) else [value]))]
-    if isinstance(value, list) and action.type not in (None, str):
-        value = _spelled(value)
+    if isinstance(value, list):
+        value = _spelled(value, of_texts=action.type in (None, str))
     word = str(value)
     return [f"{flag}={word}"] if word == "" or word.startswith("-") else [flag, word]
 
 
-def _spelled(items: list) -> str:
-    """A list as fairseq reads it: numbers with commas, others as Python writes them."""
-    if items and all(type(item) in (int, float) for item in items):
+def _spelled(items: list, of_texts: bool) -> str:
+    """A list as fairseq reads it: numbers with commas, others as Python writes them; but texts,
+    of an option that is a text itself and split later (--lang-pairs), with commas."""
+    if items and not of_texts and all(type(item) in (int, float) for item in items):
         return ",".join(map(repr, items))
+    if items and of_texts and all(type(item) is str for item in items):
+        return ",".join(items)
     return repr(items)

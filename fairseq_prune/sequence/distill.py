@@ -4,12 +4,13 @@ import os
 import shutil
 from typing import Callable, Dict, List, Optional
 
+from ..checkpoints.digest import digest
 from ..folder_lock import folder_lock
 from ..pruning import PruneError
 from .assemble import assemble
 from .decoder import Decoder
 from .progress import Progress
-from .record import NAME, Record, digest
+from .record import NAME, Record
 from .request import REFERENCE, Request
 from .sets import files_of
 from .shards import Shard, Shards, cut

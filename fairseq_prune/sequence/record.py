@@ -1,10 +1,9 @@
 """What a folder of translations is of, and how far it is: ``distilled.json`` in it."""
 
-import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
 from ..checkpoints.whole_file import whole_file
 from ..pruning import PruneError
@@ -71,21 +70,3 @@ class Record:
 
 def _another(out: str, begun: str) -> PruneError:
     return PruneError(f"--out {out} was begun with {begun}; give the same, or another --out")
-
-
-def digest(paths: List[str]) -> str:
-    """SHA-256 over the contents of files.
-
-    Raises:
-        PruneError: one cannot be read.
-    """
-    sha = hashlib.sha256()
-    for path in paths:
-        try:
-            with open(path, "rb") as f:
-                for piece in iter(lambda: f.read(1 << 20), b""):  # noqa: B023
-                    sha.update(piece)
-        except OSError as error:
-            raise PruneError(f"{path} cannot be read: {error.strerror}") from error
-        sha.update(b"\0end\0")
-    return sha.hexdigest()

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 from commands import DECODE, FORKED, PLUGIN, equal, lines, run, server, state_of
-from compressing import GENERATE, ONLY_PRUNES, card_of, counts, digest, translated
+from compressing import GENERATE, ONLY_PRUNES, card_of, compress, counts, digest, translated
 from wandb_files import wandb_records
 
 from fairseq_prune.checkpoints.packed.packed_model import PackedModel
@@ -104,6 +104,23 @@ def test_other_values_and_subsets_without_training_again(data, dense, done, tmp_
     assert found[0] != found[1]
     assert not (out / "test.packed.txt").exists() and (out / "test.dense.txt").exists()
     assert (out / "valid.packed.txt").stat().st_mtime > (out / "model.packed").stat().st_mtime
+
+
+def test_other_translations_without_training_again(data, dense, done, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(done[0], out)
+    options = ("--sparsity", "0.8", "--epochs", "3", "--generate", "--beam 1 --max-len-b 6")
+    said = compress(dense, data, out, *options, env={"KILL": "update 1"})
+    assert "updates" not in said and digest(out / "model.packed") == digest(
+        done[0] / "model.packed"
+    )
+    assert not (out / "test.packed.txt").exists()  # of the other translations
+    texts = run("fairseq-generate", data, "--user-dir", PLUGIN, "--path", dense, "--gen-subset",
+                "valid", "--beam", "1", "--max-len-b", "6", *DECODE)  # fmt: skip
+    texts = lines(texts, "D")
+    written = (out / "valid.dense.txt").read_text().splitlines()
+    assert written == [texts[n] for n in sorted(texts)]
+    assert written != (done[0] / "valid.dense.txt").read_text().splitlines()
 
 
 @pytest.mark.parametrize("subset", ["valid", "test"])

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 
 import pytest
 import torch
@@ -47,6 +48,12 @@ def test_a_dry_run_writes_nothing(data, dense, tmp_path):
     assert commands[2].endswith(
         f"--finetune-from-model {tmp_path}/out/rounds/round2/checkpoint_best.pt"
     )
+
+
+@pytest.mark.parametrize("options", [(), ("--cpu",)])
+def test_trainings_on_the_gpus_of_another_machine(data, dense, tmp_path, options):
+    said = translated(dense, data, tmp_path / "out", "--gpus", "1", "--dry-run", *options)
+    assert "--prune-sparsity 0.9" in said and "--cpu" not in said
 
 
 def test_trainings_are_given_whole_paths(data, dense, tmp_path):
@@ -101,6 +108,7 @@ def test_the_estimate_has_the_teacher_in_it(data, dense, tmp_path):
         (("--max-loss", "-1"), (), "--max-loss -1 is out of range"),
         (("--epochs", "0"), (), "--epochs 0 is out of range"),
         (("--epochs", "2", "--hours", "1"), (), "two budgets; give one"),
+        (("--gpus", "-1"), (), "--gpus -1 is out of range; give 0 or more"),
         (("--values", "int4"), (), "--values int4: choose one of fp32, fp16, int8"),
         (("--metric", "ter"), (), "--metric ter: choose one of bleu, chrf"),
         (("--metric", "chrf"), (), "--metric chrf is what --max-loss is of"),
@@ -171,6 +179,35 @@ def test_a_plugin_that_cannot_prune(data, dense, tmp_path):
     assert "plain_plugin does not import fairseq_prune" in said and "Traceback" not in said
     (folder / "__init__.py").write_text("import fairseq_prune")
     assert f"--user-dir {folder}" in translated(dense, data, tmp_path / "out", *options)
+
+
+def test_what_cannot_be_translated_is_told_before_training(data, dense, tmp_path):
+    """A sentence that is longer than the model may read."""
+    generate = f"{GENERATE} --max-source-positions 6"
+    options = ("--epochs", "1", "--generate", generate)
+    said = compress(dense, data, tmp_path / "out", *options, ok=False, env={"KILL": "update 1"})
+    assert "skip this example with --skip-invalid-size-inputs-valid-test" in said
+    assert "Traceback" not in said and "round 1 of 3, 65%" not in said
+
+
+def test_a_model_for_each_pair_of_languages(data, tmp_path):
+    for side in ("en", "de"):  # one dictionary for both
+        for kind in ("bin", "idx"):
+            for subset in ("train", "valid"):
+                name = f"{subset}.en-de.{side}.{kind}"
+                shutil.copy(data / name, tmp_path / name)
+        shutil.copy(data / "dict.en.txt", tmp_path / f"dict.{side}.txt")
+    run(
+        "fairseq-train", tmp_path, "--task", "multilingual_translation", "--lang-pairs", "en-de",
+        "--arch", "multilingual_transformer_iwslt_de_en", "--encoder-embed-dim", "8",
+        "--encoder-ffn-embed-dim", "8", "--decoder-embed-dim", "8", "--decoder-ffn-embed-dim", "8",
+        "--max-tokens", "300", "--max-update", "1", "--disable-validation", "--optimizer", "adam",
+        "--cpu", "--num-workers", "0", "--save-dir", tmp_path,
+    )  # fmt: skip
+    last = tmp_path / "checkpoint_last.pt"
+    said = compress(last, tmp_path, tmp_path / "out", ok=False)
+    assert "holds a model for each pair of languages" in said and "Traceback" not in said
+    assert "--task pruned_multilingual_translation" in said and not (tmp_path / "out").exists()
 
 
 def test_wrong_files(data, text, dense, retrained, tmp_path):

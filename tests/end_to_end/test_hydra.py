@@ -9,15 +9,16 @@ GRADUAL = f"""{LUONG} {SMOOTHED} --dropout 0.2 --lr 0.002 --lr-decay-start 6 --m
     --prune-sparsity 0.9 --prune-schedule gradual --prune-end 6"""
 #: what each file says, as flags, but for what the test makes smaller
 FLAGS = {
-    "multi30k_retrain": f"{LUONG} {SMOOTHED} --dropout 0.4 --lr 0.0005 --lr-decay-start 2 "
-    "--max-epoch 4 --prune-scheme class-distribution --prune-sparsity 0.8",
+    "multi30k_retrain": f"{SMOOTHED} --dropout 0.1 --lr 0.002 --lr-scheduler luong "
+    "--lr-decay-start 3.25 --lr-decay-every 0.25 --max-epoch 4 "
+    "--prune-scheme class-distribution --prune-sparsity 0.8",
     "multi30k_gradual": f"{GRADUAL} --prune-every 2 --prune-scheme class-distribution "
     "--prune-exclude embedding --prune-exclude ^softmax:",
     "multi30k_gradual_fisher": f"{GRADUAL} --prune-every 3 --prune-scheme class-blind "
     "--prune-score fisher --prune-samples 512",
-    "multi30k_taught": "--criterion distillation --teacher-weight 0.8 --dropout 0.237 "
-    "--lr-scheduler polynomial_decay --lr 0.0015 --warmup-updates 2 --total-num-update 9 "
-    "--end-learning-rate 1.5e-05 --max-epoch 6 --prune-scheme class-blind "
+    "multi30k_taught": "--criterion distillation --teacher-weight 0.8 --dropout 0.177 "
+    "--lr-scheduler polynomial_decay --lr 0.003 --warmup-updates 2 --total-num-update 9 "
+    "--end-learning-rate 3e-05 --max-epoch 6 --prune-scheme class-blind "
     "--prune-sparsity 0.65 --prune-score kron --prune-samples 32",
 }
 CHANGED = {

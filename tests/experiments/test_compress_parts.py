@@ -1,5 +1,6 @@
 """Parts of ``fairseq-prune compress`` that need no model."""
 
+import argparse
 import json
 import os
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from fairseq_prune.experiments.compress.lengths import described, lengths
 from fairseq_prune.experiments.compress.model import better_of, last_epochs
 from fairseq_prune.experiments.compress.rounds import history
 from fairseq_prune.experiments.compress.speed import Speed
-from fairseq_prune.experiments.option_words import same_value
+from fairseq_prune.experiments.option_words import same_value, words_of_action
 from fairseq_prune.experiments.recipes import (
     RECIPES,
     Recipe,
@@ -246,6 +247,13 @@ def test_a_folder_knows_what_it_found(tmp_path):
     again = Folder(str(tmp_path), asked)
     assert again.find("y", never, {"--values": "fp16"}) == 2
     assert again.find("y", lambda: 3, {"--values": "int8"}) == 3
+    (tmp_path / "a").write_text("1")
+    again.check_same(str(tmp_path / "a"))
+    again.note_same(str(tmp_path / "a"))
+    again.check_same(str(tmp_path / "a"))
+    (tmp_path / "a").write_text("2")
+    with pytest.raises(PruneError, match="a is not what it was when .* was begun; take another"):
+        Folder(str(tmp_path), asked).check_same(str(tmp_path / "a"))
     (tmp_path / "compress.json").write_text("{")
     with pytest.raises(PruneError, match="damaged"):
         Folder(str(tmp_path), asked)
@@ -270,6 +278,16 @@ def test_what_may_change_in_a_folder():
     one, other = (Asked("c", "d", "o", Goal(0.9), "rounds", test=x) for x in (None, "test"))
     assert one.noted() == other.noted() and one.packed_with() == other.packed_with()
     assert one.scored_with() != other.scored_with()
+    for goal, same in ((Goal(0.9), True), (Goal(max_bytes=9), True), (Goal(max_loss=1.0), False)):
+        one, other = (Asked("c", "d", "o", goal, "rounds", generate=x) for x in (None, ("-x",)))
+        assert (one.noted() == other.noted()) is same
+        assert one.scored_with() != other.scored_with()
+
+
+def test_a_list_of_texts_is_split_at_commas():
+    """fairseq has split --lang-pairs when it writes its configuration."""
+    action = argparse.ArgumentParser().add_argument("--lang-pairs", type=str)
+    assert words_of_action(action, ["en-de", "de-en"]) == ["--lang-pairs", "en-de,de-en"]
 
 
 def test_the_card_has_what_a_round_was_made_with(tmp_path):

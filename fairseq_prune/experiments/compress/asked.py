@@ -33,6 +33,7 @@ class Asked:
         command: what starts a training.
         user_dir: of a plugin of the user's own.
         cpu: whether to stay on the CPU where there is a GPU.
+        gpus: that a training has; None: those of this machine, with ``cpu`` none.
     """
 
     checkpoint: str
@@ -52,6 +53,7 @@ class Asked:
     command: Tuple[str, ...] = ("fairseq-train",)
     user_dir: Optional[str] = None
     cpu: bool = False
+    gpus: Optional[int] = None
 
     def check(self) -> None:
         """
@@ -78,6 +80,8 @@ class Asked:
                 f"--metric {self.metric} is what --max-loss is of, and decides nothing without; "
                 f"give --max-loss, or leave it out"
             )
+        if self.gpus is not None and self.gpus < 0:
+            raise PruneError(f"--gpus {self.gpus} is out of range; give 0 or more")
         if not self.command:
             raise PruneError("--command is empty; give what starts a training")
 
@@ -99,8 +103,9 @@ class Asked:
         What else is packed and scored may change (``packed_with``, ``scored_with``)."""
         asked = self.absolute()
         return {
-            # where it is the file that decides how far the rounds go
-            **({} if self.goal.sparsity is not None else {"--values": self.values}),
+            # where the file, or how it translates, decides how far the rounds go
+            **({} if self.goal.sparsity is not None else self.packed_with()),
+            **({} if self.goal.max_loss is None else self.translated_with()),
             "CKPT": asked.checkpoint,
             "DATA": asked.data,
             "--sparsity": self.goal.sparsity,
@@ -112,7 +117,6 @@ class Asked:
             "--hours": self.hours,
             "--metric": self.metric,
             "--valid": self.valid,
-            "--generate": None if self.generate is None else " ".join(self.generate),
             "options after --": " ".join(self.options) or None,
             "--user-dir": self.user_dir,
         }
@@ -121,6 +125,10 @@ class Asked:
         """Of ``noted``'s kind, what ``model.packed`` depends on besides."""
         return {"--values": self.values}
 
+    def translated_with(self) -> Dict[str, Any]:
+        """And what translations depend on."""
+        return {"--generate": None if self.generate is None else " ".join(self.generate)}
+
     def scored_with(self) -> Dict[str, Any]:
         """And what the scores depend on."""
-        return {**self.packed_with(), "--test": self.test}
+        return {**self.packed_with(), **self.translated_with(), "--test": self.test}

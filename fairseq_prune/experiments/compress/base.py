@@ -3,7 +3,6 @@
 import os
 from typing import List, Optional
 
-from fairseq.models import FairseqMultiModel
 from fairseq.modules import AdaptiveSoftmax
 from fairseq.optim import OPTIMIZER_REGISTRY
 from fairseq.tasks import TASK_REGISTRY
@@ -125,8 +124,6 @@ def no_teacher(settings: Settings, given: List[str], model: nn.Module) -> Option
         return "--criterion is given after --"
     if settings.criterion not in OF_WORDS:
         return f"--criterion {settings.criterion}, which it was trained with, has no place for it"
-    if isinstance(model, FairseqMultiModel):
-        return "each pair of languages has a model of its own, and a teacher is one"
     if any(isinstance(module, AdaptiveSoftmax) for module in model.modules()):
         return "an adaptive softmax does not give the distribution that is learnt from"
     return None

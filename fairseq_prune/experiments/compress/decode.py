@@ -39,6 +39,14 @@ class Decoder:
         own = ["--gen-subset", subset, *(["--cpu"] if self._cpu else []), *more]
         return generate_config(path, self.data, self.words, own)
 
+    def try_out(self, path: str, subset: str) -> None:
+        """Translate the shortest and the longest sentence, and one between.
+
+        Raises:
+            PruneError: see ``translate``; the data have no references.
+        """
+        _check_references(translate(self.config(path, subset), most=3), subset)
+
     def texts(self, path: str, subset: str, kept: str, references: Optional[str]) -> List[str]:
         """The translations, in the order of the data, also in the text file ``kept``; from there,
         if it is there already.
@@ -51,8 +59,7 @@ class Decoder:
         if not os.path.exists(kept):
             translations = translate(self.config(path, subset))
             numbers = sorted(translations.texts)
-            if not translations.references:
-                raise PruneError(f"{subset} has no target side to score translations by")
+            _check_references(translations, subset)
             if references is not None:
                 _write(references, [translations.references[n] for n in numbers])
             _write(kept, [translations.texts[n] for n in numbers])
@@ -66,6 +73,11 @@ class Decoder:
         words = [*self.words, "--batch-size", "1"]
         cfg = generate_config(path, self.data, words, more)
         return translate(cfg, warm_up=True, most=most)
+
+
+def _check_references(translations: Translations, subset: str) -> None:
+    if not translations.references:
+        raise PruneError(f"{subset} has no target side to score translations by")
 
 
 def read_lines(path: str) -> List[str]:

@@ -4,6 +4,7 @@ import json
 import os
 from typing import Any, Callable, Dict
 
+from ...checkpoints.digest import digest
 from ...checkpoints.writing import write_text
 from ...pruning import PruneError
 from .asked import NOTES
@@ -46,8 +47,21 @@ class Folder:
                     f"--out"
                 )
 
+    def check_same(self, path: str) -> None:
+        """Raise PruneError if the file at ``path`` is another than ``note_same`` noted."""
+        if self.knows("digest") and self._known["digest"] != digest([path]):
+            raise PruneError(
+                f"{path} is not what it was when {self.path} was begun; take another --out"
+            )
+
+    def note_same(self, path: str) -> None:
+        self.find("digest", lambda: digest([path]))
+
     def file(self, *names: str) -> str:
         return os.path.join(self.path, *names)
+
+    def knows(self, name: str, of: Any = None) -> bool:
+        return name in self._known and self._of.get(name) == of
 
     def find(self, name: str, look: Callable[[], Any], of: Any = None) -> Any:
         """What is known by that name; else what ``look`` returns (JSON), from now on.
@@ -55,7 +69,7 @@ class Folder:
         Args:
             of: what it is found for (JSON), if that may be something else the next time.
         """
-        if name not in self._known or self._of.get(name) != of:
+        if not self.knows(name, of):
             self._known[name] = look()
             self._of[name] = of
             self._write()

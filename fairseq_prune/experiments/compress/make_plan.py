@@ -5,7 +5,7 @@ import os
 from typing import List, Optional, Tuple
 
 import torch
-from fairseq.models import FairseqLanguageModel
+from fairseq.models import FairseqLanguageModel, FairseqMultiModel
 from fairseq.tasks import FairseqTask
 
 from ...checkpoints.dictionaries import check_dictionaries, find_dictionaries, fingerprints
@@ -64,6 +64,11 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
     subsets = list(dict.fromkeys(filter(None, (valid, asked.test))))
     model, task = load_model(asked.checkpoint, asked.data, subsets)
     check_dictionaries(asked.checkpoint, find_dictionaries(state), fingerprints(task))
+    if isinstance(model, FairseqMultiModel):
+        raise PruneError(
+            f"{asked.checkpoint} holds a model for each pair of languages, which this has no score "
+            f"of; prune it in fairseq-train, with --task pruned_{settings.task}"
+        )
     is_lm = isinstance(model, FairseqLanguageModel)
     if is_lm and (asked.metric or "perplexity") != "perplexity":
         raise PruneError(
@@ -75,7 +80,8 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
             f"--generate is of translations, and {asked.checkpoint} is a language model; leave it "
             f"out"
         )
-    gpus = 0 if asked.cpu else torch.cuda.device_count()
+    here = 0 if asked.cpu else torch.cuda.device_count()
+    gpus = here if asked.gpus is None else asked.gpus
     base = base_words(settings, given, asked.user_dir, not gpus)
     untaught = no_teacher(settings, given, model) if recipe.teacher_weight else None
     taught = bool(recipe.teacher_weight) and untaught is None
@@ -99,7 +105,7 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
         sentences={name: len(task.dataset(name)) for name in subsets},
         before=before,
         is_lm=is_lm,
-        gpus=gpus,
+        on_gpu=here > 0,
         words=[*base, *words],
         dropouts=dropouts,
         scheduled=scheduled,

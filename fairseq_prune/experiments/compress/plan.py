@@ -22,7 +22,7 @@ class Plan:
         sentences: of each subset to score on.
         before: sparsity of the checkpoint.
         is_lm: whether it is a language model, which translates nothing.
-        gpus: 0 on the CPU.
+        on_gpu: whether files are scored on a GPU.
         words: of each round's training but DATA, its dropouts, its length and its schedule.
         dropouts: those of the checkpoint, as options.
         scheduled: whether the schedule is the recipe's, and not given.
@@ -40,7 +40,7 @@ class Plan:
     sentences: Dict[str, int]
     before: float
     is_lm: bool
-    gpus: int
+    on_gpu: bool
     words: List[str]
     dropouts: List[str]
     scheduled: bool

@@ -65,8 +65,15 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
     Folder(asked.out, asked.noted())  # before anything is made
     with folder_lock(asked.out, "compress") as lock:
         folder = Folder(asked.out, asked.noted())
+        folder.check_same(asked.checkpoint)
         scores = Scores(plan, decoder, folder)
+        by = asked.translated_with()
+        if not plan.is_lm and not folder.knows("translates", by):
+            for subset in plan.subsets:  # now, not after hours of training
+                decoder.try_out(asked.checkpoint, subset)
         planned = folder.find("lengths", lambda: _lengths(plan, decoder, say, lock))
+        folder.note_same(asked.checkpoint)
+        folder.find("translates", lambda: scores.forget("dense", "packed"), by)
         for line in described(planned):
             say(line)
         rounds_plan = plan.rounds(planned["sparsities"], planned["epochs"])
@@ -123,7 +130,7 @@ def _prepared(asked: Asked, say: Say) -> Tuple[Plan, Decoder, Dictionaries]:
     words = asked.generate
     if words is None:
         words = () if plan.is_lm else usual_words(task)
-    decoder = Decoder(asked.data, words, not plan.gpus)
+    decoder = Decoder(asked.data, words, not plan.on_gpu)
     if not plan.is_lm:
         decoder.config(asked.checkpoint, plan.valid)  # whether the options can be taken
     return plan, decoder, fingerprints(task)
@@ -185,8 +192,7 @@ def _pack_command(asked: Asked, model: str, packed: str) -> List[str]:
 def _pack(
     plan: Plan, scores: Scores, model: str, packed: str, dictionaries: Dictionaries, say: Say
 ) -> Dict[str, int]:
-    for texts in scores.all_files("packed"):  # by a file of other --values
-        os.remove(texts)
+    scores.forget("packed")  # by a file of other --values
     found = find_texts(plan.asked.checkpoint, plan.asked.data)
     values = PACKED_VALUES[plan.asked.values]
     made = pack_checkpoint(model, packed, values, dictionaries, found.texts)

@@ -35,9 +35,11 @@ class Scores:
     def file(self, subset: str, name: str) -> str:
         return self._folder.file(f"{subset}.{name}.txt")
 
-    def all_files(self, name: str) -> List[str]:
-        """The texts that there are by the file that is called ``name``, of whatever subset."""
-        return glob.glob(os.path.join(glob.escape(self._folder.path), f"*.{name}.txt"))
+    def forget(self, *names: str) -> None:
+        """Remove the texts by the files that are called so, of whatever subset."""
+        for name in names:
+            for path in glob.glob(os.path.join(glob.escape(self._folder.path), f"*.{name}.txt")):
+                os.remove(path)
 
     def references_file(self, subset: str) -> str:
         return self.file(subset, "reference")
@@ -66,7 +68,7 @@ class Scores:
 
     def perplexity(self, path: str, subset: str) -> float:
         model, task = load_model(path, self._plan.asked.data, [subset])
-        if self._plan.gpus:
+        if self._plan.on_gpu:
             model.cuda()
         return perplexity(model, batches_of(model, task, subset))
 
