@@ -98,6 +98,13 @@ def test_the_estimate_has_the_teacher_in_it(data, dense, tmp_path):
     assert found[1] == pytest.approx(10 * 6 * 10 * 1.1, rel=0.01)  # 6 updates an epoch
     assert found[0] == pytest.approx(1.35 * found[1], rel=0.01)
     assert found[2] == found[1]
+    assert "GPU" not in said  # it was --cpu
+    state["cfg"]["common"]["cpu"] = False
+    torch.save(state, tmp_path / "slow.pt")
+    said = translated(tmp_path / "slow.pt", data, tmp_path / "out", "--dry-run", "--cpu")
+    assert (
+        "by the speed of the checkpoint's own training, many times that if it was on a GPU" in said
+    )
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,13 @@ def plan(goal, trained=10, seconds=2.0, **budget):
     asked = Asked("c", "d", "o", goal, "rounds", **budget)
     own = SimpleNamespace(epochs=trained, by="by its --max-epoch")
     return SimpleNamespace(
-        asked=asked, recipe=Recipe(""), before=0.0, updates=100, own=own, seconds=seconds
+        asked=asked,
+        recipe=Recipe(""),
+        before=0.0,
+        updates=100,
+        own=own,
+        seconds=seconds,
+        slower=False,
     )
 
 

@@ -41,6 +41,7 @@ def lengths(
         speed, how = measure(sparsities[-1]), "measured here"
     elif plan.seconds is not None:
         speed = Speed(plan.seconds)
+        how += ", many times that if it was on a GPU" if plan.slower else ""
     tried = goal.max_loss is not None
     total, why = _epochs(plan, speed, len(sparsities))
     if tried:

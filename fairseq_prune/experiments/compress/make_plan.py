@@ -113,6 +113,7 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
         updates=updates,
         own=own,
         seconds=seconds,
+        slower=not gpus and not settings.flat.get("cpu"),
         teacher=_teacher(asked.checkpoint, before, command),
         hints=_hints(asked.checkpoint, untaught, noted, command),
     )

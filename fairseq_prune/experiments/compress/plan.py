@@ -30,6 +30,7 @@ class Plan:
         updates: an epoch.
         own: the checkpoint's own training.
         seconds: an update should take, by that; None: it does not say.
+        slower: whether it may be far more, as that may have had a GPU and the rounds have none.
         teacher: of the rounds, in words; None: there is none.
         hints: what a user may want to know of that.
     """
@@ -48,6 +49,7 @@ class Plan:
     updates: int
     own: OwnTraining
     seconds: Optional[float]
+    slower: bool
     teacher: Optional[str]
     hints: List[str]
 
