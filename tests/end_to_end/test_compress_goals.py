@@ -3,13 +3,14 @@
 import json
 
 import pytest
-from commands import run, server
+from commands import run, server, state_of
 from compressing import GENERATE, ONLY_PRUNES, card_of, translated
 
 from fairseq_prune.analysis.choose import choose_for
 from fairseq_prune.analysis.language_model import perplexity
 from fairseq_prune.checkpoints.prune_file import prune_checkpoint
 from fairseq_prune.loading.evaluation import batches_of, load_model
+from fairseq_prune.pruning import unpack
 from fairseq_prune.pruning.choice import Choice
 
 
@@ -38,6 +39,18 @@ def test_no_more_than_so_many_bytes(data, dense, tmp_path):
         said = translated(dense, data, tmp_path / "no", "--max-bytes", given, *options, ok=False)
         assert words in said and "Traceback" not in said
         assert not (tmp_path / "no" / "model.packed").exists()
+
+
+def test_some_weights_only_and_how_they_are_looked_at(data, dense, tmp_path):
+    out, after = tmp_path / "out", ("--prune-exclude", "embedding", "--prune-samples", "16")
+    translated(dense, data, out, "--sparsity", "0.8", "--epochs", "1", after=after)
+    record = state_of(out / "checkpoint_best.pt")["prune"]
+    masks = {n: unpack(m, record["shapes"][n]) for n, m in record["masks"].items()}
+    assert masks and not any("embed" in name for name in masks)
+    total = sum(mask.numel() for mask in masks.values())
+    assert sum(int((~mask).sum()) for mask in masks.values()) == round(0.8 * total)
+    card = card_of(out)
+    assert all("--prune-samples 16" in " ".join(made["command"]) for made in card["rounds"])
 
 
 def test_a_loss_that_cannot_be_kept_to(data, dense, tmp_path):

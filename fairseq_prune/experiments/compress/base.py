@@ -1,7 +1,7 @@
 """The options of fairseq-train that compressing a checkpoint decides, and not the checkpoint."""
 
 import os
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 from fairseq.modules import AdaptiveSoftmax
 from fairseq.optim import OPTIMIZER_REGISTRY
@@ -19,9 +19,16 @@ from ..training_options import parse_training
 PLUGIN = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 #: Criterions whose place distillation can take: both learn each word of the reference.
 OF_WORDS = ("cross_entropy", "label_smoothed_cross_entropy", "distillation")
+#: Options of pruning that say which weights.
+PATTERNS = ("include", "exclude")
+#: Options of pruning that all rounds have as they are given.
+OF_ALL_ROUNDS = tuple(
+    f"--prune-{name}"
+    for name in (*PATTERNS, "floor", "row-floor", "subset", "samples", "seed", "steps")
+)
 #: Options that may not come after --, and what says it instead.
 DECIDED = {
-    **dict.fromkeys(OWN_OF_ROUNDS, "each round sets it"),
+    **{name: "each round sets it" for name in OWN_OF_ROUNDS if name not in OF_ALL_ROUNDS},
     "--prune-score": "give --score before --",
     "--max-epoch": "give --epochs before --",
     "--max-update": "give --epochs before --",
@@ -92,7 +99,7 @@ def base_words(
                 f"with"
             )
     words = ["--user-dir", user_dir or PLUGIN, "--task", task, "--arch", settings.arch]
-    if not _has("--optimizer", given):
+    if not has("--optimizer", given):
         words += ["--optimizer", optimizer]
     return [*words, "--cpu"] if cpu else words
 
@@ -108,7 +115,7 @@ def dropout_words(settings: Settings, command: List[str], given: List[str]) -> L
     for name, value in settings.flat.items():
         option = "--" + name.replace("_", "-")
         if "dropout" in name and type(value) is float and value > 0 and option in known:
-            words += [] if _has(option, given) else [option, f"{value:g}"]
+            words += [] if has(option, given) else [option, f"{value:g}"]
     return words
 
 
@@ -120,7 +127,7 @@ def scaled(dropouts: List[str], factor: float) -> List[str]:
 
 def no_teacher(settings: Settings, given: List[str], model: nn.Module) -> Optional[str]:
     """Why the checkpoint cannot be the teacher; None: it can."""
-    if _has("--criterion", given):
+    if has("--criterion", given):
         return "--criterion is given after --"
     if settings.criterion not in OF_WORDS:
         return f"--criterion {settings.criterion}, which it was trained with, has no place for it"
@@ -137,9 +144,9 @@ def criterion_words(
     Raises:
         PruneError: ``given`` has a teacher for another criterion.
     """
-    if _has("--criterion", given):
+    if has("--criterion", given):
         return []
-    if _has("--teacher", given) and not taught:
+    if has("--teacher", given) and not taught:
         raise PruneError(
             "--teacher, given after --, is an option of --criterion distillation, which no round "
             "has; give that after -- too, or leave --teacher out"
@@ -147,11 +154,12 @@ def criterion_words(
     if taught:
         teacher = ["--teacher", os.path.abspath(settings.path)]
         weight = ["--teacher-weight", f"{recipe.teacher_weight:g}"]
-        own = [] if _has("--teacher", given) else teacher
+        own = [] if has("--teacher", given) else teacher
         return ["--criterion", "distillation", *own, *weight]
     named = settings.criterion
     return ["--criterion", "label_smoothed_cross_entropy" if named == "distillation" else named]
 
 
-def _has(option: str, words: List[str]) -> bool:
+def has(option: str, words: Sequence[str]) -> bool:
+    """Whether ``words`` set ``option``."""
     return any(word.split("=")[0] == option for word in words)

@@ -20,10 +20,12 @@ from ..settings import Settings
 from ..training_options import parse_training, training_words
 from .asked import Asked
 from .base import (
+    PATTERNS,
     base_words,
     check_given,
     criterion_words,
     dropout_words,
+    has,
     no_teacher,
     with_twins,
 )
@@ -46,6 +48,12 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
     asked.check()
     recipe = _recipe(asked)
     check_given(list(asked.options))
+    for name in PATTERNS if asked.goal.max_bytes is not None else ():
+        if has(f"--prune-{name}", asked.options):
+            raise PruneError(
+                f"--max-bytes finds its sparsity for all weights, not with --prune-{name}; give "
+                f"--sparsity, or leave --prune-{name} out"
+            )
     if asked.user_dir:
         check_prunes(asked.user_dir)
     given = with_twins(list(asked.options))

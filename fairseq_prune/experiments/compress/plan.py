@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional
 from ..recipes import Recipe
 from ..rounds import RoundsPlan
 from .asked import Asked
-from .base import scaled
+from .base import has, scaled
 from .own_training import OwnTraining
 
 
@@ -88,7 +88,7 @@ class Plan:
         every = self.asked.goal.max_loss is not None  # any may be the last
         keep = [average if every or r == len(epochs) - 1 else 0 for r in range(len(epochs))]
         asked: Dict[str, Any] = {"score": self.recipe.score}
-        if self.recipe.steps > 1:
+        if self.recipe.steps > 1 and not has("--prune-steps", self.asked.options):
             asked["steps"] = self.recipe.steps
         there = self.asked.absolute()
         return RoundsPlan(
