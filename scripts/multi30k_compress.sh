@@ -57,7 +57,7 @@ part_score() {
             grep '^D-' $out/$name/$subset.out | sed 's/^D-//' | sort -n | cut -f3 \
                 > $out/$name/$subset.txt
             sacrebleu $out/90/$subset.reference.txt -i $out/90/$subset.dense.txt \
-                $out/$name/$subset.txt -m bleu chrf --paired-bs
+                $out/$name/$subset.txt -m bleu chrf --paired-bs -f text
         done
     done
 }
