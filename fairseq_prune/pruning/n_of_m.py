@@ -96,7 +96,7 @@ def check_n_of_m(
             f"exclude what does not fit (--prune-exclude, of fairseq-prune --exclude)"
         )
     before = previous or {}
-    for name in before.keys() & weights.keys():
+    for name in (name for name in weights if name in before):
         for piece in before[name].reshape(-1).split(max(1, CHUNK // m) * m):
             if bool((piece.view(-1, m).sum(dim=1) < n).any()):
                 raise PruneError(

@@ -29,6 +29,7 @@ Cut = Callable[
     Tuple[Dict[str, Tensor], float],
 ]
 
+#: From the weights of a ranking and the masks to prune within (or None): raises PruneError.
 Check = Callable[[Mapping[str, Tensor], Optional[Mapping[str, Tensor]]], None]
 
 
