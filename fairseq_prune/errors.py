@@ -1,6 +1,13 @@
-"""The one exception of this package: something the caller can put right."""
+"""The exceptions of this package: something the caller can put right."""
+
+from contextlib import contextmanager
+from typing import Iterator
 
 from .printable import printable
+
+#: Stands in the sentence of an ``OptionError`` before an option's name, for what the user has
+#: written there: "--", "--prune-", or nothing, as in Python and in YAML.
+OPTION = "\0"
 
 
 class PruneError(ValueError):
@@ -9,3 +16,28 @@ class PruneError(ValueError):
     def __init__(self, sentence: object):
         # names and settings of files stand in it
         super().__init__(printable(str(sentence)))
+
+
+class OptionError(PruneError):
+    """A mistake in an option, found where its name is known and not how the user spelled it.
+
+    Args:
+        sentence: with ``OPTION`` before each option's name.
+    """
+
+    def __init__(self, sentence: str):
+        super().__init__(sentence.replace(OPTION, ""))
+        self.sentence = sentence
+
+    def spelled(self, prefix: str) -> PruneError:
+        """The same, where all options' names begin with ``prefix``."""
+        return PruneError(self.sentence.replace(OPTION, prefix))
+
+
+@contextmanager
+def options_begin_with(prefix: str) -> Iterator[None]:
+    """Within it, an ``OptionError`` is raised as a ``PruneError`` that spells options so."""
+    try:
+        yield
+    except OptionError as error:
+        raise error.spelled(prefix) from error

@@ -111,7 +111,7 @@ def parse(argv: Optional[List[str]] = None) -> argparse.Namespace:
         UserError, PruneError: values that are wrong together.
     """
     args = build_parser().parse_args(argv)
-    only = find_scheme(args.scheme, "--").sparsity
+    only = find_scheme(args.scheme).sparsity
     for option in ("sparsities", "retrain_sparsities"):
         values = sorted(set(getattr(args, option)))
         if only is not None and values != [only]:
@@ -120,7 +120,7 @@ def parse(argv: Optional[List[str]] = None) -> argparse.Namespace:
                 f"--retrain-sparsities {only:g}"
             )
         for value in values:
-            check_request(args.scheme, value, "--")
+            check_request(args.scheme, value)
         setattr(args, option, tuple(values))
     # what is retrained is shown before it, too
     args.sparsities = tuple(sorted({*args.sparsities, *args.retrain_sparsities} - {0.0}))

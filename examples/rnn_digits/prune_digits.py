@@ -25,13 +25,15 @@ from mnist import UserError
 from options import parse
 from report import report
 
+from fairseq_prune.errors import options_begin_with
 from fairseq_prune.pruning import PruneError
 
 
 def main() -> None:
     started = time.time()
     try:
-        args = parse()
+        with options_begin_with("--"):
+            args = parse()
         check_packages(digits=args.mnist is None)
         if args.mnist is not None:
             mnist.load(args.mnist)  # to hear of what is wrong with it now, not from each process

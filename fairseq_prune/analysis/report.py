@@ -48,7 +48,7 @@ def report(
     Raises:
         PruneError: a file cannot be read or written.
     """
-    check_request("class-blind", sparsity, flags="--")
+    check_request("class-blind", sparsity)
     try:
         from . import figures
         from .figure_remaining import remaining

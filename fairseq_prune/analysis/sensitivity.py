@@ -61,7 +61,7 @@ def _evaluate_pruned(
 ) -> Optional[float]:
     masks = {name: result.masks[name] for name in names}
     try:
-        with temporarily_pruned(named, masks, result.updated, "--breakdown-"):
+        with temporarily_pruned(named, masks, result.updated):
             return evaluate()
     except PruneError:
         return None
@@ -72,18 +72,16 @@ def temporarily_pruned(
     named: Mapping[str, Tensor],
     masks: Mapping[str, Tensor],
     updated: Mapping[str, Tensor],
-    flags: str,
 ):
     """Apply ``masks`` to the parameters they name; afterwards those are as before.
 
     Args:
         named: all of the model's parameters by name, as plain tensors.
         updated: values that those of them have instead, whose survivors make up for the rest.
-        flags: what the options' names begin with where the user gave them.
     Raises:
         PruneError: all weights of a norm would go (``check_weight_norm``).
     """
-    check_weight_norm(masks, named, flags)
+    check_weight_norm(masks, named)
     saved = {name: named[name].clone() for name in masks}
     try:
         for name, mask in masks.items():

@@ -56,7 +56,7 @@ def prune_checkpoint(
     if record and previous is not None:
         before = renamed(record["threshold"], aliases)
         result = keep_thresholds(result, {**record, "threshold": before})
-    check_weight_norm(result.masks, state["model"], "--")
+    check_weight_norm(result.masks, state["model"])
     extra = state.get("extra_state") or {}
     with torch.no_grad():
         for tensors in (state["model"], extra.get("ema"), extra.get("ema_fp32_params")):

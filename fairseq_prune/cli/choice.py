@@ -100,9 +100,9 @@ def choice_of(args) -> Choice:
     Raises:
         PruneError: they make no sense; the option is named.
     """
-    check_request(args.scheme, args.sparsity, flags="--", score=args.score)
+    check_request(args.scheme, args.sparsity, score=args.score)
     floors = Floors(args.floor, args.row_floor)
-    floors.check(flags="--")
+    floors.check()
     if floors.are_asked and ":" in args.scheme:
         raise PruneError(
             f"--floor and --row-floor have no meaning with --scheme {args.scheme}, which keeps as "
@@ -112,9 +112,9 @@ def choice_of(args) -> Choice:
     calibration = Calibration()._replace(
         **{n: given[n] for n in Calibration._fields if given[n] is not None}
     )
-    calibration.check(flags="--")
+    calibration.check()
     steps = 1 if given["steps"] is None else given["steps"]
-    check_steps(args.scheme, steps, flags="--")
+    check_steps(args.scheme, steps)
     choice = Choice(args.scheme, args.score, floors, calibration, steps)
     for name, value in given.items():
         if value is not None and not choice.needs_data:

@@ -92,7 +92,7 @@ def _pruned_before(args) -> float:
         return 0.0
     before, total = sparsity(masks), sum(mask.numel() for mask in masks.values())
     count = len(set(fairseq_classes(masks, aliases_in(state, args.source)).values()))
-    check_not_below(args.source, args.sparsity, round(before * total), total, count, flags="--")
+    check_not_below(args.source, args.sparsity, round(before * total), total, count)
     # above by as much as is rounded, no round is to ask for more than the last
     return min(before, args.sparsity)
 

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import List, Mapping, Optional
 
 from .. import __version__
-from ..errors import PruneError
+from ..errors import OptionError, PruneError
 from .say import say_progress
 from .signals import Interruption, interruptible
 from .unknown_options import check_options, join_values, takes_options
@@ -110,6 +110,8 @@ def main(argv: Optional[List[str]] = None) -> None:
             say_progress(f"interrupted{goes_on}")
         sys.exit(128 + error.number)
     except PruneError as error:
+        if isinstance(error, OptionError):
+            error = error.spelled("--")
         sys.exit(f"fairseq-prune: error: {error}")
     except BrokenPipeError:
         sys.stderr.close()

@@ -2,6 +2,7 @@
 
 import argparse
 
+from ..errors import options_begin_with
 from ..pruning import PruneError, check_request
 from .choice import add_choice, add_samples, choice_of, chooser, ranker
 from .quiet import quiet_libraries
@@ -42,7 +43,8 @@ def add_to(verbs) -> None:
 def run_report(args) -> None:
     from ..analysis.report import report  # which needs fairseq: it takes seconds
 
-    check_request("class-blind", args.breakdown_sparsity, flags="--breakdown-")
+    with options_begin_with("--breakdown-"):
+        check_request("class-blind", args.breakdown_sparsity)
     # --subset is what perplexity is measured on
     choice = choice_of(argparse.Namespace(**{**vars(args), "data": None, "subset": None}))
     if choice.needs_data and args.data is None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional
 
+from ..errors import options_begin_with
 from ..pruning import PruneError
 from ..pruning.choice import Calibration
 from ..user_dir import import_plugin_of
@@ -136,5 +137,6 @@ def _calibration(content: Mapping[str, Any]) -> Calibration:
         if type(value) is not kind:
             raise PruneError(f"calibration: {key} must be a {kind.__name__}, not {value!r}")
     calibration = Calibration(**given)
-    calibration.check(flags="calibration: ")
+    with options_begin_with("calibration: "):
+        calibration.check()
     return calibration

@@ -86,12 +86,12 @@ def _check_scheme(scheme: Any, entry: Mapping[str, Any]) -> None:
     """Raise PruneError unless there is such a scheme, for the ``entry``'s sparsities, kinds and
     scores."""
     try:
-        only = find_scheme(str(scheme), flags="").sparsity
+        only = find_scheme(str(scheme)).sparsity
         for steps in entry.get("steps", [1]):
             check_steps(str(scheme), steps)
         for score in entry.get("scores", [None]):
             for sparsity in entry["sparsities"]:
-                check_request(scheme, sparsity, flags="", score=score and str(score))
+                check_request(scheme, sparsity, score=score and str(score))
             if 1 not in entry.get("steps", [1]) and not Choice(str(scheme), score).needs_data:
                 raise PruneError(
                     f"steps have no meaning with score {score or 'magnitude'}, which needs no "

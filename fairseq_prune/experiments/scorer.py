@@ -83,7 +83,7 @@ class Scorer:
                 self.model, self._task, criterion, self._weights, choice, point.sparsity,
                 self._masks or None, state=lambda: read_checkpoint(self._checkpoint),
             )  # fmt: skip
-            check_weight_norm(result.masks, self._named, flags="")
+            check_weight_norm(result.masks, self._named)
             yield result.masks
         finally:
             for name, weight in saved.items():

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Optional
 
-from ..errors import PruneError
+from ..errors import OPTION, OptionError
 from .floors import USUAL_FLOORS, Floors
 from .schemes import score_name
 from .scores import find_score
@@ -18,12 +18,12 @@ class Calibration(NamedTuple):
     samples: Optional[int] = None
     seed: int = 1
 
-    def check(self, flags: str = "") -> None:
+    def check(self) -> None:
         """Raise PruneError, naming the option, unless they make sense."""
         if self.samples is not None and self.samples < 1:
-            raise PruneError(f"{flags}samples {self.samples} is out of range; give 1 or more")
+            raise OptionError(f"{OPTION}samples {self.samples} is out of range; give 1 or more")
         if self.seed < 0:
-            raise PruneError(f"{flags}seed {self.seed} is out of range; give 0 or more")
+            raise OptionError(f"{OPTION}seed {self.seed} is out of range; give 0 or more")
 
 
 class Choice(NamedTuple):

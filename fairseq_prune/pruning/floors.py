@@ -9,7 +9,7 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 import torch
 from torch import Tensor
 
-from ..errors import PruneError
+from ..errors import OPTION, OptionError
 from .row_floors import count_rows, row_length, select_above_rows
 from .score import Scorer
 from .weight_classes import members
@@ -30,12 +30,12 @@ class Floors(NamedTuple):
     of_row: Optional[float] = None
     most_of_row: float = 1.0
 
-    def check(self, flags: str = "") -> None:
+    def check(self) -> None:
         """Raise PruneError, naming the option, unless both are in [0, 1)."""
         for option, value in (("floor", self.of_class), ("row-floor", self.of_row)):
             if value is not None and not 0 <= value < 1:
-                raise PruneError(
-                    f"{flags}{option} {value:g} is outside [0, 1); it is the least fraction of "
+                raise OptionError(
+                    f"{OPTION}{option} {value:g} is outside [0, 1); it is the least fraction of "
                     f"weights to keep, e.g. 0.01"
                 )
 
@@ -72,11 +72,12 @@ def _least(weight: Tensor, floors: Floors) -> int:
     return min(math.ceil(floors.of_row * length), math.floor(floors.most_of_row * length))
 
 
-def _too_high(kept: int, total: int, k: int) -> PruneError:
+def _too_high(kept: int, total: int, k: int) -> OptionError:
     most = math.floor(1e4 * (1 - kept / total)) / 1e4
-    return PruneError(
+    return OptionError(
         f"the floors keep {kept:,} of {total:,} weights, {kept + k - total:,} more than the "
-        f"sparsity leaves; lower the floors (floor, row-floor), or the sparsity to {most:g}"
+        f"sparsity leaves; lower {OPTION}floor and {OPTION}row-floor, or {OPTION}sparsity to "
+        f"{most:g}"
     )
 
 

@@ -12,25 +12,25 @@ from typing import Dict, Mapping, Optional, Tuple
 import torch
 from torch import Tensor
 
-from ..errors import PruneError
+from ..errors import OPTION, OptionError, PruneError
 from .score import Scorer, score_piece, without_signs
 from .selection import CHUNK, not_finite
 
 LARGEST = 32
 
 
-def read_pattern(pattern: str, flags: str) -> Tuple[int, int]:
+def read_pattern(pattern: str) -> Tuple[int, int]:
     """n and m of "n:m".
 
     Raises:
-        PruneError: not 0 < n < m <= 32, each a whole number; ``flags`` is what the option's
+        PruneError: not 0 < n < m <= 32, each a whole number.
             name begins with.
     """
     match = re.fullmatch(r"([1-9][0-9]?):([1-9][0-9]?)", pattern)
     n, m = map(int, match.groups()) if match else (0, 0)
     if not 0 < n < m <= LARGEST:
-        raise PruneError(
-            f"{flags}scheme {pattern} is no pattern n:m; give whole numbers, "
+        raise OptionError(
+            f"{OPTION}scheme {pattern} is no pattern n:m; give whole numbers, "
             f"0 < n < m <= {LARGEST}, e.g. 2:4 to keep 2 of each 4 weights"
         )
     return n, m
@@ -91,9 +91,9 @@ def check_n_of_m(
     if odd:
         shown = ", ".join(f"{name} ({length})" for name, length in odd[:3])
         more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
-        raise PruneError(
+        raise OptionError(
             f"{n}:{m} needs rows whose length is a multiple of {m}, not those of {shown}{more}; "
-            f"exclude what does not fit (--prune-exclude, of fairseq-prune --exclude)"
+            f"leave out what does not fit with {OPTION}exclude"
         )
     before = previous or {}
     for name in (name for name in weights if name in before):

@@ -3,7 +3,7 @@
 import re
 from typing import Sequence
 
-from ..errors import PruneError
+from ..errors import OptionError, PruneError
 
 #: What means another group when other groups come before it.
 _REFERENCE = re.compile(r"\\[1-9]|\(\?P=|\(\?\(")
@@ -18,7 +18,7 @@ def check_pattern(pattern: str, where: str) -> None:
     try:
         re.compile(pattern)
     except re.error as error:
-        raise PruneError(f"{where} {pattern!r} is no regular expression: {error}") from error
+        raise OptionError(f"{where} {pattern!r} is no regular expression: {error}") from error
 
 
 def any_of(patterns: Sequence[str], where: str) -> str:

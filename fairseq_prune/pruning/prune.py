@@ -5,7 +5,7 @@ from typing import Dict, Mapping, Optional, Set
 import torch
 from torch import Tensor
 
-from ..errors import PruneError
+from ..errors import OPTION, OptionError, PruneError
 from .floors import NO_FLOORS, USUAL_FLOORS, Floors, check_floors, select_above_floors
 from .pruned import Pruned, summarize
 from .schemes import Scheme, check_request, find_scheme, score_name
@@ -107,9 +107,9 @@ def _floors_at(floors: Floors, how: Scheme, score: Score, sparsity: float) -> Fl
     if how.cut is select_lowest:
         return floors.at(sparsity, score.row_share)
     if floors.are_asked:
-        raise PruneError(
+        raise OptionError(
             "floors have no meaning with a scheme that says itself what stays where, such as n:m; "
-            "leave them out (floor, row-floor)"
+            f"leave {OPTION}floor and {OPTION}row-floor out"
         )
     return NO_FLOORS
 
@@ -142,19 +142,16 @@ def _number_to_prune(
     return max(0, k - pruned)
 
 
-def check_not_below(
-    what: str, sparsity: float, pruned: int, total: int, classes: int, flags: str = ""
-) -> None:
+def check_not_below(what: str, sparsity: float, pruned: int, total: int, classes: int) -> None:
     """Raise PruneError where more than ``sparsity`` of ``total`` weights are ``pruned`` already.
 
     Args:
         what: is pruned, in words.
         classes: how many there are: the earlier pruning may have rounded each by itself.
-        flags: what the option's name begins with.
     """
     if pruned > round(sparsity * total) + classes / 2:
-        raise PruneError(
-            f"{flags}sparsity {sparsity:g} is below what {what} is pruned to already "
+        raise OptionError(
+            f"{OPTION}sparsity {sparsity:g} is below what {what} is pruned to already "
             f"({_between(sparsity, pruned / total)}); pruned weights stay pruned, so ask for more"
         )
 

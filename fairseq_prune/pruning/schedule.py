@@ -6,7 +6,7 @@ Updates count from the start of the pruning run.
 
 from typing import NamedTuple, Optional, Tuple
 
-from ..errors import PruneError
+from ..errors import OPTION, OptionError
 
 #: By the name that ``--prune-schedule`` takes, each with the options it needs.
 SCHEDULES = {
@@ -83,36 +83,35 @@ def due(schedule: Schedule, update: int) -> Optional[float]:
     return max((step.sparsity for step in schedule if step.update <= update), default=None)
 
 
-def check_schedule(name: str, given: dict, flags: str = "") -> None:
+def check_schedule(name: str, given: dict) -> None:
     """Raise PruneError, naming the option, unless ``given`` makes a schedule.
 
     Args:
         given: option -> value of "rounds", "every", "begin", "end" and "spacing"; None where
             the user gave none.
-        flags: what the options' names begin with where the user gave them.
     """
     if name not in SCHEDULES:
-        raise PruneError(f"{flags}schedule {name} is unknown; choose from {', '.join(SCHEDULES)}")
+        raise OptionError(f"{OPTION}schedule {name} is unknown; choose from {', '.join(SCHEDULES)}")
     for option in ("rounds", "every", "end"):
         needed = option in SCHEDULES[name]
         if needed and given.get(option) is None:
-            raise PruneError(f"{flags}schedule {name} needs {flags}{option}")
+            raise OptionError(f"{OPTION}schedule {name} needs {OPTION}{option}")
         if not needed and given.get(option) is not None:
-            raise PruneError(f"{flags}{option} has no meaning with {flags}schedule {name}")
+            raise OptionError(f"{OPTION}{option} has no meaning with {OPTION}schedule {name}")
         if needed and given[option] < 1:
-            raise PruneError(f"{flags}{option} {given[option]} is out of range; give 1 or more")
+            raise OptionError(f"{OPTION}{option} {given[option]} is out of range; give 1 or more")
     if given.get("spacing") is not None:
         if name != "iterative":
-            raise PruneError(f"{flags}spacing has no meaning with {flags}schedule {name}")
+            raise OptionError(f"{OPTION}spacing has no meaning with {OPTION}schedule {name}")
         if given["spacing"] not in SPACINGS:
-            raise PruneError(
-                f"{flags}spacing {given['spacing']} is unknown; choose from {', '.join(SPACINGS)}"
+            raise OptionError(
+                f"{OPTION}spacing {given['spacing']} is unknown; choose from {', '.join(SPACINGS)}"
             )
     if given.get("begin", 0) < 0:
-        raise PruneError(f"{flags}begin {given['begin']} is out of range; give 0 or more")
+        raise OptionError(f"{OPTION}begin {given['begin']} is out of range; give 0 or more")
     if name == "gradual" and given["end"] <= given.get("begin", 0):
-        raise PruneError(
-            f"{flags}end {given['end']} does not come after {flags}begin {given.get('begin', 0)}"
+        raise OptionError(
+            f"{OPTION}end {given['end']} does not come after {OPTION}begin {given.get('begin', 0)}"
         )
 
 

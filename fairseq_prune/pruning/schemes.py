@@ -12,7 +12,7 @@ from typing import Callable, Dict, Mapping, Optional, Tuple
 
 from torch import Tensor
 
-from ..errors import PruneError
+from ..errors import OPTION, OptionError
 from .n_of_m import check_n_of_m, read_pattern, select_n_of_m
 from .score import Scorer
 from .scores import find_score
@@ -72,22 +72,20 @@ SCHEMES: Dict[str, Scheme] = {
 }
 
 
-def find_scheme(name: str, flags: str = "") -> Scheme:
+def find_scheme(name: str) -> Scheme:
     """The scheme of that name: one of ``SCHEMES``, or the pattern that "n:m" spells.
 
-    Args:
-        flags: what the options' names begin with where the user gave them.
     Raises:
         PruneError: there is none; the option is named.
     """
     if name in SCHEMES:
         return SCHEMES[name]
     if ":" not in name:
-        raise PruneError(
-            f"{flags}scheme {name} is unknown; choose from {', '.join(SCHEMES)}, "
+        raise OptionError(
+            f"{OPTION}scheme {name} is unknown; choose from {', '.join(SCHEMES)}, "
             f'n:m (such as "2:4"; in YAML with the quotes)'
         )
-    n, m = read_pattern(name, flags)
+    n, m = read_pattern(name)
     return Scheme(
         scope=everything,
         cut=partial(select_n_of_m, n=n, m=m),
@@ -96,57 +94,50 @@ def find_scheme(name: str, flags: str = "") -> Scheme:
     )
 
 
-def score_name(scheme: str, score: Optional[str] = None, flags: str = "") -> str:
+def score_name(scheme: str, score: Optional[str] = None) -> str:
     """The score that ``scheme`` ranks by where ``score`` is asked for; None: what is usual.
 
     Raises:
         PruneError: there is no such scheme or score, or the scheme has one of its own.
     """
-    own = find_scheme(scheme, flags).own_score
+    own = find_scheme(scheme).own_score
     if score is None:
         return own or DEFAULT_SCORE
-    find_score(score, flags)
+    find_score(score)
     if own is not None and score != own:
-        raise PruneError(
-            f"{flags}scheme {scheme} ranks by {own}, not by {flags}score {score}; leave "
-            f"{flags}score out, or take {flags}scheme class-blind"
+        raise OptionError(
+            f"{OPTION}scheme {scheme} ranks by {own}, not by {OPTION}score {score}; leave "
+            f"{OPTION}score out, or take {OPTION}scheme class-blind"
         )
     return score
 
 
-def check_request(
-    scheme: str, sparsity: float, flags: str = "", score: Optional[str] = None
-) -> None:
+def check_request(scheme: str, sparsity: float, score: Optional[str] = None) -> None:
     """Raise PruneError, naming the option, unless these can be asked for together.
 
     Args:
-        flags: as of ``find_scheme``.
         score: None: what the scheme usually ranks by.
     """
-    score_name(scheme, score, flags)
-    only = find_scheme(scheme, flags).sparsity
+    score_name(scheme, score)
+    only = find_scheme(scheme).sparsity
     if only is not None and not abs(sparsity - only) <= 1e-9:
-        raise PruneError(
-            f"{flags}sparsity {sparsity} is not that of {flags}scheme {scheme}; give "
-            f"{flags}sparsity {only}"
+        raise OptionError(
+            f"{OPTION}sparsity {sparsity} is not that of {OPTION}scheme {scheme}; give "
+            f"{OPTION}sparsity {only}"
         )
     if not 0.0 <= sparsity < 1.0:
-        raise PruneError(
-            f"{flags}sparsity {sparsity:g} is outside [0, 1); it is the fraction of weights "
+        raise OptionError(
+            f"{OPTION}sparsity {sparsity:g} is outside [0, 1); it is the fraction of weights "
             f"to prune, e.g. 0.8"
         )
 
 
-def check_steps(scheme: str, steps: int, flags: str = "") -> None:
-    """Raise PruneError, naming the option, unless ``scheme`` can prune in so many steps.
-
-    Args:
-        flags: as of ``find_scheme``.
-    """
+def check_steps(scheme: str, steps: int) -> None:
+    """Raise PruneError, naming the option, unless ``scheme`` can prune in so many steps."""
     if steps < 1:
-        raise PruneError(f"{flags}steps {steps} is out of range; give 1 or more")
-    if steps > 1 and find_scheme(scheme, flags).sparsity is not None:
-        raise PruneError(
-            f"{flags}steps {steps} prunes to other sparsities on the way, and {flags}scheme "
-            f"{scheme} has one; leave {flags}steps out"
+        raise OptionError(f"{OPTION}steps {steps} is out of range; give 1 or more")
+    if steps > 1 and find_scheme(scheme).sparsity is not None:
+        raise OptionError(
+            f"{OPTION}steps {steps} prunes to other sparsities on the way, and {OPTION}scheme "
+            f"{scheme} has one; leave {OPTION}steps out"
         )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Callable, Dict, Union
 
-from ..errors import PruneError
+from ..errors import OPTION, OptionError
 from .fisher import ADAM, FISHER, TAYLOR
 from .kron import KRON
 from .magnitude import LAMP, MAGNITUDE, STANDARDIZED_MAGNITUDE
@@ -30,20 +30,18 @@ SCORES: Dict[str, Score] = {
 }
 
 
-def find_score(name: str, flags: str = "") -> Score:
+def find_score(name: str) -> Score:
     """The score that ``name`` spells: one of ``SCORES``, with options or without.
 
     Options follow a colon: "fisher:exponent=0.5,damping=0" calls the score's functions with
     these keyword arguments.
 
-    Args:
-        flags: what the options' names begin with where the user gave them.
     Raises:
         PruneError: there is none, it has no such option, or the value is of another type.
     """
     plain, colon, options = name.partition(":")
     if plain not in SCORES:
-        raise PruneError(f"{flags}score {name} is unknown; choose from {', '.join(SCORES)}")
+        raise OptionError(f"{OPTION}score {name} is unknown; choose from {', '.join(SCORES)}")
     score = SCORES[plain]
     if not colon:
         return score
@@ -52,17 +50,17 @@ def find_score(name: str, flags: str = "") -> Score:
     for option in options.split(","):
         key, equals, value = option.partition("=")
         if not equals or key not in known:
-            raise PruneError(f"{flags}score {name}: {_usage(plain, known)}")
+            raise OptionError(f"{OPTION}score {name}: {_usage(plain, known)}")
         kind = type(known[key])
         try:
             given[key] = _PARSERS[kind](value)
         except (ValueError, KeyError):
             wanted = "true or false" if kind is bool else f"a number, such as {known[key]}"
-            raise PruneError(f"{flags}score {name}: {key} is to be {wanted}") from None
+            raise OptionError(f"{OPTION}score {name}: {key} is to be {wanted}") from None
         if kind is str:  # all of these are regular expressions
-            check_pattern(value, f"{flags}score {plain}: {key}")
+            check_pattern(value, f"{OPTION}score {plain}: {key}")
         if kind is float and not 0 <= given[key] < float("inf"):
-            raise PruneError(f"{flags}score {name}: {key} is to be 0 or more")
+            raise OptionError(f"{OPTION}score {name}: {key} is to be 0 or more")
     update = score.update and partial(score.update, **given)
     return replace(score, scorers=partial(score.scorers, **given), update=update)
 

@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 from torch import Tensor
 
 from ..checkpoints.dictionaries import DICTIONARIES_KEY
+from ..errors import options_begin_with
 from ..fairseq_fixes.best_model import (
     EarlyStopping,
     restart_model_selection,
@@ -83,6 +84,7 @@ class Pruner:
         self.metrics: Dict[str, float] = {}
         self.class_metrics: Dict[str, float] = {}
 
+    @options_begin_with("--prune-")
     def before_update(self, model, optimizer, ema, update: int, calibrate: Calibrate) -> None:
         """Prune if it is due. To be called before the forward pass.
 
@@ -189,7 +191,7 @@ class Pruner:
             statistics=statistics,
             on_the_way=on_the_way,
         )
-        check_weight_norm(result.masks, named, "--prune-")
+        check_weight_norm(result.masks, named)
         for name, updated in result.updated.items():
             weights[name].copy_(updated)
             named[name].data.copy_(updated)

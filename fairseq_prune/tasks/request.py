@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..errors import options_begin_with
 from ..pruning import (
     PruneError,
     check_pattern,
@@ -16,10 +17,8 @@ from ..pruning.choice import Calibration
 from .asked import calibration_of, floors_of, pattern, schedule_options
 from .options import DENSE, OPTIONS, PATTERNS, flag
 
-#: What the names of these options begin with.
-FLAGS = "--prune-"
 
-
+@options_begin_with("--prune-")
 def check_options(cfg: Any) -> None:
     """Raise PruneError unless the ``--prune-*`` options make sense."""
     given = given_options(cfg)
@@ -52,17 +51,17 @@ def given_options(cfg: Any) -> list:
 
 
 def _check_request(cfg) -> None:
-    only = find_scheme(cfg.prune_scheme, FLAGS).sparsity
+    only = find_scheme(cfg.prune_scheme).sparsity
     if cfg.prune_sparsity is None:
         raise PruneError(
             f"--prune-scheme needs --prune-sparsity, e.g. --prune-sparsity {only or 0.8}"
         )
-    check_request(cfg.prune_scheme, cfg.prune_sparsity, FLAGS, cfg.prune_score)
-    floors_of(cfg).check(FLAGS)
-    calibration_of(cfg).check(FLAGS)
+    check_request(cfg.prune_scheme, cfg.prune_sparsity, cfg.prune_score)
+    floors_of(cfg).check()
+    calibration_of(cfg).check()
     _check_calibration(cfg)
-    check_steps(cfg.prune_scheme, cfg.prune_steps, FLAGS)
-    check_schedule(cfg.prune_schedule, schedule_options(cfg), FLAGS)
+    check_steps(cfg.prune_scheme, cfg.prune_steps)
+    check_schedule(cfg.prune_schedule, schedule_options(cfg))
     if only is not None and cfg.prune_schedule != "one-shot":
         raise PruneError(
             f"--prune-schedule {cfg.prune_schedule} prunes to other sparsities on the way, and "

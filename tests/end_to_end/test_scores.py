@@ -414,9 +414,9 @@ REFUSED = [
     ),
     (
         "--prune-floor 0.3 --prune-schedule gradual --prune-end 4 --prune-every 2",
-        "lower the floors (floor, row-floor), or the sparsity to 0.",
+        "lower --prune-floor and --prune-row-floor, or --prune-sparsity to 0.",
     ),
-    ("--row-floor 0.3", "lower the floors (floor, row-floor), or the sparsity to 0."),
+    ("--row-floor 0.3", "lower --floor and --row-floor, or --sparsity to 0."),
     ("--prune-floor 1", "--prune-floor 1 is outside [0, 1)"),
     ("--prune-score fisher --prune-subset tuning", "subset tuning is not there to calibrate with"),
     ("--prune-score fisher --prune-samples 0", "--prune-samples 0 is out of range"),

@@ -33,5 +33,5 @@ def test_the_same_sparsity_again_is_not_refused_for_rounding(tmp_path):
     assert planned(source, 0.7, 2) == (0.7, 0.7)
     low, high = planned(source, 0.9, 2)
     assert found.sparsity < low < high == 0.9
-    with pytest.raises(PruneError, match=f"^--sparsity 0.65 is below what {source} is pruned to"):
+    with pytest.raises(PruneError, match=f"^sparsity 0.65 is below what {source} is pruned to"):
         planned(source, 0.65, 1)

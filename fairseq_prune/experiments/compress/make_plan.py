@@ -148,7 +148,7 @@ def _recipe(asked: Asked) -> Recipe:
     recipe = find_recipe(asked.recipe)
     if asked.score is None:
         return recipe
-    check_request(recipe.scheme, 0.5, flags="--", score=asked.score)
+    check_request(recipe.scheme, 0.5, score=asked.score)
     if find_score(asked.score).state is not None:
         raise PruneError(
             f"--score {asked.score} ranks by what an optimizer remembers, and each round begins "
