@@ -1,7 +1,7 @@
 """The commands of the README and docs/ do what they say, on files under the names that they give.
 
-Those that train have tests of their own (compress, iterate, distill, grid, methods), with more to
-look at than that they end.
+Verbs that train have tests of their own (compress, iterate, distill, grid, methods), with more to
+look at than that they end. fairseq-train does an update of a model of the tests' size.
 """
 
 import re
@@ -11,36 +11,60 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from commands import REPO, run
+from commands import PLUGIN, REPO, run, state_of
+
+from fairseq_prune.checkpoints.weights import find_record
 
 TRAIN = ("compress", "iterate", "distill", "grid", "methods")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
+COMMAND = re.compile(r"fairseq-(prune|train|generate|eval-lm) ")
 #: What paths in them begin with.
 FILE = re.compile(
     r"(dense|retrained|lm|small|runs|data-bin)/|(checkpoint_best|pruned|PRUNED|low_rank|model)\.p|"
-    r"(report|code|DATA|in\.txt)$"
+    r"(report|code|DATA|JOINED|in\.txt)$"
 )
+#: What makes their models those of the tests.
+SMALLER = [
+    (r"pruned_lstm_nmt(?= )", "pruned_lstm_nmt_tiny"),
+    (r"pruned_lstm_lm_small", "pruned_lstm_lm_tiny"),
+    (r"(--hidden-size) \d+", r"\1 32"),
+    (r"(--[\w-]*-rank) \d+", r"\1 16"),
+    (r"--save-dir \S+", ""),  # what is there is looked at by other commands
+    (r"DATA (?=.*share-all-embeddings)", "JOINED "),
+    (
+        r"transformer_iwslt_de_en",
+        r"\g<0> --encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 16 "
+        r"--decoder-embed-dim 16",
+    ),
+    # a user's own options
+    (
+        r"\.\.\.",
+        "--task pruned_translation --arch pruned_lstm_nmt_tiny --optimizer pruned_adam --lr 0.001 "
+        "--max-tokens 400",
+    ),
+]
 
 
-def quick_commands():
-    """Page -> its lines with a verb that does not train, joined where they go on."""
+def commands():
+    """Page -> its lines with a command but for verbs that train, joined where they go on."""
     pages = defaultdict(list)
     for page in [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]:
         for kind, block in FENCE.findall(page.read_text(encoding="utf-8")):
             for line in block.replace("\\\n", " ").splitlines() if kind in ("", "sh") else ():
                 line = line.split("    # ")[0].strip()
-                if "fairseq-prune " in line and "..." not in line:
-                    verb = line.split("fairseq-prune ")[1].split()[0]
-                    if verb not in TRAIN and not verb.startswith("-"):
-                        pages[page.name].append(line)
+                if not COMMAND.search(line):
+                    continue
+                verb = line.split("fairseq-prune ")[-1].split()[0]
+                if verb not in TRAIN and not verb.startswith("-"):
+                    pages[page.name].append(line)
     return pages
 
 
-PAGES = quick_commands()
+PAGES = commands()
 
 
 @pytest.fixture(scope="module")
-def files(data, dense, retrained, language_model, text, tmp_path_factory):
+def files(data, dense, retrained, language_model, text, corpus, tmp_path_factory):
     """A folder with models and data under the names of the docs."""
     folder = tmp_path_factory.mktemp("docs")
     pruned = Path(retrained[0]) / "checkpoint_best.pt"
@@ -49,6 +73,7 @@ def files(data, dense, retrained, language_model, text, tmp_path_factory):
         "retrained/checkpoint_best.pt": pruned, "small/checkpoint_best.pt": pruned,
         "lm/checkpoint_best.pt": language_model,
         "runs/scores/seed1/dense/checkpoint_best.pt": dense,
+        "runs/compress/seed1/dense/checkpoint_best.pt": dense,
         "runs/reproduction/seed1/dense/checkpoint_best.pt": dense,
     }.items():  # fmt: skip
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -59,6 +84,7 @@ def files(data, dense, retrained, language_model, text, tmp_path_factory):
         (place / "text").mkdir()
         for file in ("test.en", "test.txt"):
             shutil.copy(str(data.parent / "test.en"), str(place / "text" / file))
+    (folder / "JOINED").symlink_to(corpus / "data")
     shutil.copy(str(data.parent / "test.en"), str(folder / "in.txt"))
     (folder / "code").write_text("#version: 0.2\na n</w>\n")  # of subword-nmt
     run("fairseq-prune", "pack", pruned, folder / "model.packed")
@@ -69,39 +95,42 @@ def files(data, dense, retrained, language_model, text, tmp_path_factory):
 
 
 def test_there_are_commands():
-    verbs = {
-        line.split("fairseq-prune ")[1].split()[0] for lines in PAGES.values() for line in lines
-    }
-    assert verbs >= {
-        "prune",
-        "inspect",
-        "pack",
-        "unpack",
-        "translate",
-        "score",
-        "compare",
-        "report",
-    }
+    lines = [line for page in PAGES.values() for line in page]
+    assert {COMMAND.search(line).group(1) for line in lines} == {
+        "prune", "train", "generate", "eval-lm"
+    }  # fmt: skip
+    verbs = {x.split("fairseq-prune ")[1].split()[0] for x in lines if "fairseq-prune " in x}
+    assert verbs >= set("prune inspect pack unpack translate score compare report".split())
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_commands_of(page, files):
+def test_commands_of(page, files, tmp_path):
     if page == "language_models.md":  # whose model is another
         run("fairseq-prune", "pack", files / "lm/checkpoint_best.pt", files / "small/model.packed")
-    for line in PAGES[page]:
-        before, _, command = line.rpartition("fairseq-prune ")
-        verb, *words = shlex.split(command)
+    for number, line in enumerate(PAGES[page]):
+        command = COMMAND.search(line)
+        before, after = line[: command.start()], line[command.end() :]
+        for long, small in SMALLER:
+            after = re.sub(long, small, after)
+        verb, *words = shlex.split(after)
         words = [verb, *(str(files / w) if FILE.match(w) else w for w in words)]
-        # as small as the models are here
-        words = ["16" if re.match("--.*-rank$", b) else w for b, w in zip(["", *words], words)]
+        if command.group(1) != "prune":
+            words[0] = str(files / verb)  # the data
         words += ["--samples", "16"] if verb == "prune" and "--data" in words else []
+        saved = tmp_path / str(number)
+        if command.group(1) == "train":
+            words += ["--max-update", "1", "--num-workers", "0", "--cpu", "--save-dir", saved]
         stdin = shlex.split(before)[1] if before.startswith("echo") else ""
         if ">" in words:
             words = words[: words.index(">")]
         if "<" in words:
             stdin = Path(words[words.index("<") + 1]).read_text(encoding="utf-8")
             words = words[: words.index("<")]
-        said = run("fairseq-prune", *words, stdin=stdin)
+        words = [str(PLUGIN) if word == "fairseq_prune" else word for word in words]
+        said = run(f"fairseq-{command.group(1)}", *words, stdin=stdin)
         assert said.strip() and "Traceback" not in said, line
         if verb == "translate":
             assert len(said.splitlines()) >= len(stdin.splitlines())
+        if command.group(1) == "train":
+            pruned = "--prune-sparsity" in words or str(files / "model.packed") in words
+            assert bool(find_record(state_of(saved / "checkpoint_last.pt"))) == pruned, line
