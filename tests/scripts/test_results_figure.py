@@ -8,6 +8,8 @@ from commands import REPO
 
 sys.path.insert(0, str(REPO / "scripts"))
 
+pytest.importorskip("matplotlib")
+
 import results_figure  # noqa: E402
 
 PAGE = results_figure.RESULTS.read_text(encoding="utf-8")
