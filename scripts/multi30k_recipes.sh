@@ -2,7 +2,7 @@
 # What parts of the recipe are worth when it is run to its end (docs/recipes.md), on Multi30k
 # English-German, after `scripts/multi30k_compress.sh SEED dense`:
 #
-#   scripts/multi30k_recipes.sh SEED [recipe|magnitude|no-teacher|one-shot|long-last]...
+#   scripts/multi30k_recipes.sh SEED [recipe|magnitude|no-teacher|one-shot|longer|long-last]...
 #
 # Without parts: all, in this order. Each goes on where it was interrupted. On a GPU where there is
 # one; CPU=--cpu keeps trainings off it (fairseq needs CUDA_VISIBLE_DEVICES= besides).
@@ -50,7 +50,7 @@ score() {
 }
 
 teacher="--teacher $dense --teacher-weight 0.8"
-[ $# -gt 0 ] || set -- recipe magnitude no-teacher one-shot long-last
+[ $# -gt 0 ] || set -- recipe magnitude no-teacher one-shot longer long-last
 for part; do
     case $part in
         recipe) rounds recipe 6 6 12 $teacher ;;
@@ -59,6 +59,7 @@ for part; do
             ;;
         no-teacher) rounds no-teacher 6 6 12 --criterion label_smoothed_cross_entropy ;;
         one-shot) round one-shot/90 $dense 24 0.9 0.0949 $teacher --prune-steps 4 ;;
+        longer) rounds longer 8 8 16 $teacher ;;
         long-last) rounds long-last 4 4 16 $teacher ;;
         *) echo "unknown part: $part" >&2 && exit 2 ;;
     esac
