@@ -7,8 +7,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import List
 
 from ..checkpoints.writing import write_text
+from ..errors import PruneError, options_begin_with
 from ..folder_lock import folder_lock
-from ..pruning import PruneError
 from .choice import choice_of
 from .factorize import asked_factorization
 from .grid import add_run
@@ -48,6 +48,7 @@ def parse(words: List[str], more: bool = False):
         raise PruneError(said.getvalue().strip().split("\n")[-1]) from None
 
 
+@options_begin_with("--")
 def check(verb: str, words: List[str], training: bool) -> None:
     """As ``experiments.methods.read.Check``."""
     args = parse([verb, "IN", "OUT", *words], more=training)
@@ -58,6 +59,7 @@ def check(verb: str, words: List[str], training: bool) -> None:
         choice_of(args)
 
 
+@options_begin_with("--")
 def call(command: List[str]) -> None:
     """Carry out ``fairseq-prune VERB ...`` in this process, without what it says.
 
