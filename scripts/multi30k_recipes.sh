@@ -2,10 +2,11 @@
 # What parts of the recipe are worth when it is run to its end (docs/recipes.md), on Multi30k
 # English-German, after `scripts/multi30k_compress.sh SEED dense`:
 #
-#   scripts/multi30k_recipes.sh SEED [recipe|magnitude|no-teacher|one-shot|longer|long-last]...
+#   scripts/multi30k_recipes.sh SEED [PART]...
 #
-# Without parts: all, in this order. Each goes on where it was interrupted. On a GPU where there is
-# one; CPU=--cpu keeps trainings off it (fairseq needs CUDA_VISIBLE_DEVICES= besides).
+# Parts are recipe, rate-1.5, rates, rate-4.7, magnitude, no-teacher, one-shot and longer; without
+# any, all. Each goes on where it was interrupted. On a GPU where there is one; CPU=--cpu keeps
+# trainings off it (fairseq needs CUDA_VISIBLE_DEVICES= besides).
 set -eu
 seed=$1
 shift
@@ -18,11 +19,13 @@ out=runs/recipes/seed$seed
 round() {
     folder=$out/$1 from=$2 epochs=$3 sparsity=$4 dropout=$5
     shift 5
+    lr=$(awk "BEGIN { print 0.002 / sqrt(1 - $sparsity) }")
+    least=$(awk "BEGIN { print $lr / 100 }")
     fairseq-train $data --user-dir fairseq_prune --task pruned_translation --arch pruned_lstm_nmt \
         --hidden-size 256 --init-range 0.2 --optimizer pruned_adam --adam-betas '(0.9,0.98)' \
         --clip-norm 5 --label-smoothing 0.1 --max-tokens 2000 --num-workers 0 --bf16 \
-        --criterion distillation --lr 0.003 --lr-scheduler polynomial_decay \
-        --end-learning-rate 3e-5 --warmup-updates $((263 * epochs / 50)) \
+        --criterion distillation --lr $lr --lr-scheduler polynomial_decay \
+        --end-learning-rate $least --warmup-updates $((263 * epochs / 50)) \
         --total-num-update $((263 * epochs + 1)) --max-epoch "$epochs" --dropout "$dropout" \
         --no-epoch-checkpoints --seed "$seed" ${CPU:-} --prune-scheme class-blind \
         --prune-score kron --prune-sparsity "$sparsity" --finetune-from-model "$from" \
@@ -50,17 +53,28 @@ score() {
 }
 
 teacher="--teacher $dense --teacher-weight 0.8"
-[ $# -gt 0 ] || set -- recipe magnitude no-teacher one-shot longer long-last
+[ $# -gt 0 ] || set -- recipe rate-1.5 rates rate-4.7 magnitude no-teacher one-shot longer
 for part; do
     case $part in
         recipe) rounds recipe 6 6 12 $teacher ;;
+        rate-1.5) rounds rate-1.5 6 6 12 $teacher --lr 0.003 --end-learning-rate 3e-5 ;;
+        rates) # 2, 2.5 and 3.2 times the dense model's
+            round rates/65 $dense 6 0.65 0.177 $teacher --lr 0.004 --end-learning-rate 4e-5
+            round rates/80 "$out/rates/65/checkpoint_best.pt" 6 0.8 0.134 $teacher \
+                --lr 0.005 --end-learning-rate 5e-5
+            round rates/90 "$out/rates/80/checkpoint_best.pt" 12 0.9 0.0949 $teacher \
+                --lr 0.0064 --end-learning-rate 6.4e-5
+            ;;
+        rate-4.7) # after part rates
+            round rate-4.7/90 "$out/rates/80/checkpoint_best.pt" 12 0.9 0.0949 $teacher \
+                --lr 0.0094 --end-learning-rate 9.4e-5
+            ;;
         magnitude)
             rounds magnitude 6 6 12 $teacher --prune-scheme class-uniform --prune-score magnitude
             ;;
         no-teacher) rounds no-teacher 6 6 12 --criterion label_smoothed_cross_entropy ;;
         one-shot) round one-shot/90 $dense 24 0.9 0.0949 $teacher --prune-steps 4 ;;
         longer) rounds longer 8 8 16 $teacher ;;
-        long-last) rounds long-last 4 4 16 $teacher ;;
         *) echo "unknown part: $part" >&2 && exit 2 ;;
     esac
     score "$part"

@@ -32,6 +32,13 @@ def by_connections(sparsity: float) -> float:
     return math.sqrt(1 - sparsity)
 
 
+def by_width(sparsity: float) -> float:
+    """sqrt(C_o / C_r), by which the learning rate grows: a matrix with fewer weights a row is like
+    a narrower one, and Adam's rate goes by the width, or the density, itself (Dey, Bergsma and
+    Hestness 2024, arXiv:2405.15743). Of its root more is known to be good here: docs/recipes.md."""
+    return 1 / math.sqrt(1 - sparsity)
+
+
 def as_it_was(sparsity: float) -> float:
     return 1.0
 
@@ -48,7 +55,7 @@ class Recipe:
         last: share of all epochs that the last round has; those before share the rest.
         teacher_weight: share of the loss that is the dense model's distribution; 0: no teacher.
         dropout: from a round's sparsity to what the checkpoint's dropout is multiplied with.
-        lr: peak learning rate of each round, in units of the checkpoint's.
+        lr: from a round's sparsity to its peak learning rate, in units of the checkpoint's.
         schedule: how it goes through a round.
         average: checkpoints of the last epochs whose mean is kept if it is better; 1: none.
         targets: sparsities to try in turn where a loss is given and no sparsity.
@@ -63,7 +70,7 @@ class Recipe:
     last: float = 0.5
     teacher_weight: float = 0.8
     dropout: Callable[[float], float] = by_connections
-    lr: float = 1.5
+    lr: Callable[[float], float] = by_width
     schedule: Schedule = linear
     average: int = 3
     targets: Tuple[float, ...] = (0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98)
@@ -116,7 +123,7 @@ RECIPES: Dict[str, Recipe] = {
         on_the_way=(),
         epochs_of=1.0,
         teacher_weight=0.0,
-        lr=1.0,
+        lr=as_it_was,
         dropout=as_it_was,
     ),
 }

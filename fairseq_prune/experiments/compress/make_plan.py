@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from typing import List, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 import torch
 from fairseq.models import FairseqLanguageModel, FairseqMultiModel
@@ -137,11 +137,15 @@ def _check_goal(asked: Asked, before: float) -> None:
         )
 
 
-def _peak(settings: Settings, recipe: Recipe, given: List[str], command: List[str]) -> float:
-    """The highest learning rate: what is given after --, else in proportion to the checkpoint's."""
+def _peak(
+    settings: Settings, recipe: Recipe, given: List[str], command: List[str]
+) -> Callable[[float], float]:
+    """From a round's sparsity to its highest learning rate: what is given after --, else in
+    proportion to the checkpoint's."""
     if any(word.split("=")[0] == "--lr" for word in given):
-        return max(parse_training(command)[1].lr)
-    return recipe.lr * max(settings.lr)
+        lr = max(parse_training(command)[1].lr)
+        return lambda sparsity: lr
+    return lambda sparsity: recipe.lr(sparsity) * max(settings.lr)
 
 
 def _recipe(asked: Asked) -> Recipe:

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from ..recipes import Recipe
 from ..rounds import RoundsPlan
@@ -26,7 +26,7 @@ class Plan:
         words: of each round's training but DATA, its dropouts, its length and its schedule.
         dropouts: those of the checkpoint, as options.
         scheduled: whether the schedule is the recipe's, and not given.
-        lr: peak learning rate.
+        lr: from a round's sparsity to its peak learning rate.
         updates: an epoch.
         own: the checkpoint's own training.
         seconds: an update should take, by that; None: it does not say.
@@ -45,7 +45,7 @@ class Plan:
     words: List[str]
     dropouts: List[str]
     scheduled: bool
-    lr: float
+    lr: Callable[[float], float]
     updates: int
     own: OwnTraining
     seconds: Optional[float]
@@ -70,9 +70,9 @@ class Plan:
         """
         kept = ["--keep-last-epochs", str(keep)] if keep else ["--no-epoch-checkpoints"]
         if self.scheduled:
-            schedule = self.recipe.schedule(self.lr, self.updates, epochs)
+            schedule = self.recipe.schedule(self.lr(sparsity), self.updates, epochs)
         else:  # where it is given after --, that has the last word
-            schedule = ["--lr", f"{self.lr:g}"]
+            schedule = ["--lr", f"{self.lr(sparsity):g}"]
         dropouts = scaled(self.dropouts, self.recipe.dropout(sparsity))
         return [
             *self.asked.command, self.asked.absolute().data, *self.words, *dropouts, *schedule,
