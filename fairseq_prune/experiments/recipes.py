@@ -33,9 +33,12 @@ def by_connections(sparsity: float) -> float:
 
 
 def by_width(sparsity: float) -> float:
-    """sqrt(C_o / C_r), by which the learning rate grows: a matrix with fewer weights a row is like
-    a narrower one, and Adam's rate goes by the width, or the density, itself (Dey, Bergsma and
-    Hestness 2024, arXiv:2405.15743). Of its root more is known to be good here: docs/recipes.md."""
+    """sqrt(C_o / C_r), by which the learning rate grows with what is pruned (docs/recipes.md).
+
+    A matrix with fewer weights in a row is like a narrower one, which wants larger rates. For
+    training from nothing with Adam these go by the density itself (Dey, Bergsma and Hestness 2024,
+    arXiv:2405.15743).
+    """
     return 1 / math.sqrt(1 - sparsity)
 
 
