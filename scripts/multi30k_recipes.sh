@@ -5,8 +5,8 @@
 #   scripts/multi30k_recipes.sh SEED [PART]...
 #
 # Parts are recipe, rate-1.5, rates, rate-4.7, magnitude, no-teacher, one-shot and longer; without
-# any, all. Each goes on where it was interrupted. On a GPU where there is one; CPU=--cpu keeps
-# trainings off it (fairseq needs CUDA_VISIBLE_DEVICES= besides).
+# any, all; rate-4.7 needs rates. Each goes on where it was interrupted. On a GPU where there is
+# one; CPU=--cpu keeps trainings off it (fairseq needs CUDA_VISIBLE_DEVICES= besides).
 set -eu
 seed=$1
 shift
@@ -15,7 +15,7 @@ dense=runs/compress/seed$seed/dense/checkpoint_best.pt
 out=runs/recipes/seed$seed
 
 # FOLDER FROM EPOCHS SPARSITY DROPOUT [OPTIONS]: a round, as `fairseq-prune compress --dry-run`
-# says it but for OPTIONS
+# says it but for --bf16, the mean of the last epochs, and OPTIONS
 round() {
     folder=$out/$1 from=$2 epochs=$3 sparsity=$4 dropout=$5
     shift 5

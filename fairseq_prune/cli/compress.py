@@ -107,8 +107,8 @@ def _add_scoring(verb) -> None:
     verb.add_argument(
         "--metric",
         help="what --max-loss is of: bleu, chrf or perplexity (default: bleu, and perplexity of a "
-        "language model). The best epoch of a round is the one of least perplexity, whatever this "
-        "is",
+        "language model). The best epoch of a round is the one of the least validation loss, or by "
+        "--best-checkpoint-metric of CKPT's training, whatever this is",
     )
     verb.add_argument(
         "--valid", metavar="SUBSET", help="validation set (default: the one of CKPT's training)"

@@ -116,8 +116,7 @@ class Recipe:
 
 RECIPES: Dict[str, Recipe] = {
     "rounds": Recipe(
-        "prunes by the score {score}, all classes together, in rounds (65%, 80%, 90%, as far as "
-        "the target goes, and the target), each retrained"
+        "prunes by the score {score}, all classes together, in rounds, each retrained"
     ),
     "magnitude": Recipe(
         "prunes by the score {score}, within each class, in one round, and retrains",

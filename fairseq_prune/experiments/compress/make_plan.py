@@ -34,7 +34,7 @@ from .plan import Plan
 from .updates import updates_per_epoch
 
 DISTILLATION = "distillation"
-#: How many times as long a step takes with a teacher (make bench: 1.27 to 1.37).
+#: How many times as long a step takes with a teacher (docs/benchmarks.md: 1.19 to 1.37).
 TAUGHT = 1.35
 
 
