@@ -4,8 +4,8 @@
 #
 #   scripts/multi30k_recipes.sh SEED [PART]...
 #
-# Parts are recipe, rate-1.5, rates, rate-4.7, magnitude, no-teacher, one-shot and longer; without
-# any, all; rate-4.7 needs rates. Each goes on where it was interrupted. On a GPU where there is
+# Parts are recipe, rate-1.5, rates, rate-4.7, half-more, magnitude, no-teacher, one-shot and
+# longer; without any, all; rate-4.7 needs rates. Each goes on where it was interrupted. On a GPU where there is
 # one; CPU=--cpu keeps trainings off it (fairseq needs CUDA_VISIBLE_DEVICES= besides).
 set -eu
 seed=$1
@@ -53,7 +53,8 @@ score() {
 }
 
 teacher="--teacher $dense --teacher-weight 0.8"
-[ $# -gt 0 ] || set -- recipe rate-1.5 rates rate-4.7 magnitude no-teacher one-shot longer
+[ $# -gt 0 ] || set -- recipe rate-1.5 rates rate-4.7 half-more magnitude no-teacher \
+    one-shot longer
 for part; do
     case $part in
         recipe) rounds recipe 6 6 12 $teacher ;;
@@ -68,6 +69,13 @@ for part; do
         rate-4.7) # after part rates
             round rate-4.7/90 "$out/rates/80/checkpoint_best.pt" 12 0.9 0.0949 $teacher \
                 --lr 0.0094 --end-learning-rate 9.4e-5
+            ;;
+        half-more) # 2.5, 3.4 and 4.7 times
+            round half-more/65 $dense 6 0.65 0.177 $teacher --lr 0.00507 --end-learning-rate 5e-5
+            round half-more/80 "$out/half-more/65/checkpoint_best.pt" 6 0.8 0.134 $teacher \
+                --lr 0.00671 --end-learning-rate 6.7e-5
+            round half-more/90 "$out/half-more/80/checkpoint_best.pt" 12 0.9 0.0949 $teacher \
+                --lr 0.00949 --end-learning-rate 9.5e-5
             ;;
         magnitude)
             rounds magnitude 6 6 12 $teacher --prune-scheme class-uniform --prune-score magnitude
