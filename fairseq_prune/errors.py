@@ -29,10 +29,6 @@ class OptionError(PruneError):
         super().__init__(sentence.replace(OPTION, ""))
         self.sentence = sentence
 
-    def spelled(self, prefix: str) -> PruneError:
-        """The same, where all options' names begin with ``prefix``."""
-        return PruneError(self.sentence.replace(OPTION, prefix))
-
 
 @contextmanager
 def options_begin_with(prefix: str) -> Iterator[None]:
@@ -40,4 +36,4 @@ def options_begin_with(prefix: str) -> Iterator[None]:
     try:
         yield
     except OptionError as error:
-        raise error.spelled(prefix) from error
+        raise PruneError(error.sentence.replace(OPTION, prefix)) from error

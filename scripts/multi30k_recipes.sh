@@ -13,13 +13,14 @@ shift
 data=data-bin/multi30k
 dense=runs/compress/seed$seed/dense/checkpoint_best.pt
 out=runs/recipes/seed$seed
+factor=1 # of the learning rate
 
 # FOLDER FROM EPOCHS SPARSITY DROPOUT [OPTIONS]: a round, as `fairseq-prune compress --dry-run`
 # says it but for --bf16, the mean of the last epochs, and OPTIONS
 round() {
     folder=$out/$1 from=$2 epochs=$3 sparsity=$4 dropout=$5
     shift 5
-    lr=$(awk "BEGIN { print 0.002 / sqrt(1 - $sparsity) }")
+    lr=$(awk "BEGIN { print $factor * 0.002 / sqrt(1 - $sparsity) }")
     least=$(awk "BEGIN { print $lr / 100 }")
     fairseq-train $data --user-dir fairseq_prune --task pruned_translation --arch pruned_lstm_nmt \
         --hidden-size 256 --init-range 0.2 --optimizer pruned_adam --adam-betas '(0.9,0.98)' \
@@ -70,13 +71,7 @@ for part; do
             round rate-4.7/90 "$out/rates/80/checkpoint_best.pt" 12 0.9 0.0949 $teacher \
                 --lr 0.0094 --end-learning-rate 9.4e-5
             ;;
-        half-more) # 2.5, 3.4 and 4.7 times
-            round half-more/65 $dense 6 0.65 0.177 $teacher --lr 0.00507 --end-learning-rate 5e-5
-            round half-more/80 "$out/half-more/65/checkpoint_best.pt" 6 0.8 0.134 $teacher \
-                --lr 0.00671 --end-learning-rate 6.7e-5
-            round half-more/90 "$out/half-more/80/checkpoint_best.pt" 12 0.9 0.0949 $teacher \
-                --lr 0.00949 --end-learning-rate 9.5e-5
-            ;;
+        half-more) factor=1.5 && rounds half-more 6 6 12 $teacher && factor=1 ;; # 2.5, 3.4, 4.7
         magnitude)
             rounds magnitude 6 6 12 $teacher --prune-scheme class-uniform --prune-score magnitude
             ;;

@@ -28,7 +28,7 @@ def rows_of(page: str) -> List[Row]:
     for line in lines[2:]:
         cells = dict(zip(head, (cell.strip() for cell in line.split("|"))))
         # the first column has no name, as what is before the first bar
-        what = re.fullmatch(r"(dense|\d+%)(?:, (int8))?", line.split("|")[1].strip())
+        what = re.fullmatch(r"(dense|\d+%)(?:, (int8)|, from .*)?", line.split("|")[1].strip())
         if what:
             bleu = [float(cells[f"seed {seed}"].split()[0]) for seed in (1, 2, 3)]
             size = float(re.sub(r"[*]| MB", "", cells["file"]))

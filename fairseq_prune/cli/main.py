@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import List, Mapping, Optional
 
 from .. import __version__
-from ..errors import OptionError, PruneError
+from ..errors import PruneError, options_begin_with
 from .say import say_progress
 from .signals import Interruption, interruptible
 from .unknown_options import check_options, join_values, takes_options
@@ -102,7 +102,7 @@ def main(argv: Optional[List[str]] = None) -> None:
             from ..user_dir import import_plugin  # which needs fairseq
 
             import_plugin(args.user_dir)
-        with interruptible():
+        with interruptible(), options_begin_with("--"):
             args.run(args)
     except Interruption as error:
         goes_on = f"; the same command goes on in {args.out}" if "goes_on" in args else ""
@@ -110,8 +110,6 @@ def main(argv: Optional[List[str]] = None) -> None:
             say_progress(f"interrupted{goes_on}")
         sys.exit(128 + error.number)
     except PruneError as error:
-        if isinstance(error, OptionError):
-            error = error.spelled("--")
         sys.exit(f"fairseq-prune: error: {error}")
     except BrokenPipeError:
         sys.stderr.close()

@@ -19,11 +19,13 @@ def test_means_and_differences_are_those_of_the_seeds():
     rows = results_figure.rows_of(PAGE)
     assert [row.name for row in rows][0] == "dense" and len(rows) >= 5
     assert {row.values for row in rows} == {"fp32", "int8"}
-    for row in rows:
-        name = row.name if row.values == "fp32" else f"{row.name}, int8"
-        (line,) = re.findall(rf"^\| {name} \|.*", PAGE[PAGE.index("| | seed 1") :], re.M)[:1]
-        mean = float(line.split("|")[5].strip(" *"))
-        assert mean == pytest.approx(sum(row.bleu) / 3, abs=0.006), name
+    dense = sum(rows[0].bleu) / 3
+    lines = re.findall(r"^\| (?:dense|\d+%)(?:, int8|, from .*?)? \|.*", PAGE, re.M)[: len(rows)]
+    for row, line in zip(rows, lines):
+        assert line.startswith(f"| {row.name}") and (row.values == "int8") == ("int8" in line)
+        mean, difference = (cell.strip(" *") for cell in line.split("|")[5:7])
+        assert float(mean) == pytest.approx(sum(row.bleu) / 3, abs=0.006), line
+        assert float(difference or 0) == pytest.approx(sum(row.bleu) / 3 - dense, abs=0.006), line
 
 
 def test_the_figure(tmp_path):
