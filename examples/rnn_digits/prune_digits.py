@@ -25,8 +25,7 @@ from mnist import UserError
 from options import parse
 from report import report
 
-from fairseq_prune.errors import options_begin_with
-from fairseq_prune.pruning import PruneError
+from fairseq_prune.pruning import PruneError, options_begin_with
 
 
 def main() -> None:

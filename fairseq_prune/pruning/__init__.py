@@ -6,7 +6,7 @@
 ...     apply_(weight, result.masks[name])
 """
 
-from ..errors import PruneError
+from ..errors import PruneError, options_begin_with
 from ..printable import printable
 from .describe import describe, summary, table, thresholds
 from .floors import NO_FLOORS, USUAL_FLOORS, Floors
@@ -97,6 +97,7 @@ __all__ = [
     "masks_of",
     "members",
     "method_in",
+    "options_begin_with",
     "pack",
     "printable",
     "prune",
