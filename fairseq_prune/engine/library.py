@@ -62,6 +62,7 @@ _ARGUMENTS = {
     "engine_product_bytes": [c_void_p],
     "engine_product": [c_void_p, c_void_p, c_int, c_void_p],
     "engine_product_rows": [c_void_p, c_int, c_int, c_void_p],
+    "engine_lstm": [c_void_p, c_void_p, c_void_p, c_int, c_int, *[c_void_p] * 4],
     "engine_translate": [
         c_void_p, POINTER(Options), c_int, *[c_void_p] * 5, c_int, c_void_p,
         POINTER(POINTER(Result)),

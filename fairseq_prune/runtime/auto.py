@@ -31,7 +31,11 @@ class Auto:
         self.kind: Optional[str] = None
 
     def __call__(self, x: Tensor) -> Tensor:
-        return (self._product or self._choose(x))(x)
+        return self.chosen(x)(x)
+
+    def chosen(self, x: Tensor) -> Product:
+        """The product; the fastest for as many columns as x has, if none has been chosen yet."""
+        return self._product or self._choose(x)
 
     def dense(self) -> Tensor:
         return (self._product or KINDS["dense"](self._weights)).dense()

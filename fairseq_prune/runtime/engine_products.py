@@ -10,9 +10,10 @@ from ..checkpoints.lazy import MappedTensor
 from ..checkpoints.packed.plain import bits
 from ..checkpoints.packed.read_tensor import PackedTensor
 from ..checkpoints.packed.values_code import quantize, row_scales
-from ..engine.library import Stored, library
+from ..engine.library import Stored, check, library
 from ..engine.matrix import ALWAYS_SPARSE, Matrix
 from ..engine.stored import stored_in_file, stored_in_memory
+from ..models.stepped_lstm import State
 from ..pruning import PruneError
 from .weight import Weight, source_of
 
@@ -48,6 +49,30 @@ class EngineProduct:
         for y in others:
             first += y
         return first
+
+    def lstm(self, x: Tensor, bias: Optional[Tensor], state: State) -> Tuple[Tensor, State]:
+        """A layer of an LSTM all of whose steps are known; the matrices are input and recurrent.
+
+        Args:
+            x: (T, B, I).
+            bias: (4H,), of gates i, f, g, o.
+            state: h and c (B, H).
+        Returns:
+            the output (T, B, H), and h and c after the last step.
+        """
+        first, recurrent = self.matrices
+        if x.shape[2] != first.shape[1]:
+            raise RuntimeError(f"vectors of {x.shape[2]} for a matrix of {first.shape[1]} columns")
+        x, (h, c) = x.float().contiguous(), (part.float().clone() for part in state)
+        y = torch.empty(*x.shape[:2], recurrent.shape[1])
+        library().engine_threads(torch.get_num_threads())
+        check(
+            library().engine_lstm(
+                first.handle, recurrent.handle, None if bias is None else bias.data_ptr(),
+                x.shape[0], x.shape[1], *(tensor.data_ptr() for tensor in (x, y, h, c)),
+            )
+        )  # fmt: skip
+        return y, (h, c)
 
     @staticmethod
     def _multiply(matrix: Matrix, x: Tensor) -> Tensor:

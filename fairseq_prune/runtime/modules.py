@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from ..models.stepped_lstm import State, known, lstm_step, run_steps
+from ..models.stepped_lstm import State, known, lstm_step
 from ..pruning import PruneError
 from .auto import Auto
+from .engine_products import EngineProduct
 from .products import Product
 from .weight import Weight
 
@@ -146,7 +147,29 @@ class ProductSteppedLSTM(_Steps):
 
     def forward(self, x: Tensor, state: State) -> Tuple[Tensor, State]:
         """Output (T, B, H) and (h, c), as ``nn.LSTM``, of x (T, B, I)."""
-        return run_steps(self, x, state)
+        finals = []
+        for layer, before in enumerate(zip(*state)):
+            x, after = self._layer(layer, x, before)
+            finals.append(after)
+        h, c = (torch.stack(part) for part in zip(*finals))
+        return x, (h, c)
+
+    def _layer(self, layer: int, x: Tensor, state: State) -> Tuple[Tensor, State]:
+        product = self.products[f"weight_ih_l{layer}"]
+        if isinstance(product, Auto) and len(x):
+            product = product.chosen(torch.cat((x[0], state[0]), dim=1))
+        if isinstance(product, EngineProduct):
+            return product.lstm(x, self._bias(layer), state)
+        outputs = []
+        for step in x.unbind(0):
+            state = self.cell(layer, step, state)
+            outputs.append(state[0])
+        return torch.stack(outputs), state
+
+    def _bias(self, layer: int) -> Optional[Tensor]:
+        names = [f"bias_{side}_l{layer}" for side in ("ih", "hh")]
+        biases = [known(self._buffers[name]) for name in names if name in self.shapes]
+        return sum(biases[1:], biases[0]) if biases else None
 
 
 class ProductLSTM(ProductModule):

@@ -82,14 +82,22 @@ def test_lstm(bidirectional, lengths, stored):
 
 
 @pytest.mark.parametrize("kind", ["dense", "sparse"])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("steps, texts", [(6, 3), (1, 40), (300, 2), (270, 1), (5, 0)])
 @torch.no_grad()
-def test_stepped_lstm(kind, stored):
-    module = pruned(SteppedLSTM(12, 12, 2, bias=False)).eval()
+def test_stepped_lstm(kind, bias, steps, texts, stored):
+    """Also of more steps than the engine reads at once, and at one time step."""
+    module = pruned(SteppedLSTM(12, 16, 2, bias=bias)).eval()
     made = like(module, kind, ProductSteppedLSTM, stored)
-    x, state = torch.randn(6, 3, 12), tuple(torch.randn(2, 3, 12) for _ in range(2))
+    x, state = torch.randn(steps, texts, 12), tuple(torch.randn(2, texts, 16) for _ in range(2))
+    before = [part.clone() for part in state]
     (mine, my_state), (expected, its_state) = made(x, state), module(x, state)
     for a, b in zip((mine, *my_state), (expected, *its_state)):
         close(a, b)
+    first = x[0], (state[0][0], state[1][0])
+    for a, b in zip(made.cell(0, *first), module.cell(0, *first)):
+        close(a, b)
+    assert all(map(torch.equal, state, before))
 
 
 @pytest.mark.parametrize("kind", ["dense", "sparse"])

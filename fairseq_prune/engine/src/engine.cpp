@@ -280,6 +280,20 @@ int engine_product_rows(void *matrix, int first, int count, float *rows) {
         for (int r = 0; r < count; r++) w.row(first + r, rows + static_cast<size_t>(r) * w.columns);
     });
 }
+// A layer of an LSTM whose matrices are on their own; bias: 4H, or none; else as run_layer
+int engine_lstm(const void *input, const void *recurrent, const float *bias, int steps, int texts, const float *x, float *y,
+                float *h, float *c) {
+    return guarded([&] {
+        const auto &w = *static_cast<const Matrix *>(input);
+        LSTMLayer layer{std::make_shared<Matrix>(w.by_unit()),
+                        std::make_shared<Matrix>(static_cast<const Matrix *>(recurrent)->by_unit()), {}};
+        if (bias)
+            for (int r : unit_by_unit(layer.hidden())) layer.bias.push_back(bias[r]);
+        layer.check("an LSTM", w.columns);
+        if (steps < 0 || texts < 0 || texts > MOST_COLUMNS) throw std::runtime_error("an LSTM reads too many texts at once");
+        run_layer(all_threads(), layer, steps, texts, x, y, h, c);
+    });
+}
 // A model's part that is a matrix on its own already: its numbers are there once.
 int engine_take(void *engine, const char *name, void *matrix, int gates) {
     return guarded([&] {

@@ -89,13 +89,12 @@ inline void step_layer(Threads &threads, const LSTMLayer &layer, const Block &x,
 
 // All steps of one layer over sentences, forwards or backwards.
 // x: (I, words) of all sentences one after the other; out: (H, words) at row first_row.
-// state: that after the last word read of each sentence.
+// state: of each sentence, before its first word read, and then after its last.
 inline void run_layer(Threads &threads, const LSTMLayer &layer, const Source &source, bool backwards,
                       const Block &x, Block &out, int first_row, LSTMState &state) {
     Block inputs(layer.input->rows, x.columns);
     product(threads, *layer.input, x, inputs);
     const int sentences = source.count();
-    state = LSTMState(layer.hidden(), sentences);
     Block gates(layer.input->rows, sentences), more(layer.input->rows, sentences), spare(layer.hidden(), sentences);
     std::vector<float> active(static_cast<size_t>(gates.panels) * gates.width), column(layer.hidden());
     std::vector<int> words(sentences);
@@ -119,6 +118,36 @@ inline void run_layer(Threads &threads, const LSTMLayer &layer, const Source &so
                 state.h.get(s, column.data(), layer.hidden());
                 out.put(words[s], column.data(), layer.hidden(), first_row);
             }
+    }
+}
+
+// All steps of one layer over as many texts side by side, all as long.
+// x: (steps, texts, I); y: (steps, texts, H); h and c: (texts, H), before the first step, and then
+// after the last.
+inline void run_layer(Threads &threads, const LSTMLayer &layer, int steps, int texts, const float *x, float *y, float *h, float *c) {
+    const int inputs = layer.input->columns, hidden = layer.hidden(), at_once = std::max(1, 256 / std::max(1, texts));
+    LSTMState state(hidden, texts);
+    for (int k = 0; k < texts; k++) {
+        state.h.put(k, h + static_cast<size_t>(k) * hidden, hidden);
+        state.c.put(k, c + static_cast<size_t>(k) * hidden, hidden);
+    }
+    for (int first = 0; first < steps; first += at_once) {
+        const int some = std::min(at_once, steps - first);
+        Source piece;
+        for (int k = 1; k <= texts; k++) piece.starts.push_back(k * some);
+        Block in(inputs, some * texts), out(hidden, some * texts);
+        if (in.columns < in.panels * in.width) in.zero();
+        auto each = [&](auto &&f) {
+            for (int t = 0; t < some; t++)
+                for (int k = 0; k < texts; k++) f(k * some + t, (static_cast<size_t>(first) + t) * texts + k);
+        };
+        each([&](int column, size_t row) { in.put(column, x + row * inputs, inputs); });
+        run_layer(threads, layer, piece, false, in, out, 0, state);
+        each([&](int column, size_t row) { out.get(column, y + row * hidden, hidden); });
+    }
+    for (int k = 0; k < texts; k++) {
+        state.h.get(k, h + static_cast<size_t>(k) * hidden, hidden);
+        state.c.get(k, c + static_cast<size_t>(k) * hidden, hidden);
     }
 }
 
@@ -228,7 +257,7 @@ class LSTMModel : public Model {
             if (out.columns < out.panels * out.width) out.zero();
             LSTMState state(hidden * directions, source.count());
             for (int d = 0; d < directions; d++) {
-                LSTMState final;
+                LSTMState final(hidden, source.count());
                 run_layer(threads, layer[d], source, d == 1 || backwards, x, out, d * hidden, final);
                 copy_rows(final.h, state.h, d * hidden), copy_rows(final.c, state.c, d * hidden);
             }
