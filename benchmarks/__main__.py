@@ -15,6 +15,7 @@ from . import (
     decoding,
     distillation,
     engine,
+    language_model,
     masked_step,
     packing,
     products,
@@ -33,6 +34,7 @@ BENCHMARKS = {
     "products": products.rows,
     "decoding": decoding.rows,
     "engine": engine.rows,
+    "language-model": language_model.rows,
 }
 
 

@@ -22,6 +22,10 @@ struct Block {
         data.resize(static_cast<size_t>(rows) * width * panels);
     }
     void zero() { std::fill(data.begin(), data.end(), 0.0f); }
+    // columns that fill up the last panel
+    void zero_rest() {
+        if (columns < panels * width) zero();
+    }
     float *panel(int p) { return data.data() + static_cast<size_t>(p) * rows * width; }
     const float *panel(int p) const { return data.data() + static_cast<size_t>(p) * rows * width; }
     size_t place(int column) const {

@@ -252,7 +252,7 @@ int engine_product(void *matrix, const float *x, int count, float *y) {
         const auto &w = *static_cast<Matrix *>(matrix);
         if (count < 0 || count > MOST_COLUMNS) throw std::runtime_error("a matrix is multiplied with too many columns");
         Block in(w.columns, count);
-        if (count < in.panels * in.width) in.zero();
+        in.zero_rest();
         for (int c = 0; c < count; c++) in.put(c, x + static_cast<size_t>(c) * w.columns, w.columns);
         // a piece of the rows at a time, turned while it is in the cache; small ones in one
         const int pieces = w.work() * in.panels < 16384 ? 1 : Matrix::PIECES, each = Matrix::PIECES / pieces;

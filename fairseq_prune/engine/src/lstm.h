@@ -136,7 +136,7 @@ inline void run_layer(Threads &threads, const LSTMLayer &layer, int steps, int t
         Source piece;
         for (int k = 1; k <= texts; k++) piece.starts.push_back(k * some);
         Block in(inputs, some * texts), out(hidden, some * texts);
-        if (in.columns < in.panels * in.width) in.zero();
+        in.zero_rest();
         auto each = [&](auto &&f) {
             for (int t = 0; t < some; t++)
                 for (int k = 0; k < texts; k++) f(k * some + t, (static_cast<size_t>(first) + t) * texts + k);
@@ -172,7 +172,7 @@ struct Attention {
         const int stride = source.longest(), columns = h.columns;
         weights.assign(static_cast<size_t>(columns) * stride, 0);
         both.shape(size + h.rows, columns);
-        if (columns < both.panels * both.width) both.zero();
+        both.zero_rest();
         const bool many = static_cast<int64_t>(columns) * stride * size > 65536;
         auto attend = [&](int column, int) {
             std::vector<float> q(std::max(size, h.rows)), context(size, 0);
@@ -249,12 +249,12 @@ class LSTMModel : public Model {
             return;
         }
         Block x(source_embedding->columns, source.words());
-        if (x.columns < x.panels * x.width) x.zero();
+        x.zero_rest();
         embed(*source_embedding, source.tokens.data(), source.words(), x);
         for (auto &layer : encoder) {
             const int hidden = layer[0].hidden(), directions = layer.size();
             Block out(hidden * directions, source.words());
-            if (out.columns < out.panels * out.width) out.zero();
+            out.zero_rest();
             LSTMState state(hidden * directions, source.count());
             for (int d = 0; d < directions; d++) {
                 LSTMState final(hidden, source.count());
@@ -282,7 +282,7 @@ class LSTMModel : public Model {
                       int /*position*/) override {
         const int columns = words.size(), width = target_embedding->columns;
         x_.shape(width + feed_.rows, columns);
-        if (columns < x_.panels * x_.width) x_.zero();
+        x_.zero_rest();
         embed(*target_embedding, words.data(), columns, x_);
         if (input_feed) copy_rows(feed_, x_, width);
         const Block *x = &x_;
@@ -300,6 +300,21 @@ class LSTMModel : public Model {
             x = &last_;
         }
         return *x;
+    }
+    void read(Threads &threads, const std::vector<int> &words, int steps, const std::vector<int> &sentence, int position, Block &out) override {
+        if (attention || input_feed || steps == 1) return Model::read(threads, words, steps, sentence, position, out);
+        Source texts;
+        for (size_t c = 1; c <= sentence.size(); c++) texts.starts.push_back(c * steps);
+        Block x(target_embedding->columns, words.size());
+        x.zero_rest();
+        embed(*target_embedding, words.data(), words.size(), x);
+        for (size_t layer = 0; layer < decoder.size(); layer++) {
+            out.shape(decoder[layer].hidden(), words.size()), out.zero_rest();
+            run_layer(threads, decoder[layer], texts, false, x, out, 0, states_[layer]);
+            std::swap(x, out);
+        }
+        if (before_softmax) before_softmax.run(threads, x, out);
+        else std::swap(x, out);
     }
 
   private:

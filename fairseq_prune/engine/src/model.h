@@ -62,6 +62,23 @@ class Model {
     virtual const Block &step(Threads &threads, const std::vector<int> &words,
                               const std::vector<int> &sentence, int position) = 0;
 
+    // as many steps at once, of texts that are known: words and columns of out are those of one
+    // text after the other
+    virtual void read(Threads &threads, const std::vector<int> &words, int steps, const std::vector<int> &sentence, int position, Block &out) {
+        std::vector<int> now(sentence.size());
+        std::vector<float> column;
+        for (int t = 0; t < steps; t++) {
+            for (size_t c = 0; c < now.size(); c++) now[c] = words[c * steps + t];
+            const Block &x = step(threads, now, sentence, position + t);
+            if (!t) out.shape(x.rows, words.size()), out.zero_rest();
+            column.resize(x.rows);
+            for (size_t c = 0; c < now.size(); c++) {
+                x.get(c, column.data(), x.rows);
+                out.put(c * steps + t, column.data(), x.rows);
+            }
+        }
+    }
+
     MatrixPointer softmax;  // perhaps the embedding
     std::vector<float> softmax_bias;
     // of the last step, if the model has attention: for each column, source.longest() of them

@@ -19,9 +19,7 @@ class Scorer {
         Source none;
         none.starts.assign(texts.count() + 1, 0);
         model.encode(threads, none);
-        auto look = [&] { look_up(threads, all, texts, next, scores, next_words, next_scores); };
-        read_.clear(), columns_.clear();
-        for (int step = 0; !order.empty(); step++) {
+        for (int step = 0; !order.empty();) {
             const size_t before = order.size();
             while (!order.empty() && steps(order.back()) <= step) order.pop_back();
             if (order.empty()) break;
@@ -30,45 +28,41 @@ class Scorer {
                 std::iota(going_on.begin(), going_on.end(), 0);
                 model.select(going_on);
             }
+            // a product with 16 columns takes hardly longer than with one
+            const int some = std::min(std::max<int>(1, AT_ONCE / order.size()), steps(order.back()) - step);
             words.clear();
-            for (int s : order) words.push_back(texts.tokens[texts.first(s) + step]);
-            const Block &x = model.step(threads, words, order, step);
-            // steps are put together: the softmax takes hardly longer for 16 columns than for one
-            if (read_.size() + order.size() > AT_ONCE) look();
-            columns_.resize((read_.size() + order.size()) * x.rows);
-            for (size_t c = 0; c < order.size(); c++) {
-                x.get(c, columns_.data() + read_.size() * x.rows, x.rows);
-                read_.push_back({order[c], step});
+            for (int s : order) {
+                const auto from = texts.tokens.begin() + texts.first(s) + step;
+                words.insert(words.end(), from, from + some);
             }
+            model.read(threads, words, some, order, step, x_);
+            look_up(threads, all, texts, order, step, some, next, scores, next_words, next_scores);
+            step += some;
         }
-        look();
     }
 
   private:
-    static constexpr size_t AT_ONCE = 64;
+    static constexpr int AT_ONCE = 64;
 
-    // what has been read and not been looked up yet: the scores of what follows each
-    void look_up(Threads &threads, const Choosable &all, const Source &texts, int next, float *scores, int32_t *next_words, float *next_scores) {
-        if (read_.empty()) return;
-        const int pad = Options().pad, rows = columns_.size() / read_.size();
+    // what comes after so many steps of the texts in order
+    void look_up(Threads &threads, const Choosable &all, const Source &texts, const std::vector<int> &order, int step, int steps,
+                 int next, float *scores, int32_t *next_words, float *next_scores) {
+        const int pad = Options().pad;
         Options options;
         options.pad = -1;  // a word like others, so that probabilities are those of the whole softmax
-        x_.shape(rows, read_.size());
-        if (x_.columns < x_.panels * x_.width) x_.zero();
         std::vector<int> wanted;
         bool ends = false;
-        for (size_t c = 0; c < read_.size(); c++) {
-            const auto &word = read_[c];
-            const bool last = word.step + 1 == texts.length(word.text);
-            x_.put(c, columns_.data() + c * rows, rows);
-            wanted.push_back(last ? -1 : texts.tokens[texts.first(word.text) + word.step + 1]);
-            ends |= last;
-        }
+        for (int s : order)
+            for (int t = step; t < step + steps; t++) {
+                const bool last = t + 1 == texts.length(s);
+                wanted.push_back(last ? -1 : texts.tokens[texts.first(s) + t + 1]);
+                ends |= last;
+            }
         softmax_.run(threads, all, x_, options, ends ? next + 1 : 1, true, wanted);
-        for (size_t c = 0; c < read_.size(); c++) {
-            const int s = read_[c].text;
+        for (size_t c = 0; c < wanted.size(); c++) {
+            const int s = order[c / steps], t = step + c % steps;
             if (wanted[c] >= 0) {
-                scores[texts.first(s) - s + read_[c].step] = softmax_.wanted_score[c] - softmax_.normalizer[c];
+                scores[texts.first(s) - s + t] = softmax_.wanted_score[c] - softmax_.normalizer[c];
                 continue;
             }
             size_t at = static_cast<size_t>(s) * next;
@@ -79,14 +73,8 @@ class Scorer {
                 next_scores[at++] = softmax_.best[c].value(k) - softmax_.normalizer[c];
             }
         }
-        read_.clear();
     }
 
-    struct Word {
-        int text, step;
-    };
-    std::vector<Word> read_;
-    std::vector<float> columns_;  // of each of them, what the softmax takes
     Block x_;
     Softmax softmax_;
 };

@@ -303,7 +303,7 @@ class TransformerModel : public Model {
     // context_: what f makes of each column
     template <class F> void over_columns(Threads &threads, int columns, int words, const F &f) {
         context_.shape(query_.size, columns);
-        if (columns < context_.panels * context_.width) context_.zero();
+        context_.zero_rest();
         auto one = [&](int c, int) {
             std::vector<float> context(query_.size), weight;
             f(c, context.data(), weight);
