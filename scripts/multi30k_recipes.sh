@@ -4,16 +4,16 @@
 #
 #   scripts/multi30k_recipes.sh SEED [PART]...
 #
-# Parts are recipe, rate-1.5, rates, rate-4.7, half-more, magnitude, no-teacher, one-shot and
-# longer; without any, all; rate-4.7 needs rates. Each goes on where it was interrupted. On a GPU where there is
-# one; CPU=--cpu keeps trainings off it (fairseq needs CUDA_VISIBLE_DEVICES= besides).
+# Parts are recipe, rate-1.5, root, rates, rate-4.7, magnitude, no-teacher, one-shot and longer;
+# without any, all; rate-4.7 needs rates. Each goes on where it was interrupted. On a GPU where
+# there is one; CPU=--cpu keeps trainings off it (fairseq needs CUDA_VISIBLE_DEVICES= besides).
 set -eu
 seed=$1
 shift
 data=data-bin/multi30k
 dense=runs/compress/seed$seed/dense/checkpoint_best.pt
 out=runs/recipes/seed$seed
-factor=1 # of the learning rate
+factor=1.5 # of the learning rate
 
 # FOLDER FROM EPOCHS SPARSITY DROPOUT [OPTIONS]: a round, as `fairseq-prune compress --dry-run`
 # says it but for --bf16, the mean of the last epochs, and OPTIONS
@@ -54,8 +54,7 @@ score() {
 }
 
 teacher="--teacher $dense --teacher-weight 0.8"
-[ $# -gt 0 ] || set -- recipe rate-1.5 rates rate-4.7 half-more magnitude no-teacher \
-    one-shot longer
+[ $# -gt 0 ] || set -- recipe rate-1.5 root rates rate-4.7 magnitude no-teacher one-shot longer
 for part; do
     case $part in
         recipe) rounds recipe 6 6 12 $teacher ;;
@@ -71,7 +70,7 @@ for part; do
             round rate-4.7/90 "$out/rates/80/checkpoint_best.pt" 12 0.9 0.0949 $teacher \
                 --lr 0.0094 --end-learning-rate 9.4e-5
             ;;
-        half-more) factor=1.5 && rounds half-more 6 6 12 $teacher && factor=1 ;; # 2.5, 3.4, 4.7
+        root) factor=1 && rounds root 6 6 12 $teacher && factor=1.5 ;; # 1.7, 2.2, 3.2
         magnitude)
             rounds magnitude 6 6 12 $teacher --prune-scheme class-uniform --prune-score magnitude
             ;;

@@ -14,6 +14,8 @@ Schedule = Callable[[float, int, int], List[str]]
 #: Of a sparsity: a checkpoint that is so close below a round's has it, but for whole numbers of
 #: weights in each row or class.
 SLACK = 1e-3
+#: The largest sparsity whose learning rate was tried.
+MOST_MEASURED = 0.95
 
 
 def linear(lr: float, updates: int, epochs: int) -> List[str]:
@@ -33,13 +35,14 @@ def by_connections(sparsity: float) -> float:
 
 
 def by_width(sparsity: float) -> float:
-    """sqrt(C_o / C_r), by which the learning rate grows with what is pruned (docs/recipes.md).
+    """1.5 sqrt(C_o / C_r), by which the learning rate grows with what is pruned (docs/recipes.md);
+    beyond 95% as at 95%, 6.7 times.
 
     A matrix with fewer weights in a row is like a narrower one, which wants larger rates. For
     training from nothing with Adam these go by the density itself (Dey, Bergsma and Hestness 2024,
     arXiv:2405.15743).
     """
-    return 1 / math.sqrt(1 - sparsity)
+    return 1.5 / math.sqrt(1 - min(sparsity, MOST_MEASURED))
 
 
 def as_it_was(sparsity: float) -> float:

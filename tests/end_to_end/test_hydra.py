@@ -17,8 +17,8 @@ FLAGS = {
     "multi30k_gradual_fisher": f"{GRADUAL} --prune-every 3 --prune-scheme class-blind "
     "--prune-score fisher --prune-samples 512",
     "multi30k_taught": "--criterion distillation --teacher-weight 0.8 --dropout 0.177 "
-    "--lr-scheduler polynomial_decay --lr 0.00338 --warmup-updates 2 --total-num-update 9 "
-    "--end-learning-rate 3.38e-05 --max-epoch 6 --prune-scheme class-blind "
+    "--lr-scheduler polynomial_decay --lr 0.00507 --warmup-updates 2 --total-num-update 9 "
+    "--end-learning-rate 5.07e-05 --max-epoch 6 --prune-scheme class-blind "
     "--prune-sparsity 0.65 --prune-score kron --prune-samples 32",
 }
 CHANGED = {

@@ -23,6 +23,7 @@ from fairseq_prune.experiments.recipes import (
     RECIPES,
     Recipe,
     by_connections,
+    by_width,
     find_recipe,
     linear,
 )
@@ -90,6 +91,13 @@ def test_dropout_shrinks_with_the_model():
         "--attention-dropout",
         "0.01",
     ]
+
+
+def test_the_learning_rate_grows_with_what_is_pruned():
+    """1.5 times as much where nothing is, twice that where a quarter is left; no further than
+    was tried."""
+    assert by_width(0) == pytest.approx(1.5) and by_width(0.75) == pytest.approx(3)
+    assert by_width(0.95) == pytest.approx(6.7082, abs=1e-4) == by_width(0.99)
 
 
 @pytest.mark.parametrize(
