@@ -14,6 +14,8 @@ Schedule = Callable[[float, int, int], List[str]]
 #: Of a sparsity: a checkpoint that is so close below a round's has it, but for whole numbers of
 #: weights in each row or class.
 SLACK = 1e-3
+#: Optimizers whose steps are in proportion to gradients.
+PLAIN = ("sgd", "nag")
 #: The largest sparsity whose learning rate was tried.
 MOST_MEASURED = 0.95
 
@@ -38,11 +40,17 @@ def by_width(sparsity: float) -> float:
     """1.5 sqrt(C_o / C_r), by which the learning rate grows with what is pruned (docs/recipes.md);
     beyond 95% as at 95%, 6.7 times.
 
-    A matrix with fewer weights in a row is like a narrower one, which wants larger rates. For
-    training from nothing with Adam these go by the density itself (Dey, Bergsma and Hestness 2024,
+    A matrix with fewer weights in a row is like a narrower one, which with Adam wants larger
+    rates: for training from nothing by the density itself (Dey, Bergsma and Hestness 2024,
     arXiv:2405.15743).
     """
     return 1.5 / math.sqrt(1 - min(sparsity, MOST_MEASURED))
+
+
+def half_more(sparsity: float) -> float:
+    """With SGD what width a matrix has does not matter (Yang et al. 2022, arXiv:2203.03466,
+    table 3)."""
+    return 1.5
 
 
 def as_it_was(sparsity: float) -> float:
@@ -62,6 +70,7 @@ class Recipe:
         teacher_weight: share of the loss that is the dense model's distribution; 0: no teacher.
         dropout: from a round's sparsity to what the checkpoint's dropout is multiplied with.
         lr: from a round's sparsity to its peak learning rate, in units of the checkpoint's.
+        plain_lr: the same for optimizers whose steps are in proportion to gradients (``PLAIN``).
         schedule: how it goes through a round.
         average: checkpoints of the last epochs whose mean is kept if it is better; 1: none.
         targets: sparsities to try in turn where a loss is given and no sparsity.
@@ -77,9 +86,19 @@ class Recipe:
     teacher_weight: float = 0.8
     dropout: Callable[[float], float] = by_connections
     lr: Callable[[float], float] = by_width
+    plain_lr: Callable[[float], float] = half_more
     schedule: Schedule = linear
     average: int = 3
     targets: Tuple[float, ...] = (0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98)
+
+    def peak(self, sparsity: float, optimizer: str) -> float:
+        """A round's highest learning rate, in units of the checkpoint's.
+
+        Args:
+            optimizer: as ``--optimizer`` has it, with or without ``pruned_``.
+        """
+        name = optimizer[len("pruned_") :] if optimizer.startswith("pruned_") else optimizer
+        return (self.plain_lr if name in PLAIN else self.lr)(sparsity)
 
     def said(self, teacher: Optional[str]) -> str:
         """What was done by it.
@@ -129,6 +148,7 @@ RECIPES: Dict[str, Recipe] = {
         epochs_of=1.0,
         teacher_weight=0.0,
         lr=as_it_was,
+        plain_lr=as_it_was,
         dropout=as_it_was,
     ),
 }

@@ -69,9 +69,11 @@ def test_trainings_are_given_whole_paths(data, dense, tmp_path):
 
 
 def test_a_schedule_of_ones_own_has_the_learning_rate(data, dense, tmp_path):
-    """The recipe's, of 90% sqrt(10) times the checkpoint's, unless it is given."""
+    """The recipe's, of 90% 1.5 times the checkpoint's, with Adam 1.5 sqrt(10) times, unless it is
+    given."""
     after = ("--lr-scheduler", "inverse_sqrt", "--warmup-updates", "5")
-    for more, lr in (((), "1.58114"), (("--lr", "0.1"), "0.1")):
+    adam = ("--optimizer", "adam")
+    for more, lr in (((), "0.75"), (adam, "2.37171"), (("--lr", "0.1", *adam), "0.1")):
         said = translated(
             dense, data, tmp_path / "out", "--epochs", "1", "--dry-run", after=(*after, *more)
         )
@@ -172,9 +174,12 @@ def test_compressed_again_as_if_from_the_dense_model(data, dense, retrained, tmp
     state["compressed"] = own_training(Settings(str(dense)), state_of(dense), 6).noted()
     torch.save(state, again)
     options = ("--sparsity", "0.9", "--dry-run")
-    one, other = (translated(path, data, tmp_path / "out", *options) for path in (dense, again))
+    after = ("--optimizer", "adam")
+    one, other = (
+        translated(path, data, tmp_path / "out", *options, after=after) for path in (dense, again)
+    )
     rates = [re.findall(r" --lr (\S+)", said) for said in (one, other)]
-    assert rates[0] == ["0.845154", "1.11803", "1.58114"] and rates[1] == rates[0][-1:]
+    assert rates[0] == ["1.26773", "1.67705", "2.37171"] and rates[1] == rates[0][-1:]
     plans = [re.search(r"(8 epochs, 2 times .*)", said)[1] for said in (one, other)]
     assert plans[0] == plans[1]
     assert f"{again} was compressed from {dense}" in other and f"--teacher {dense}" in other

@@ -23,7 +23,6 @@ from fairseq_prune.experiments.recipes import (
     RECIPES,
     Recipe,
     by_connections,
-    by_width,
     find_recipe,
     linear,
 )
@@ -95,9 +94,14 @@ def test_dropout_shrinks_with_the_model():
 
 def test_the_learning_rate_grows_with_what_is_pruned():
     """1.5 times as much where nothing is, twice that where a quarter is left; no further than
-    was tried."""
-    assert by_width(0) == pytest.approx(1.5) and by_width(0.75) == pytest.approx(3)
-    assert by_width(0.95) == pytest.approx(6.7082, abs=1e-4) == by_width(0.99)
+    was tried. Where steps are in proportion to gradients, width does not matter."""
+    peak = find_recipe("rounds").peak
+    assert [peak(x, "pruned_adam") for x in (0, 0.75)] == pytest.approx([1.5, 3])
+    assert peak(0.95, "adam") == pytest.approx(6.7082, abs=1e-4) == peak(0.99, "pruned_adamax")
+    assert {peak(x, name) for x in (0, 0.75, 0.99) for name in ("pruned_sgd", "nag")} == {1.5}
+    assert (
+        find_recipe("magnitude").peak(0.9, "adam") == find_recipe("magnitude").peak(0, "sgd") == 1
+    )
 
 
 @pytest.mark.parametrize(

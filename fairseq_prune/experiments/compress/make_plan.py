@@ -142,10 +142,10 @@ def _peak(
 ) -> Callable[[float], float]:
     """From a round's sparsity to its highest learning rate: what is given after --, else in
     proportion to the checkpoint's."""
+    args = parse_training(command)[1]
     if any(word.split("=")[0] == "--lr" for word in given):
-        lr = max(parse_training(command)[1].lr)
-        return lambda sparsity: lr
-    return lambda sparsity: recipe.lr(sparsity) * max(settings.lr)
+        return lambda sparsity: max(args.lr)
+    return lambda sparsity: recipe.peak(sparsity, args.optimizer) * max(settings.lr)
 
 
 def _recipe(asked: Asked) -> Recipe:
