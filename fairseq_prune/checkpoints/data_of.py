@@ -65,7 +65,7 @@ def _plain_data(
 ) -> Optional[Data]:
     """None where only fairseq can tell."""
     cfg = state.get("cfg")
-    if type(cfg) is not dict or not (type(cfg.get("task")) is type(cfg.get("model")) is dict):
+    if type(cfg) is not dict or type(cfg.get("task")) is not dict:
         return None
     task = {**cfg["task"], **({} if data is None else {"data": data})}
     options = ((kind, _encoder(cfg.get(kind))) for kind in ENCODERS)

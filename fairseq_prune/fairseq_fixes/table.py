@@ -11,6 +11,7 @@ from .bf16 import train_in_bf16_anywhere
 from .broadcast import broadcast_checkpoints
 from .combined_sets import combine_training_sets
 from .command_line import check_command_lines
+from .copies import leave_out_copies
 from .evaluated_options import evaluate_values_only
 from .exact_resume import resume_exactly
 from .fix import ALWAYS, Fix, apply_once, check_targets
@@ -73,6 +74,14 @@ FIXES = (
         read_packed_files,
     ),
     Fix(
+        "copies",
+        "a transformer that stock 0.12.2 has saved has copies of its weights and cannot be loaded",
+        "fairseq-fixed 0.12.3",
+        ("fairseq.checkpoint_utils:load_checkpoint_to_cpu",),
+        "fairseq_fixes/test_faults.py::test_fault[copies]",
+        leave_out_copies,
+    ),
+    Fix(
         "stock_names",
         "checkpoints name the task, optimizer and criterion that they were trained with, so that a "
         "pruned model would need this plugin",
@@ -108,7 +117,11 @@ FIXES = (
         "--amp saves the state of the torch optimizer and passes by what fairseq's own adds to it: "
         "a mask",
         "all",
-        ("fairseq.optim.amp_optimizer:AMPOptimizer{fp32_optimizer}",),
+        (
+            "fairseq.optim.amp_optimizer:AMPOptimizer{fp32_optimizer}",
+            "fairseq.optim.amp_optimizer:AMPOptimizer.state_dict",
+            "fairseq.optim.amp_optimizer:AMPOptimizer.load_state_dict(state_dict)",
+        ),
         "fairseq_fixes/test_faults.py::test_fault[amp_state]",
         save_state_under_amp,
     ),
@@ -176,9 +189,13 @@ FIXES = (
     ),
     Fix(
         "evaluated_options",
-        "options that files hold are given to Python's eval, so that a checkpoint can run code",
+        "options that files hold are given to Python's eval, so that a checkpoint can run code; "
+        "here every module of fairseq has an eval of its own",
         "all",
-        ("fairseq.models.fconv:FConvModel.build_model{eval}",),
+        (
+            "fairseq.models.fconv:FConvModel.build_model{eval}",
+            "fairseq.utils:import_user_module(args)",
+        ),
         "fairseq_fixes/test_faults.py::test_fault[evaluated_options]",
         evaluate_values_only,
     ),

@@ -63,7 +63,11 @@ class EngineProduct:
         first, recurrent = self.matrices
         if x.shape[2] != first.shape[1]:
             raise RuntimeError(f"vectors of {x.shape[2]} for a matrix of {first.shape[1]} columns")
-        x, (h, c) = x.float().contiguous(), (part.float().clone() for part in state)
+        shape = (x.shape[1], recurrent.shape[1])
+        if any(part.shape != shape for part in state):
+            raise RuntimeError(f"a state of {[tuple(part.shape) for part in state]}, not {shape}")
+        x, kept = x.float().contiguous(), torch.contiguous_format
+        h, c = (part.float().clone(memory_format=kept) for part in state)
         y = torch.empty(*x.shape[:2], recurrent.shape[1])
         library().engine_threads(torch.get_num_threads())
         check(

@@ -148,8 +148,8 @@ class ProductSteppedLSTM(_Steps):
     def forward(self, x: Tensor, state: State) -> Tuple[Tensor, State]:
         """Output (T, B, H) and (h, c), as ``nn.LSTM``, of x (T, B, I)."""
         finals = []
-        for layer, before in enumerate(zip(*state)):
-            x, after = self._layer(layer, x, before)
+        for layer in range(self.num_layers):
+            x, after = self._layer(layer, x, (state[0][layer], state[1][layer]))
             finals.append(after)
         h, c = (torch.stack(part) for part in zip(*finals))
         return x, (h, c)

@@ -1,7 +1,8 @@
 """The commands of the README and docs/ do what they say, on files under the names that they give.
 
 Verbs that train have tests of their own (compress, iterate, distill, grid, methods), with more to
-look at than that they end. fairseq-train does an update of a model of the tests' size.
+look at than that they end; compress plans here. fairseq-train does an update of a model of the
+tests' size.
 """
 
 import re
@@ -15,7 +16,7 @@ from commands import PLUGIN, REPO, run, state_of
 
 from fairseq_prune.checkpoints.weights import find_record
 
-TRAIN = ("compress", "iterate", "distill", "grid", "methods")
+TRAIN = ("iterate", "distill", "grid", "methods")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 COMMAND = re.compile(r"fairseq-(prune|train|generate|eval-lm) ")
 #: What paths in them begin with.
@@ -45,11 +46,16 @@ SMALLER = [
 ]
 
 
+def blocks(page: Path):
+    """The fences of a page: their kinds, and what is in them."""
+    return FENCE.findall(page.read_text(encoding="utf-8"))
+
+
 def commands():
     """Page -> its lines with a command but for verbs that train, joined where they go on."""
     pages = defaultdict(list)
     for page in [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]:
-        for kind, block in FENCE.findall(page.read_text(encoding="utf-8")):
+        for kind, block in blocks(page):
             for line in block.replace("\\\n", " ").splitlines() if kind in ("", "sh") else ():
                 line = line.split("    # ")[0].strip()
                 if not COMMAND.search(line):
@@ -69,7 +75,7 @@ def files(data, dense, retrained, language_model, text, corpus, tmp_path_factory
     folder = tmp_path_factory.mktemp("docs")
     pruned = Path(retrained[0]) / "checkpoint_best.pt"
     for name, source in {
-        "checkpoint_best.pt": pruned, "dense/checkpoint_best.pt": dense,
+        "checkpoint_best.pt": dense, "dense/checkpoint_best.pt": dense,
         "retrained/checkpoint_best.pt": pruned, "small/checkpoint_best.pt": pruned,
         "lm/checkpoint_best.pt": language_model,
         "runs/scores/seed1/dense/checkpoint_best.pt": dense,
@@ -117,6 +123,9 @@ def test_commands_of(page, files, tmp_path):
         if command.group(1) != "prune":
             words[0] = str(files / verb)  # the data
         words += ["--samples", "16"] if verb == "prune" and "--data" in words else []
+        if verb == "compress":
+            words[1:1] = ["--dry-run", "--cpu"]
+            words[words.index("--out") + 1] = tmp_path / "new"
         saved = tmp_path / str(number)
         if command.group(1) == "train":
             words += ["--max-update", "1", "--num-workers", "0", "--cpu", "--save-dir", saved]
@@ -134,3 +143,26 @@ def test_commands_of(page, files, tmp_path):
         if command.group(1) == "train":
             pruned = "--prune-sparsity" in words or str(files / "model.packed") in words
             assert bool(find_record(state_of(saved / "checkpoint_last.pt"))) == pruned, line
+
+
+@pytest.mark.parametrize("page, name", [("decoding", "model"), ("language_models", "small/model")])
+def test_python_of(page, name, files, monkeypatch):
+    source = "lm" if page == "language_models" else "retrained"
+    packed = ("pack", files / source / "checkpoint_best.pt", files / f"{name}.packed")
+    run("fairseq-prune", *packed)
+    monkeypatch.chdir(files)
+    (code,) = [block for kind, block in blocks(REPO / "docs" / f"{page}.md") if kind == "python"]
+    exec(code, {})
+
+
+def test_a_score_and_a_scheme_of_ones_own(files, tmp_path):
+    """Those of extend.md, in a user's folder."""
+    score, scheme, _ = [b for kind, b in blocks(REPO / "docs" / "extend.md") if kind == "python"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "__init__.py").write_text(score + scheme)
+    said = run(
+        "fairseq-prune", "prune", files / "dense/checkpoint_best.pt", tmp_path / "out.pt",
+        "--user-dir", tmp_path / "mine", "--scheme", "by-range", "--score", "saliency:power=0.25",
+        "--sparsity", "0.5", "--data", files / "DATA", "--samples", "16",
+    )  # fmt: skip
+    assert "by-range" in said and "saliency:power=0.25" in said

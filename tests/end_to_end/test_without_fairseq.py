@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from argparse import Namespace
 
 import pytest
 import torch
@@ -33,9 +34,17 @@ def run_with(*args):
     return run("fairseq-prune", *args)
 
 
-def test_prune_pack_unpack_inspect(data, dense, tmp_path):
-    """What they write and print is what they do where fairseq is there and imported."""
-    said = {}
+@pytest.mark.parametrize("options", [dict, Namespace])
+def test_prune_pack_unpack_inspect(data, dense, options, tmp_path):
+    """What they write and print is what they do where fairseq is there and imported.
+
+    Args:
+        options: what fairseq keeps a model's in: a Namespace for ``transformer``, ``lstm``, ...
+    """
+    state, said = read_checkpoint(str(dense)), {}
+    state["cfg"]["model"] = options(**state["cfg"]["model"])
+    dense = tmp_path / "dense.pt"
+    torch.save(state, str(dense))
     for name, call in (
         ("with", lambda *args: run("fairseq-prune", *args)),
         ("without", run_without),

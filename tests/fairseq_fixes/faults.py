@@ -164,13 +164,17 @@ def replace_unk(folder):
     utils.replace_unk("<unk>", "a", [(0, 0)], {}, "<unk>")
 
 
-def own_weights(folder):
+def _encoder():
     cfg = TransformerConfig()
     cfg.encoder.embed_dim, cfg.encoder.ffn_embed_dim = 8, 8
     cfg.encoder.attention_heads, cfg.encoder.layers = 2, 1
     words = Dictionary()
     table = torch.nn.Embedding(len(words), 8, words.pad())
-    encoder = TransformerEncoderBase(cfg, words, table).eval()
+    return TransformerEncoderBase(cfg, words, table).eval()
+
+
+def own_weights(folder):
+    encoder = _encoder()
     with torch.no_grad():
         for layer in encoder.layers:
             layer.fc1.weight.fill_(1.0)  # pruned, say, or read from a file, after it was made
@@ -179,11 +183,19 @@ def own_weights(folder):
     assert not any("in_proj_weight" in name for name in encoder.state_dict()), "copies"
 
 
+def copies(folder):
+    encoder = _encoder()
+    state = encoder.state_dict()
+    both = [state[f"layers.0.self_attn.{name}_proj.weight"] for name in "qkv"]
+    encoder.load_state_dict({**state, "layers.0.in_proj_weight": torch.cat(both)})
+
+
 def main():
     found = {}
     for function in (
         safe_types, whole_files, reading, whole_sets, broadcast, amp_state, plateau, average_start,
         numpy_compat, evaluated_options, bart, combined_sets, replace_unk, own_weights,
+        copies,
     ):  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
             try:

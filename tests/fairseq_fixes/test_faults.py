@@ -34,6 +34,7 @@ EXPECTED = {
     "combined_sets": (True, "ValueError"),
     "replace_unk": (True, "the flag names a file"),
     "own_weights": (STOCK, "copies"),
+    "copies": (not STOCK, "in_proj_weight"),
 }
 
 

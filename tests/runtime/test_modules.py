@@ -102,6 +102,20 @@ def test_stepped_lstm(kind, bias, steps, texts, stored):
 
 @pytest.mark.parametrize("kind", ["dense", "sparse"])
 @torch.no_grad()
+def test_states_of_a_stepped_lstm(kind, stored):
+    """However they lie in memory; those of other texts or layers are refused."""
+    module = pruned(SteppedLSTM(12, 16, 2)).eval()
+    made = like(module, kind, ProductSteppedLSTM, stored)
+    x, state = torch.randn(4, 3, 12), tuple(torch.randn(2, 16, 3).transpose(1, 2) for _ in "hc")
+    expected = module(x, tuple(part.contiguous() for part in state))[0]
+    close(made(x, state)[0], expected)
+    for shape, error in (((2, 1, 16), RuntimeError), ((1, 3, 16), IndexError)):
+        with pytest.raises(error):
+            made(x, (torch.zeros(shape),) * 2)
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+@torch.no_grad()
 def test_batches_of_none(kind, stored):
     module = pruned(nn.Linear(20, 30))
     made = like(module, kind, ProductLinear, stored)

@@ -9,6 +9,7 @@ from ...packed.bound import check_claim
 from ...packed.described import VALUES
 from ...packed.shortlist import Shortlist
 from ...packed.texts import Text
+from ...parameters.kinds import is_copy
 from ...parameters.ties import Aliases
 from ...pruning import RECORD_KEY, PruneError
 from ..dictionaries import DICTIONARIES_KEY, find_dictionaries
@@ -62,7 +63,8 @@ def pack_checkpoint(
 ) -> Packed:
     """Write the model in ``source``, its mask and configuration to ``target``.
 
-    The optimizer's state and averages (``--store-ema``) are left out.
+    The optimizer's state and averages (``--store-ema``) are left out, and the copies that stock
+    fairseq makes of a transformer's weights whenever it loads them.
 
     Args:
         values: a key of ``VALUES``; "exact" keeps every bit.
@@ -79,7 +81,8 @@ def pack_checkpoint(
         raise PruneError(f"--values {values}: choose one of {', '.join(VALUES)}")
     check_writable(target)
     state = with_stock_names(read_checkpoint(source))
-    model, record = state["model"], find_record(state)
+    model = {n: tensor for n, tensor in state["model"].items() if not is_copy(n)}
+    record = find_record(state)
     aliases = aliases_in(state, source)
     copies = _copies(model, aliases, {} if record is None else record["masks"])
     entries: List[Entry] = []

@@ -302,7 +302,7 @@ class LSTMModel : public Model {
         return *x;
     }
     void read(Threads &threads, const std::vector<int> &words, int steps, const std::vector<int> &sentence, int position, Block &out) override {
-        if (attention || input_feed || steps == 1) return Model::read(threads, words, steps, sentence, position, out);
+        if (attention || input_feed) return Model::read(threads, words, steps, sentence, position, out);
         Source texts;
         for (size_t c = 1; c <= sentence.size(); c++) texts.starts.push_back(c * steps);
         Block x(target_embedding->columns, words.size());

@@ -28,15 +28,20 @@ class Scorer {
                 std::iota(going_on.begin(), going_on.end(), 0);
                 model.select(going_on);
             }
-            // a product with 16 columns takes hardly longer than with one
-            const int some = std::min(std::max<int>(1, AT_ONCE / order.size()), steps(order.back()) - step);
+            // a product with 16 columns takes hardly longer than with one; several steps at once
+            // fill them up
+            const int left = steps(order.back()) - step;
+            int some = order.size() % 16 ? std::min(std::max<int>(1, AT_ONCE / order.size()), left) : 1;
+            // what ends a text by itself: only there are the best words wanted
+            if (next && some > 1 && some == left) some--;
             words.clear();
             for (int s : order) {
                 const auto from = texts.tokens.begin() + texts.first(s) + step;
                 words.insert(words.end(), from, from + some);
             }
-            model.read(threads, words, some, order, step, x_);
-            look_up(threads, all, texts, order, step, some, next, scores, next_words, next_scores);
+            if (some > 1) model.read(threads, words, some, order, step, x_);
+            const Block &x = some > 1 ? x_ : model.step(threads, words, order, step);
+            look_up(threads, all, texts, order, x, step, some, next, scores, next_words, next_scores);
             step += some;
         }
     }
@@ -44,9 +49,9 @@ class Scorer {
   private:
     static constexpr int AT_ONCE = 64;
 
-    // what comes after so many steps of the texts in order
-    void look_up(Threads &threads, const Choosable &all, const Source &texts, const std::vector<int> &order, int step, int steps,
-                 int next, float *scores, int32_t *next_words, float *next_scores) {
+    // x: what the softmax takes, of so many steps of each of the texts in order
+    void look_up(Threads &threads, const Choosable &all, const Source &texts, const std::vector<int> &order, const Block &x, int step,
+                 int steps, int next, float *scores, int32_t *next_words, float *next_scores) {
         const int pad = Options().pad;
         Options options;
         options.pad = -1;  // a word like others, so that probabilities are those of the whole softmax
@@ -58,7 +63,7 @@ class Scorer {
                 wanted.push_back(last ? -1 : texts.tokens[texts.first(s) + t + 1]);
                 ends |= last;
             }
-        softmax_.run(threads, all, x_, options, ends ? next + 1 : 1, true, wanted);
+        softmax_.run(threads, all, x, options, ends ? next + 1 : 1, true, wanted);
         for (size_t c = 0; c < wanted.size(); c++) {
             const int s = order[c / steps], t = step + c % steps;
             if (wanted[c] >= 0) {
