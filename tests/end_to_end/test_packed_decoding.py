@@ -133,7 +133,8 @@ def check_copies(data, checkpoint, folder):
     torch.save(state, str(folder / "copies.pt"))
     run("fairseq-prune", "pack", folder / "copies.pt", folder / "copies.packed")
     assert (folder / "copies.packed").read_bytes() == (folder / "model.packed").read_bytes()
-    assert generate(data, folder / "copies.pt") == generate(data, checkpoint)
+    one = ("--batch-size", "1")  # stock 0.12.2 fails on padded batches on a CPU
+    assert generate(data, folder / "copies.pt", *one) == generate(data, checkpoint, *one)
 
 
 @pytest.mark.parametrize("arch", list(TINY))
