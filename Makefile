@@ -14,7 +14,7 @@ PYTEST_OPTIONS ?= -n 2 --dist loadfile $(REORDER)
 
 setup: $(READY)
 
-$(READY): setup.py pyproject.toml build_backend.py requirements-dev.txt scripts/setup_venv.sh
+$(READY): setup.py pyproject.toml build_backend.py requirements-dev.txt scripts/setup_venv.sh $(wildcard fairseq_prune/engine/src/*)
 	PYTHON=$(PYTHON) sh scripts/setup_venv.sh $(VENV)
 	touch $(READY)
 

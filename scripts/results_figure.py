@@ -1,4 +1,4 @@
-"""The README's figure: BLEU against the size of the file, of the first table of docs/results.md.
+"""The README's figure: BLEU against the size of the file, of the first tables of docs/results.md.
 
 python scripts/results_figure.py docs/figures/compressed
 """
@@ -6,10 +6,12 @@ python scripts/results_figure.py docs/figures/compressed
 import argparse
 import re
 from pathlib import Path
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Tuple
 
 from fairseq_prune.cli.quiet import quiet_libraries
 
+#: What those tables begin with.
+HEAD = "| | seed 1 |"
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results.md"
 
 
@@ -20,10 +22,21 @@ class Row(NamedTuple):
     megabytes: float
 
 
+def tables_of(page: str) -> List[List[Row]]:
+    """Those of dense and pruned models in the tables that have seeds for columns."""
+    return [_rows(part.split("\n\n")[0].splitlines()) for part in page.split(HEAD)[1:]]
+
+
 def rows_of(page: str) -> List[Row]:
-    """Those of dense and pruned models in the first table that has seeds for columns."""
-    lines = page[page.index("| | seed 1 |") :].split("\n\n")[0].splitlines()
-    head = [cell.strip() for cell in lines[0].split("|")]
+    """Those of the first table, and what only a later one has."""
+    found: Dict[Tuple[str, str], Row] = {}
+    for row in sum(tables_of(page), []):
+        found.setdefault((row.name, row.values), row)
+    return list(found.values())
+
+
+def _rows(lines: List[str]) -> List[Row]:
+    head = [cell.strip() for cell in (HEAD + lines[0]).split("|")]
     found = []
     for line in lines[2:]:
         cells = dict(zip(head, (cell.strip() for cell in line.split("|"))))

@@ -78,13 +78,15 @@ _RESULTS = {"engine_free": None, "engine_free_result": None, "engine_threads": N
 
 @functools.lru_cache(maxsize=None)
 def find_library() -> Optional[ctypes.CDLL]:
-    """The engine for this processor; None where it was not compiled."""
+    """The engine for this processor; None where it was not compiled, or from other sources."""
     base = _open("base")
     engine = base and base.engine_has_avx2() and _open("avx2") or base
     if engine is None:
         return None
     for name, arguments in _ARGUMENTS.items():
-        function = getattr(engine, name)
+        function = getattr(engine, name, None)
+        if function is None:  # compiled from other sources than these
+            return None
         function.argtypes, function.restype = arguments, _RESULTS.get(name, c_int)
     engine.engine_error.restype = c_char_p
     engine.engine_new.restype = c_void_p
