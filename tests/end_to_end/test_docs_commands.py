@@ -119,15 +119,14 @@ def test_commands_of(page, files, tmp_path):
         for long, small in SMALLER:
             after = re.sub(long, small, after)
         verb, *words = shlex.split(after)
-        if verb == "compress":  # a user's own, which is dense
-            words[0] = words[0] if "/" in words[0] else f"dense/{words[0]}"
+        if verb == "compress":  # of a user's own model, which is dense
+            first = words[0] if "/" in words[0] else f"dense/{words[0]}"
+            words = ["--dry-run", "--cpu", first, *words[1:]]
+            words[words.index("--out") + 1] = str(tmp_path / "new")
         words = [verb, *(str(files / w) if FILE.match(w) else w for w in words)]
         if command.group(1) != "prune":
             words[0] = str(files / verb)  # the data
         words += ["--samples", "16"] if verb == "prune" and "--data" in words else []
-        if verb == "compress":
-            words[1:1] = ["--dry-run", "--cpu"]
-            words[words.index("--out") + 1] = tmp_path / "new"
         saved = tmp_path / str(number)
         if command.group(1) == "train":
             words += ["--max-update", "1", "--num-workers", "0", "--cpu", "--save-dir", saved]
