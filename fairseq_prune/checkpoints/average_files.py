@@ -4,6 +4,7 @@ from typing import Any, Dict, Sequence
 
 import torch
 
+from ..parameters.kinds import without_copies
 from ..pruning import RECORD_KEY, PruneError, apply_, masks_of
 from .reading import read_checkpoint
 from .weights import aliases_in, find_record
@@ -22,6 +23,8 @@ def average_checkpoints(sources: Sequence[str], target: str) -> None:
     """
     check_writable(target)
     states = [read_checkpoint(path) for path in sources]
+    for state in states:  # some files have the copies that fairseq makes on loading, others not
+        state["model"] = without_copies(state["model"])
     aliases = [aliases_in(state, path) for state, path in zip(states, sources)][-1]
     last = states[-1]
     record = find_record(last)

@@ -17,6 +17,7 @@ from .exact_resume import resume_exactly
 from .fix import ALWAYS, Fix, apply_once, check_targets
 from .next_task import hand_over_tasks
 from .numpy_compat import have_numpy_compat
+from .own_weights import encode_on_cpus
 from .plateau import save_plateau_counters
 from .pruned_state import load_with_pruning_in_mind
 from .reading import read_packed_files
@@ -235,7 +236,7 @@ FIXES = (
             "fairseq.tasks.language_modeling:"
             "LanguageModelingTask.eval_lm_dataloader(dataset, max_positions, context_window)",
         ),
-        "end_to_end/test_language_models.py",
+        "fairseq_fixes/test_faults.py::test_fault[text_blocks]",
         refuse_long_blocks,
     ),
     Fix(
@@ -267,9 +268,9 @@ FIXES = (
         "a transformer encodes with copies of its weights until it has trained, and fails on "
         "padded batches on a CPU",
         "0.12.2",
-        ("fairseq.models.transformer:TransformerEncoderBase",),
+        ("fairseq.modules.transformer_layer:TransformerEncoderLayerBase.train(mode)",),
         "fairseq_fixes/test_faults.py::test_fault[own_weights]",
-        when="in models that this package loads or calibrates",
+        encode_on_cpus,
     ),
     Fix(
         "best_model",

@@ -1,7 +1,7 @@
 """Which entries of a fairseq state dict are parameters."""
 
 import re
-from typing import Any
+from typing import Any, Dict, Mapping
 
 #: Copies that stock fairseq's transformer makes of its own weights whenever it loads them.
 COPIES = r"layers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)$"
@@ -17,6 +17,11 @@ BUFFERS = (
 def is_copy(name: str) -> bool:
     """Whether a parameter is a copy that fairseq's transformer makes of others on loading."""
     return re.search(COPIES, name) is not None
+
+
+def without_copies(model: Mapping[str, Any]) -> Dict[str, Any]:
+    """The entries of a state dict that are no such copies."""
+    return {name: value for name, value in model.items() if not is_copy(name)}
 
 
 def is_parameter(name: str, value: Any) -> bool:

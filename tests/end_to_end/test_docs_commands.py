@@ -1,8 +1,7 @@
 """The commands of the README and docs/ do what they say, on files under the names that they give.
 
-Verbs that train have tests of their own (compress, iterate, distill, grid, methods), with more to
-look at than that they end; compress plans here. fairseq-train does an update of a model of the
-tests' size.
+compress plans, iterate and fairseq-train do an update a training, of a model of the tests' size.
+What grid and methods do is in their files, which have tests of their own.
 """
 
 import re
@@ -12,11 +11,11 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from commands import PLUGIN, REPO, run, state_of
+from commands import FORKED, PLUGIN, REPO, run, server, state_of
 
 from fairseq_prune.checkpoints.weights import find_record
 
-TRAIN = ("iterate", "distill", "grid", "methods")
+FILES = ("grid", "methods")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 COMMAND = re.compile(r"fairseq-(prune|train|generate|eval-lm) ")
 #: What paths in them begin with.
@@ -52,7 +51,7 @@ def blocks(page: Path):
 
 
 def commands():
-    """Page -> its lines with a command but for verbs that train, joined where they go on."""
+    """Page -> its lines with a command but for those of files, joined where they go on."""
     pages = defaultdict(list)
     for page in [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]:
         for kind, block in blocks(page):
@@ -61,7 +60,7 @@ def commands():
                 if not COMMAND.search(line):
                     continue
                 verb = line.split("fairseq-prune ")[-1].split()[0]
-                if verb not in TRAIN and not verb.startswith("-"):
+                if verb not in FILES and not verb.startswith("-"):
                     pages[page.name].append(line)
     return pages
 
@@ -122,14 +121,18 @@ def test_commands_of(page, files, tmp_path):
         if verb == "compress":  # of a user's own model, which is dense
             first = words[0] if "/" in words[0] else f"dense/{words[0]}"
             words = ["--dry-run", "--cpu", first, *words[1:]]
-            words[words.index("--out") + 1] = str(tmp_path / "new")
+        made = tmp_path / str(number)
+        if verb in ("compress", "distill", "iterate"):
+            words[words.index("--out") + 1] = str(made)
         words = [verb, *(str(files / w) if FILE.match(w) else w for w in words)]
         if command.group(1) != "prune":
             words[0] = str(files / verb)  # the data
         words += ["--samples", "16"] if verb == "prune" and "--data" in words else []
-        saved = tmp_path / str(number)
-        if command.group(1) == "train":
-            words += ["--max-update", "1", "--num-workers", "0", "--cpu", "--save-dir", saved]
+        if command.group(1) == "train" or verb == "iterate":
+            words += ["--max-update", "1", "--num-workers", "0", "--cpu"]
+        if verb == "iterate":  # forked, which takes less time than to import everything
+            words[words.index("--") + 1 :] = [*FORKED, *words[words.index("--") + 1 :]]
+        words += ["--save-dir", made] if command.group(1) == "train" else []
         stdin = shlex.split(before)[1] if before.startswith("echo") else ""
         if ">" in words:
             words = words[: words.index(">")]
@@ -137,13 +140,17 @@ def test_commands_of(page, files, tmp_path):
             stdin = Path(words[words.index("<") + 1]).read_text(encoding="utf-8")
             words = words[: words.index("<")]
         words = [str(PLUGIN) if word == "fairseq_prune" else word for word in words]
-        said = run(f"fairseq-{command.group(1)}", *words, stdin=stdin)
+        env = {"FORK_SERVER": server()}
+        said = run(f"fairseq-{command.group(1)}", *words, stdin=stdin, env=env)
         assert said.strip() and "Traceback" not in said, line
         if verb == "translate":
             assert len(said.splitlines()) >= len(stdin.splitlines())
+        if verb in ("distill", "iterate"):
+            last = {"distill": "train.en-de.en.bin", "iterate": "round4/checkpoint_last.pt"}
+            assert (made / last[verb]).is_file()
         if command.group(1) == "train":
             pruned = "--prune-sparsity" in words or str(files / "model.packed") in words
-            assert bool(find_record(state_of(saved / "checkpoint_last.pt"))) == pruned, line
+            assert bool(find_record(state_of(made / "checkpoint_last.pt"))) == pruned, line
 
 
 @pytest.mark.parametrize("page, name", [("decoding", "model"), ("language_models", "small/model")])
@@ -152,8 +159,24 @@ def test_python_of(page, name, files, monkeypatch):
     packed = ("pack", files / source / "checkpoint_best.pt", files / f"{name}.packed")
     run("fairseq-prune", *packed)
     monkeypatch.chdir(files)
+    exec(python_of(page), {})
+
+
+def python_of(page):
     (code,) = [block for kind, block in blocks(REPO / "docs" / f"{page}.md") if kind == "python"]
-    exec(code, {})
+    return code
+
+
+def test_python_of_small_files(files, corpus, tmp_path, monkeypatch):
+    """With a subword model beside the data."""
+    (tmp_path / "data-bin").mkdir()
+    shutil.copytree(str(files / "DATA"), str(tmp_path / "data-bin/multi30k"))
+    shutil.copy(str(corpus / "spm.model"), str(tmp_path / "data-bin/multi30k/spm.en.model"))
+    (tmp_path / "model.packed").symlink_to(files / "model.packed")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(python_of("small_files"), names)
+    assert names["model"].apply_bpe("A dog runs.").startswith("\u2581A")
 
 
 def test_a_score_and_a_scheme_of_ones_own(files, tmp_path):

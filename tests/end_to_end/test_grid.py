@@ -199,8 +199,7 @@ def test_a_transformer(data, tmp_path):
     found = records(tmp_path)
     point = (1, "pruned", "class-blind", 0.8)
     run(*found[point]["command"].replace("PRUNED.pt", str(tmp_path / "PRUNED.pt")).split())
-    # one at a time: padded ones fail in fairseq 0.12.2 on a CPU
-    perplexity, bleu, _ = scored(data, tmp_path / "PRUNED.pt", tmp_path, "--batch-size 1")
+    perplexity, bleu, _ = scored(data, tmp_path / "PRUNED.pt", tmp_path)
     assert found[point]["perplexity"] == pytest.approx(perplexity, rel=0.001)
     assert found[point]["bleu"] == pytest.approx(bleu, abs=0.05)
     dense = found[1, "dense", None, 0.0]

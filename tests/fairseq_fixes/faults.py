@@ -14,13 +14,21 @@ from types import SimpleNamespace
 import numpy
 import torch
 from fairseq import checkpoint_utils, options, utils
-from fairseq.data import ConcatDataset, Dictionary, ListDataset, TokenBlockDataset, data_utils
+from fairseq.data import (
+    ConcatDataset,
+    Dictionary,
+    ListDataset,
+    MonolingualDataset,
+    TokenBlockDataset,
+    data_utils,
+)
 from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
 from fairseq.models import fconv
 from fairseq.models.transformer import TransformerConfig, TransformerEncoderBase
 from fairseq.optim.amp_optimizer import AMPOptimizer
 from fairseq.optim.lr_scheduler.reduce_lr_on_plateau import ReduceLROnPlateauLRSchedule
+from fairseq.tasks.language_modeling import LanguageModelingTask
 from fairseq.tasks.translation_from_pretrained_bart import TranslationFromPretrainedBARTTask
 from fairseq.trainer import Trainer
 
@@ -126,6 +134,14 @@ def numpy_compat(folder):
     TokenBlockDataset([torch.ones(5)], [5], 2, pad=0, eos=1, break_mode="eos")
 
 
+def text_blocks(folder):
+    words, sizes = Dictionary(), numpy.array([9, 9, 3])
+    task = LanguageModelingTask(Namespace(tokens_per_sample=9, seed=1), words)
+    blocks = MonolingualDataset(ListDataset([torch.ones(n) for n in sizes]), sizes, words)
+    batches = task.eval_lm_dataloader(blocks, batch_size=1, max_positions=4, num_workers=0)
+    assert len(batches) == 3, "blocks are left out"
+
+
 def evaluated_options(folder):
     words = SimpleNamespace(
         __len__=lambda self: 4, pad=lambda: 0, unk=lambda: 1, eos=lambda: 2, bos=lambda: 3
@@ -175,12 +191,15 @@ def _encoder():
 
 def own_weights(folder):
     encoder = _encoder()
+    encoder.load_state_dict(encoder.state_dict())
+    whole, padded = torch.tensor([[3, 2]]), torch.tensor([[1, 3, 2], [3, 3, 2]])
     with torch.no_grad():
+        before = encoder(whole, torch.tensor([2]))["encoder_out"][0]
         for layer in encoder.layers:
-            layer.fc1.weight.fill_(1.0)  # pruned, say, or read from a file, after it was made
-        tokens = torch.tensor([[1, 3, 2], [3, 3, 2]])
-        encoder(tokens, torch.tensor([2, 3]))
-    assert not any("in_proj_weight" in name for name in encoder.state_dict()), "copies"
+            layer.fc2.weight.normal_()  # pruned, say, after it was read
+        after = encoder(whole, torch.tensor([2]))["encoder_out"][0]
+        encoder(padded, torch.tensor([2, 3]))
+    assert not torch.equal(before, after), "copies"
 
 
 def copies(folder):
@@ -195,7 +214,7 @@ def main():
     for function in (
         safe_types, whole_files, reading, whole_sets, broadcast, amp_state, plateau, average_start,
         numpy_compat, evaluated_options, bart, combined_sets, replace_unk, own_weights,
-        copies,
+        copies, text_blocks,
     ):  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
             try:

@@ -33,8 +33,9 @@ EXPECTED = {
     "bart": (True, "'args'"),
     "combined_sets": (True, "ValueError"),
     "replace_unk": (True, "the flag names a file"),
-    "own_weights": (STOCK, "copies"),
+    "own_weights": (STOCK, "Mask Type should be defined"),
     "copies": (not STOCK, "in_proj_weight"),
+    "text_blocks": (True, "blocks are left out"),
 }
 
 

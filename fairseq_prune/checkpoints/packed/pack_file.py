@@ -9,7 +9,7 @@ from ...packed.bound import check_claim
 from ...packed.described import VALUES
 from ...packed.shortlist import Shortlist
 from ...packed.texts import Text
-from ...parameters.kinds import is_copy
+from ...parameters.kinds import without_copies
 from ...parameters.ties import Aliases
 from ...pruning import RECORD_KEY, PruneError
 from ..dictionaries import DICTIONARIES_KEY, find_dictionaries
@@ -81,7 +81,7 @@ def pack_checkpoint(
         raise PruneError(f"--values {values}: choose one of {', '.join(VALUES)}")
     check_writable(target)
     state = with_stock_names(read_checkpoint(source))
-    model = {n: tensor for n, tensor in state["model"].items() if not is_copy(n)}
+    model = without_copies(state["model"])
     record = find_record(state)
     aliases = aliases_in(state, source)
     copies = _copies(model, aliases, {} if record is None else record["masks"])
