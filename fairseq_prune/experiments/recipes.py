@@ -16,6 +16,8 @@ Schedule = Callable[[float, int, int], List[str]]
 SLACK = 1e-3
 #: Optimizers whose steps are in proportion to gradients.
 PLAIN = ("sgd", "nag")
+#: A round leaves at most this share of the weights that the one before left.
+NEXT = 0.9
 #: The largest sparsity whose learning rate was tried.
 MOST_MEASURED = 0.95
 
@@ -64,7 +66,8 @@ class Recipe:
     Attributes:
         about: what it is, in a sentence with a place for the score, but for the teacher.
         scheme, score, steps: of each round's pruning, as of ``fairseq-prune prune``.
-        on_the_way: sparsities of the rounds before the last, as far as they are below the target.
+        on_the_way: sparsities of the rounds before the last, as far as they are below the target by
+            more than a little (``NEXT``).
         epochs_of: epochs of all rounds together, in units of the checkpoint's own training.
         last: share of all epochs that the last round has; those before share the rest.
         teacher_weight: share of the loss that is the dense model's distribution; 0: no teacher.
@@ -80,7 +83,7 @@ class Recipe:
     scheme: str = "class-blind"
     score: str = "kron"
     steps: int = 1
-    on_the_way: Tuple[float, ...] = (0.65, 0.8, 0.9)
+    on_the_way: Tuple[float, ...] = (0.65, 0.8, 0.9, 0.95)
     epochs_of: float = 2.0
     last: float = 0.5
     teacher_weight: float = 0.8
@@ -115,7 +118,8 @@ class Recipe:
         Args:
             before: sparsity of the checkpoint.
         """
-        return [*(x for x in self.on_the_way if before + SLACK < x < target), target]
+        most = 1 - (1 - target) / NEXT
+        return [*(x for x in self.on_the_way if before + SLACK < x <= most), target]
 
     def tries(self, before: float = 0.0) -> List[float]:
         """``targets``, as far as they are above the sparsity of the checkpoint."""

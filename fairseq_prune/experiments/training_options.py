@@ -44,6 +44,8 @@ OF_A_GPU = (
     "fp16_init_scale", "fp16_scale_window", "fp16_scale_tolerance", "min_loss_scale",
     "threshold_loss_scale", "amp", "amp_batch_retries", "amp_init_scale", "amp_scale_window",
 )  # fmt: skip
+#: Kept as well where the checkpoint was trained on a CPU, too.
+OF_A_CPU = ("bf16", "memory_efficient_bf16")
 #: Ways to distribute a training that cannot prune.
 NO_BACKENDS = ("fully_sharded", "slowmo")
 #: fairseq sets these to the option they follow where they are not given.
@@ -73,7 +75,8 @@ def training_words(
         data: folder of binarised data.
         base: task, architecture, optimizer, criterion and schedule, as options.
         given: further options, which the user gives: they have the last word.
-        gpus: that the training will have; 0: it is on the CPU, in fp32. Where it was on more, as
+        gpus: that the training will have; 0: it is on the CPU, in fp32 unless the checkpoint was
+            trained with ``--cpu --bf16``. Where it was on more, as
             many more batches are added up before an update.
     Raises:
         PruneError: fairseq has no such options, or its command line cannot say one of them.
@@ -147,7 +150,8 @@ def _usual(arch: str) -> Dict[str, Any]:
 
 
 def _wanted(settings: Settings, gpus: int) -> Dict[str, Any]:
-    kept = {*KEPT, *(OF_A_GPU if gpus else ())}
+    precision = OF_A_GPU if gpus else OF_A_CPU if settings.flat.get("cpu") else ()
+    kept = {*KEPT, *precision}
     wanted = {
         name: value
         for name, value in settings.flat.items()

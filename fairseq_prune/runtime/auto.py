@@ -3,7 +3,7 @@
 import logging
 import statistics
 import time
-from typing import Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from torch import Tensor
 
@@ -20,7 +20,7 @@ SECONDS, ROUNDS = 0.05, 3
 
 
 class Auto:
-    """A product that becomes the fastest kind at its first call, for as many columns.
+    """A product that becomes the fastest kind at its first use, for what it multiplies there.
 
     Until then nothing of the matrix need be in memory; from then on one kind is.
     """
@@ -31,11 +31,15 @@ class Auto:
         self.kind: Optional[str] = None
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self.chosen(x)(x)
+        return self.chosen(lambda product: product(x), f"{len(x)} columns")(x)
 
-    def chosen(self, x: Tensor) -> Product:
-        """The product; the fastest for as many columns as x has, if none has been chosen yet."""
-        return self._product or self._choose(x)
+    def chosen(self, use: Callable[[Product], Any], size: str) -> Product:
+        """The product; the one that ``use`` takes least time with, if none has been chosen yet.
+
+        Args:
+            size: of what it multiplies there, for the log.
+        """
+        return self._product or self._choose(use, size)
 
     def dense(self) -> Tensor:
         return (self._product or KINDS["dense"](self._weights)).dense()
@@ -62,25 +66,26 @@ class Auto:
         """0 before it is chosen."""
         return 0 if self._product is None else self._product.nbytes
 
-    def _choose(self, x: Tensor) -> Product:
+    def _choose(self, use: Callable[[Product], Any], size: str) -> Product:
         products = {kind: make(self._weights) for kind, make in KINDS.items()}
-        seconds = time_in_turn(products, x)
+        seconds = time_in_turn(products, use)
         best = min(seconds, key=seconds.__getitem__)
         shape = f"{self._weights[0].shape[0]} x {sum(w.shape[1] for w in self._weights)}"
         times = ", ".join(f"{kind} {1000 * s:.3f} ms" for kind, s in seconds.items())
-        logger.info(f"{self.name} ({shape}, {len(x)} columns): {best} of {times}")
+        logger.info(f"{self.name} ({shape}, {size}): {best} of {times}")
         return self._become(best, products[best])
 
 
-def time_in_turn(products: Dict[str, Product], x: Tensor) -> Dict[str, float]:
-    """Median seconds of each product, taken in turn so that each finds the caches as cold."""
+def time_in_turn(products: Dict[str, Product], use: Callable[[Product], Any]) -> Dict[str, float]:
+    """Median seconds of ``use`` of each product, taken in turn so that each finds the caches as
+    cold."""
     times: Dict[str, list] = {kind: [] for kind in products}
     for product in products.values():
-        product(x)  # the first call sets things up
+        use(product)  # the first call sets things up
     end = time.perf_counter() + SECONDS * len(products)
     while time.perf_counter() < end or len(times["dense"]) < ROUNDS:
         for kind, product in products.items():
             started = time.perf_counter()
-            product(x)
+            use(product)
             times[kind].append(time.perf_counter() - started)
     return {kind: statistics.median(seconds) for kind, seconds in times.items()}

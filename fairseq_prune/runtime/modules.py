@@ -117,8 +117,8 @@ class ProductSoftmax(ProductLinear):
 class _Steps(ProductModule):
     """Time steps of an LSTM whose input is known step by step: both matrices in one product."""
 
-    def _step(self, suffix: str, x: Tensor, state: State) -> State:
-        gates = self.products[f"weight_ih{suffix}"](torch.cat((x, state[0]), dim=1))
+    def _step(self, product: AnyProduct, suffix: str, x: Tensor, state: State) -> State:
+        gates = product(torch.cat((x, state[0]), dim=1))
         return lstm_step(self._biased(gates, f"bias_ih{suffix}", f"bias_hh{suffix}"), state[1])
 
 
@@ -130,7 +130,8 @@ class ProductLSTMCell(_Steps):
         self.hidden_size = like.hidden_size
 
     def forward(self, x: Tensor, state: Optional[State] = None) -> State:
-        return self._step("", x, state or (x.new_zeros(len(x), self.hidden_size),) * 2)
+        state = state or (x.new_zeros(len(x), self.hidden_size),) * 2
+        return self._step(self.products["weight_ih"], "", x, state)
 
 
 class ProductSteppedLSTM(_Steps):
@@ -143,7 +144,7 @@ class ProductSteppedLSTM(_Steps):
 
     def cell(self, layer: int, x: Tensor, state: State) -> State:
         """As ``SteppedLSTM.cell``."""
-        return self._step(f"_l{layer}", x, state)
+        return self._step(self.products[f"weight_ih_l{layer}"], f"_l{layer}", x, state)
 
     def forward(self, x: Tensor, state: State) -> Tuple[Tensor, State]:
         """Output (T, B, H) and (h, c), as ``nn.LSTM``, of x (T, B, I)."""
@@ -157,12 +158,18 @@ class ProductSteppedLSTM(_Steps):
     def _layer(self, layer: int, x: Tensor, state: State) -> Tuple[Tensor, State]:
         product = self.products[f"weight_ih_l{layer}"]
         if isinstance(product, Auto) and len(x):
-            product = product.chosen(torch.cat((x[0], state[0]), dim=1))
+            size = f"{x.shape[0]} x {x.shape[1]} words"
+            product = product.chosen(lambda one: self._steps(one, layer, x, state), size)
+        return self._steps(product, layer, x, state)
+
+    def _steps(
+        self, product: AnyProduct, layer: int, x: Tensor, state: State
+    ) -> Tuple[Tensor, State]:
         if isinstance(product, EngineProduct):
             return product.lstm(x, self._bias(layer), state)
         outputs = []
         for step in x.unbind(0):
-            state = self.cell(layer, step, state)
+            state = self._step(product, f"_l{layer}", step, state)
             outputs.append(state[0])
         return torch.stack(outputs), state
 

@@ -23,6 +23,7 @@ def content():
         "checkpoint": "<script>x|y</script>.pt", "recipe": "rounds", "about": "prunes", "kept": 2,
         "averaged": True, "metric": "bleu", "max_loss": 0.5, "losses": [0.1, 0.4, 0.9],
         "max_bytes": None, "sparsity": 0.8,
+        "values": "int8",
         "sizes": {"dense": 4000, "checkpoint": 12000, "pruned_checkpoint": 4100, "packed": 1000},
         "scores": [
             {"subset": "valid", "perplexity": {"dense": 5.0, "packed": 5.25}, "sentences": 9,
@@ -43,7 +44,7 @@ def content():
 
 
 def test_what_it_says(content):
-    assert "pruned to 80.00% in 2 rounds and packed: 4.0 times fewer bytes" in summary(content)
+    assert "pruned to 80.00% in 2 rounds and packed in int8: 4.0 times fewer bytes" in summary(content)
     assert "the mean of its last epochs was kept" in summary(content)
     tables = dict(sections(content))
     assert [row[3] for row in tables["Scores"][1]] == ["-0.50", "-0.50", "+0.250"]

@@ -25,7 +25,7 @@ def test_the_fastest_is_taken(fastest, monkeypatch):
 
     monkeypatch.setattr(auto, "KINDS", {kind: make(kind) for kind in KINDS})
     seconds = {kind: 1.0 + (kind != fastest) for kind in KINDS}
-    monkeypatch.setattr(auto, "time_in_turn", lambda products, x: seconds)
+    monkeypatch.setattr(auto, "time_in_turn", lambda products, use: seconds)
     weight, x = sparse_matrix(30, 20, 0.8), torch.randn(5, 20)
     product = auto.Auto([weight], "w")
     assert not made, "nothing is made before it is needed"
@@ -41,14 +41,14 @@ def test_times_are_of_each_in_turn(monkeypatch):
     monkeypatch.setattr(auto.time, "perf_counter", lambda: now[0])
 
     def product(kind, seconds):
-        def call(x):
+        def call():
             order.append(kind)
             now[0] += seconds
 
         return call
 
     products = {"dense": product("dense", 0.02), "sparse": product("sparse", 0.01)}
-    found = auto.time_in_turn(products, None)
+    found = auto.time_in_turn(products, lambda product: product())
     assert found == {"dense": pytest.approx(0.02), "sparse": pytest.approx(0.01)}
     assert order == ["dense", "sparse"] * (len(order) // 2)
     assert len(order) // 2 - 1 >= auto.ROUNDS

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from fairseq_prune.models.stepped_lstm import SteppedLSTM
+from fairseq_prune.runtime import auto
 from fairseq_prune.runtime.convert import convert_
 from fairseq_prune.runtime.modules import (
     ProductLinear,
@@ -98,6 +99,30 @@ def test_stepped_lstm(kind, bias, steps, texts, stored):
     for a, b in zip(made.cell(0, *first), module.cell(0, *first)):
         close(a, b)
     assert all(map(torch.equal, state, before))
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+@torch.no_grad()
+def test_whole_layers_are_tried_of_a_stepped_lstm(kind, stored, monkeypatch):
+    """Since the engine's kinds have all steps in one call, and are not as fast step by step."""
+    tried = []
+
+    def time_in_turn(products, use):
+        tried.append({name: use(product) for name, product in products.items()})
+        return {name: float(name != kind) for name in products}
+
+    monkeypatch.setattr(auto, "time_in_turn", time_in_turn)
+    module = pruned(SteppedLSTM(12, 16, 2)).eval()
+    made = ProductSteppedLSTM(auto.Auto, module)
+    parent = nn.ModuleDict({"m": made})
+    parent.load_state_dict(stored({f"m.{n}": t for n, t in module.state_dict().items()}))
+    x, state = torch.randn(6, 3, 12), tuple(torch.randn(2, 3, 16) for _ in range(2))
+    made(x, state)
+    assert [product.kind for product in made.products.values()] == [kind, kind]
+    expected, (h, _) = module(x, state)
+    for output, (last, _) in tried[-1].values():
+        assert torch.allclose(output, expected, atol=0.01)  # eight bits are near
+        assert torch.allclose(last, h[1], atol=0.01)
 
 
 @pytest.mark.parametrize("kind", ["dense", "sparse"])

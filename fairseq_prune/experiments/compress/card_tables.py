@@ -21,12 +21,14 @@ def summary(content: Dict[str, Any]) -> str:
     times, bigger = sizes["dense"] / sizes["packed"], sizes["packed"] / sizes["dense"]
     bytes_ = f"{times:.1f} times fewer" if times >= 1 else f"{bigger:.1f} times as many"
     mean = "the mean of its last epochs" if content["averaged"] else "its best epoch"
+    values = "" if content["values"] == "fp32" else f" in {content['values']}"
     too_large = f" {missed(content)}." if missed(content) else ""
     return (
         f"{content['checkpoint']}, pruned to {100 * content['sparsity']:.2f}% in "
-        f"{content['kept']} round{'s' * (content['kept'] > 1)} and packed: "
-        f"{bytes_} bytes. Recipe {content['recipe']}: it {content['about']}. Of the "
-        f"last round, {mean} was kept.{too_large}"
+        f"{content['kept']} round{'s' * (content['kept'] > 1)} and packed"
+        f"{values}: "
+        f"{bytes_} bytes. Recipe {content['recipe']}: it {content['about']}. Of round "
+        f"{content['kept']}, {mean} was kept.{too_large}"
     )
 
 

@@ -19,7 +19,8 @@ def lengths(
         target: finds the sparsity that the packed file fits its size with, and its size then.
         measure: finds how long everything takes when pruned to a sparsity.
     Returns:
-        "sparsities" and "epochs" of the rounds; "why": how long it is, and why so, in words.
+        "sparsities" and "epochs" of the rounds; "seconds", all of it should take (or None);
+        "why": how long it is, and why so, in words.
     Raises:
         PruneError: the epochs or hours are too few, or no sparsity is left to try.
     """
@@ -41,7 +42,7 @@ def lengths(
         speed, how = measure(sparsities[-1]), "measured here"
     elif plan.seconds is not None:
         speed = Speed(plan.seconds)
-        how += ", many times that if it was on a GPU" if plan.slower else ""
+        how += f", {plan.but}" if plan.but else ""
     tried = goal.max_loss is not None
     total, why = _epochs(plan, speed, len(sparsities))
     if tried:
@@ -64,12 +65,12 @@ def lengths(
     else:
         sparsities = sparsities[-total:]  # rounds of an epoch at least
         epochs = recipe.epochs(total, len(sparsities))
-    if speed is not None:
-        left = duration(speed.whole(epochs, plan.updates, tried))
-        why += f"; {'at most ' if tried else ''}about {left} ({how})"
+    seconds = None if speed is None else speed.whole(epochs, plan.updates, tried)
+    if seconds is not None:
+        why += f"; {'at most ' if tried else ''}about {duration(seconds)} ({how})"
     if size is not None:
         why += f". It should pack into about {size:,} bytes, of {goal.max_bytes:,} that it may have"
-    return {"sparsities": sparsities, "epochs": epochs, "why": why}
+    return {"sparsities": sparsities, "epochs": epochs, "seconds": seconds, "why": why}
 
 
 def _epochs(plan: Plan, speed: Optional[Speed], rounds: int) -> Tuple[int, str]:

@@ -121,7 +121,7 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
         updates=updates,
         own=own,
         seconds=seconds,
-        slower=not gpus and not settings.flat.get("cpu"),
+        but=_but(settings, gpus, command),
         teacher=_teacher(asked.checkpoint, before, command),
         hints=_hints(asked.checkpoint, untaught, noted, command),
     )
@@ -171,6 +171,16 @@ def _teacher(checkpoint: str, before: float, command: List[str]) -> Optional[str
     if os.path.abspath(args.teacher) != os.path.abspath(checkpoint):
         return args.teacher
     return "the model that came in" if before else "the dense model"
+
+
+def _but(settings: Settings, gpus: int, command: List[str]) -> str:
+    """Why the trainings may not be as fast as the checkpoint's own was."""
+    if not gpus and not settings.flat.get("cpu"):
+        return "many times that if it was on a GPU"
+    args = parse_training(command)[1]
+    kinds = ("bf16", "fp16", "amp")
+    same = all(bool(getattr(args, kind)) == bool(settings.flat.get(kind)) for kind in kinds)
+    return "" if same else "which was in another precision"
 
 
 def _hints(

@@ -30,7 +30,7 @@ class Plan:
         updates: an epoch.
         own: the checkpoint's own training.
         seconds: an update should take, by that; None: it does not say.
-        slower: whether it may be far more, as that may have had a GPU and the rounds have none.
+        but: why it may take longer or less than that, in words; "" if nothing speaks for it.
         teacher: of the rounds, in words; None: there is none.
         hints: what a user may want to know of that.
     """
@@ -49,7 +49,7 @@ class Plan:
     updates: int
     own: OwnTraining
     seconds: Optional[float]
-    slower: bool
+    but: str
     teacher: Optional[str]
     hints: List[str]
 

@@ -107,6 +107,7 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
             "losses": kept["losses"],
             "generate": None if plan.is_lm else decoder.words,
             "averaged": chosen["averaged"],
+            "values": asked.values,
             "sizes": sizes,
             "scores": results,
             "speeds": speeds,
