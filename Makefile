@@ -51,7 +51,7 @@ digits: $(READY)
 
 # the docs as a site, in build/site
 docs: $(READY)
-	$(BIN)/python -m pip install -q "mkdocs-material>=9.5" "mkdocstrings[python]>=0.25"
+	$(BIN)/python -m pip install -q "mkdocs-material~=9.5" "mkdocstrings[python]>=0.25,<2"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 lint: $(READY)

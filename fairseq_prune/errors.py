@@ -1,12 +1,13 @@
 """The exceptions of this package: something the caller can put right."""
 
+import re
 from contextlib import contextmanager
 from typing import Iterator
 
 from .printable import printable
 
 #: Stands in the sentence of an ``OptionError`` before an option's name, for what the user has
-#: written there: "--", "--prune-", or nothing, as in Python and in YAML.
+#: written there: "--", "--prune-", or nothing and "_" for "-", as in Python and in YAML.
 OPTION = "\0"
 
 
@@ -26,7 +27,9 @@ class OptionError(PruneError):
     """
 
     def __init__(self, sentence: str):
-        super().__init__(sentence.replace(OPTION, ""))
+        super().__init__(
+            re.sub(f"{OPTION}([a-z-]+)", lambda match: match[1].replace("-", "_"), sentence)
+        )
         self.sentence = sentence
 
 

@@ -5,7 +5,8 @@
 #   scripts/multi30k_transformer.sh [dense|80|90]...
 #
 # Without parts: all, in this order. Each goes on where it was interrupted. On a GPU where there is
-# one; CPU=--cpu keeps trainings off it (fairseq needs CUDA_VISIBLE_DEVICES= besides).
+# one; CPU=--cpu keeps trainings off it (fairseq needs CUDA_VISIBLE_DEVICES= besides). MORE has
+# further options of the rounds.
 set -eu
 data=data-bin/multi30k-joined
 out=runs/transformer
@@ -24,7 +25,7 @@ train_dense() {
 
 compress() {
     fairseq-prune compress $out/dense/checkpoint_best.pt $data --out "$out/$1" \
-        --sparsity "0.$1" --epochs 24 --test test ${CPU:-} -- --bf16 --seed 1
+        --sparsity "0.$1" --epochs 24 --test test ${CPU:-} -- --bf16 --seed 1 ${MORE:-}
 }
 
 [ $# -gt 0 ] || set -- dense 80 90

@@ -6,9 +6,9 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 import torch
 from torch import Tensor
 
+from ..errors import OPTION, OptionError, PruneError
 from ..factorization import FORMS, LowRank, LowRankEmbedding, TensorTrain
 from ..models.factorized import Factorization
-from ..pruning import PruneError
 from .reading import read_checkpoint
 from .weights import find_record
 from .writing import check_writable, write_checkpoint
@@ -51,7 +51,9 @@ def factorize_checkpoint(
     """
     factorization.check()
     if factorization.form == "none":
-        raise PruneError(f"--factorization none factorizes nothing; give {' or '.join(FORMS)}")
+        raise OptionError(
+            f"{OPTION}factorization none factorizes nothing; give {' or '.join(FORMS)}"
+        )
     check_writable(target)
     state = read_checkpoint(source)
     cfg = _model_config(state, source)

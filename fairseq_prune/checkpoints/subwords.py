@@ -4,9 +4,9 @@ import os
 from typing import Iterable, List, Optional, Tuple
 
 from ..engine.encoders import Sentencepiece, check_codes
+from ..errors import OPTION, OptionError, PruneError
 from ..packed.dictionary import SPECIAL, cut_by
 from ..packed.texts import Text
-from ..pruning import PruneError
 
 #: Names in data folders, {} for the source's language: of scripts/prepare_data.py, and those that
 #: fairseq's hub takes for its models.
@@ -61,7 +61,9 @@ def subword_in(folder: str, kind: str, language: Optional[str]) -> Text:
     for name in names:
         if os.path.isfile(os.path.join(folder, name)):
             return read_subword(kind, os.path.join(folder, name), language)
-    raise PruneError(f"--bpe {kind}: {folder} has no {', '.join(names)}; give --bpe-codes FILE")
+    raise OptionError(
+        f"{OPTION}bpe {kind}: {folder} has no {', '.join(names)}; give {OPTION}bpe-codes FILE"
+    )
 
 
 def fitting_subword(

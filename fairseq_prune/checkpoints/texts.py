@@ -8,6 +8,7 @@ that was; where it names files elsewhere, they are not looked for: it may be any
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional
 
+from ..errors import OPTION, OptionError, PruneError
 from ..packed.dictionary import Dictionary, cut_by
 from ..packed.texts import (
     SOURCE,
@@ -18,7 +19,6 @@ from ..packed.texts import (
     TOKENIZERS,
     Text,
 )
-from ..pruning import PruneError
 from .data_of import ENCODERS, find_data
 from .dictionaries import check_dictionaries, find_dictionaries
 from .packed.write_texts import texts_of
@@ -43,10 +43,13 @@ class TextOptions:
             ("bpe", self.bpe, SUBWORDS), ("tokenizer", self.tokenizer, TOKENIZERS),
         ):  # fmt: skip
             if value not in (None, NONE, *known):
-                raise PruneError(f"--{option} {value}: choose one of {', '.join((*known, NONE))}")
+                raise OptionError(
+                    f"{OPTION}{option} {value}: choose one of {', '.join((*known, NONE))}"
+                )
         if self.codes is not None and self.bpe in (None, NONE):
-            raise PruneError(
-                f"--bpe-codes {self.codes}: say what it is by --bpe {' or --bpe '.join(SUBWORDS)}"
+            kinds = f" or {OPTION}bpe ".join(SUBWORDS)
+            raise OptionError(
+                f"{OPTION}bpe-codes {self.codes}: say what it is by {OPTION}bpe {kinds}"
             )
 
 

@@ -11,7 +11,7 @@ from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..errors import PruneError
+from ..errors import OPTION, OptionError, PruneError
 from ..packed.container import Container
 from ..packed.dictionary import EOS
 from ..packed.settings import Settings, read_settings
@@ -59,6 +59,7 @@ class LanguageModel:
     def __init__(self, path: str, threads: Optional[int] = None):
         """
         Args:
+            path: a packed language model with its dictionary in it.
             threads: to use (default: ``OMP_NUM_THREADS``, or as many as there are processors).
         Raises:
             PruneError: there is no such file, it is damaged or no language model, it was packed
@@ -123,7 +124,7 @@ class LanguageModel:
         """``next_words`` of several, all in one batch."""
         most = len(self.texts.target) - 1  # the padding never comes
         if not 1 <= count <= most:
-            raise PruneError(f"--next {count}: give 1 to {most}, the words there are")
+            raise OptionError(f"{OPTION}next {count}: give 1 to {most}, the words there are")
         texts = [[EOS, *self.texts.encode(prefix)[:-1]] for prefix in prefixes]
         self._check_lengths(map(len, texts))
         _, numbers, scores = self._model.score(texts, count)
@@ -139,16 +140,16 @@ class LanguageModel:
     def _check_lengths(self, read: Iterable[int]) -> None:
         longest = max(read, default=0)
         if self._most is not None and longest > self._most:
-            raise PruneError(
+            raise OptionError(
                 f"the model reads {self._most:,} words or pieces of words at a time, ends of lines "
                 f"included, and there are {longest:,}; cut the text into shorter lines, or into "
-                f"blocks by --tokens-per-sample {self._most}"
+                f"blocks by {OPTION}tokens-per-sample {self._most}"
             )
 
     def _blocks(self, lines: Iterable[str], size: int) -> Iterator[List[int]]:
         """The word before a block, and its words."""
         if size < 1:
-            raise PruneError(f"--tokens-per-sample {size}: give 1 or more")
+            raise OptionError(f"{OPTION}tokens-per-sample {size}: give 1 or more")
         block = [EOS]
         for line in lines:
             for number in self.texts.encode(line):

@@ -7,7 +7,7 @@ from ctypes import POINTER, c_char_p, c_double, c_float, c_int, c_int32, c_int64
 from pathlib import Path
 from typing import Optional
 
-from ..errors import PruneError
+from ..errors import OPTION, OptionError, PruneError
 
 
 class Stored(ctypes.Structure):
@@ -128,7 +128,7 @@ def use_threads(count: Optional[int]) -> None:
     if count is None:
         return
     if count < 1:
-        raise PruneError(f"--threads {count}: give 1 or more")
+        raise OptionError(f"{OPTION}threads {count}: give 1 or more")
     library().engine_threads(count)
 
 

@@ -7,7 +7,7 @@ from typing import Any, List, Optional, Sequence
 
 import numpy as np
 
-from ..errors import PruneError
+from ..errors import OPTION, OptionError, PruneError
 from ..packed.container import Container
 from ..packed.dictionary import EOS, PAD, UNK
 from ..packed.settings import read_settings
@@ -26,7 +26,23 @@ MOST = 1 << 30
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """What to search for; names, meaning and defaults are fairseq-generate's."""
+    """What to search for; names, meaning and defaults are fairseq-generate's.
+
+    Attributes:
+        beam: hypotheses to follow at once.
+        nbest: translations of each line, at most ``beam``.
+        max_len_a, max_len_b: translations have at most ``max_len_a`` times as many words as their
+            source, and ``max_len_b`` more.
+        min_len: words a translation has at least.
+        lenpen: length penalty; below 1 favours shorter translations.
+        unkpen: penalty for unknown words; below 0 favours them.
+        unnormalized: compare sums of scores, whatever the length.
+        temperature: divides the scores of words.
+        shortlist: choose only from the words that training has as translations of a line's, and
+            the most frequent; the file was packed with one.
+    Raises:
+        PruneError: one is out of range.
+    """
 
     beam: int = field(default=5, metadata={"help": "hypotheses to follow at once"})
     nbest: int = field(default=1, metadata={"help": "translations of each line"})
@@ -58,16 +74,20 @@ class SearchOptions:
         for option in fields(self):
             number, flag = getattr(self, option.name), option.name.replace("_", "-")
             if not math.isfinite(number) or abs(number) >= MOST:
-                raise PruneError(f"--{flag} {number:g}: give a number below {MOST:,}")
+                raise OptionError(f"{OPTION}{flag} {number:g}: give a number below {MOST:,}")
         for name in ("beam", "nbest"):
             if getattr(self, name) < 1:
-                raise PruneError(f"--{name} {getattr(self, name)}: give 1 or more")
+                raise OptionError(f"{OPTION}{name} {getattr(self, name)}: give 1 or more")
         if self.nbest > self.beam:
-            raise PruneError(f"--nbest {self.nbest} is more than --beam {self.beam} finds")
+            raise OptionError(
+                f"{OPTION}nbest {self.nbest} is more than {OPTION}beam {self.beam} finds"
+            )
         if not self.temperature > 0:
-            raise PruneError(f"--temperature {self.temperature:g}: give a number above 0")
+            raise OptionError(f"{OPTION}temperature {self.temperature:g}: give a number above 0")
         if self.min_len < 0 or self.max_len_a < 0 or self.max_len_b < 0:
-            raise PruneError("--min-len, --max-len-a and --max-len-b: give 0 or more")
+            raise OptionError(
+                f"{OPTION}min-len, {OPTION}max-len-a and {OPTION}max-len-b: give 0 or more"
+            )
 
 
 class Translator:
@@ -80,6 +100,7 @@ class Translator:
     def __init__(self, path: str, threads: Optional[int] = None):
         """
         Args:
+            path: a packed translation model with its dictionaries in it.
             threads: to use (default: ``OMP_NUM_THREADS``, or as many as there are processors).
         Raises:
             PruneError: there is no such file, it is damaged, it was packed without its
@@ -136,9 +157,9 @@ class Translator:
             replace_unk: as ``translate``.
         """
         if replace_unk and not self._model.has_attention:
-            raise PruneError(
-                "--replace-unk copies the source's word that was looked at, and this model has no "
-                "attention; leave it out"
+            raise OptionError(
+                f"{OPTION}replace-unk copies the source's word that was looked at, and this model "
+                f"has no attention; leave it out"
             )
         words = [self.texts.split(line) for line in lines]
         all_hypotheses = self.hypotheses(words, replace_unk, options)
@@ -152,7 +173,15 @@ class Translator:
     def hypotheses(
         self, words: Sequence[Sequence[str]], attention: bool, options: SearchOptions
     ) -> List[List[Hypothesis]]:
-        """What the search finds for sentences that are cut into the dictionary's words."""
+        """What the search finds for sentences that are cut into the dictionary's words.
+
+        Args:
+            attention: whether hypotheses have it, (words, source words) each.
+        Returns:
+            of each sentence ``options.beam`` or fewer, the best first.
+        Raises:
+            PruneError: a sentence has more words than the model takes.
+        """
         index = self.texts.source.index
         sentences = [[*map(index, sentence), EOS] for sentence in words]
         for sentence in sentences:
@@ -166,7 +195,9 @@ class Translator:
             for s in sentences
         ]
         if min(longest, default=options.min_len) < options.min_len:
-            raise PruneError("--min-len is more than --max-len-a and --max-len-b allow")
+            raise OptionError(
+                f"{OPTION}min-len is more than {OPTION}max-len-a and {OPTION}max-len-b allow"
+            )
         shortlist = self._choices(sentences) if options.shortlist else None
         search = Options(
             options.beam, options.min_len, int(not options.unnormalized), int(attention),
@@ -176,8 +207,9 @@ class Translator:
 
     def _choices(self, sentences: Sequence[Sequence[int]]) -> np.ndarray:
         if self._shortlist is None:
-            raise PruneError(
-                f"--shortlist: {self._path} was packed without one; pack it again with --shortlist"
+            raise OptionError(
+                f"{OPTION}shortlist: {self._path} was packed without one; pack it again with "
+                f"{OPTION}shortlist"
             )
         numbers = chain.from_iterable(sentences)
         return self._shortlist.choices(numbers, (PAD, EOS, UNK), self._model.target_words)

@@ -42,7 +42,7 @@ def schemes(rows: List[Dict[str, Any]], names: Dict[str, str]):
     return _curves(list(by_scheme.items()), rows, names, _looks_of_scores(scores))
 
 
-def ways(rows: List[Dict[str, Any]], names: Dict[str, str]):
+def kinds(rows: List[Dict[str, Any]], names: Dict[str, str]):
     """Pruned, retrained and sparse from the start, by sparsity (Figure 6); a row a scheme."""
     panels = []
     for scheme in _schemes(rows):

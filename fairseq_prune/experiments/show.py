@@ -34,7 +34,7 @@ def show(records: List[Dict[str, Any]], grid: Grid, out: str) -> List[str]:
     with style():
         drawn = {
             "schemes": figures.schemes(shown, names),
-            "ways": figures.ways(shown, names),
+            "ways": figures.kinds(shown, names),
             "losses": figures.losses(drawable(records)),
         }
         drawn = {name: figure for name, figure in drawn.items() if figure is not None}

@@ -23,6 +23,7 @@ def load_packed(
     ``models[0]`` is the model itself, ``task`` its task, ``generate`` takes tokens.
 
     Args:
+        path: of ``fairseq-prune pack`` or ``compress``.
         data: folder with the dictionaries; by default the one it was trained on.
         runtime: as ``--prune-runtime``.
         encoders: what turns text into the words of the dictionaries and back, as options of

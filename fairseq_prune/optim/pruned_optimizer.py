@@ -50,7 +50,7 @@ class PrunedOptimizerMixin(Optimizer):
     #: the optimizer without pruning
     made_of: type
     _held: List[Held] = []
-    _taken_up = False
+    _is_held = False
     prune_record: Optional[Dict[str, Any]] = None
     #: whether to sum up how weights move away from zero, as "movement" in the optimizer's state
     sums_movement = False
@@ -70,12 +70,12 @@ class PrunedOptimizerMixin(Optimizer):
         """Enforce a mask from now on.
 
         Args:
-            record: what a checkpoint must say of the mask (``checkpoints.record``).
+            record: what a checkpoint must say of the mask (``pruning.record``).
             held: the mask, placed in the parameters of this optimizer.
         """
         self.prune_record = record
         self._held = held
-        self._taken_up = True
+        self._is_held = True
         self._zero_weights_and_state_()
 
     @torch.no_grad()
@@ -102,7 +102,7 @@ class PrunedOptimizerMixin(Optimizer):
         return bool((self.prune_record or {}).get("masks"))
 
     def step(self, *args, **kwargs):
-        if self.is_pruned and not self._taken_up:
+        if self.is_pruned and not self._is_held:
             raise SystemExit(
                 "fairseq_prune: error: this run continues a pruned checkpoint, but its task "
                 "does not know of pruning; use --task pruned_<task>, e.g. pruned_translation"
@@ -146,7 +146,7 @@ class PrunedOptimizerMixin(Optimizer):
         super().load_state_dict(state, optimizer_overrides)
         # the task places it in the parameters, whose names only it knows
         self.prune_record = state_dict.get(RECORD_KEY)
-        self._held, self._taken_up = [], False
+        self._held, self._is_held = [], False
 
 
 def register_pruned_optimizer(name: str) -> type:

@@ -11,7 +11,7 @@ from typing import Iterable, List, Optional, Tuple
 
 import numpy as np
 
-from ..errors import PruneError
+from ..errors import OPTION, OptionError, PruneError
 from .container import Container
 
 COUNTS, WORDS, FREQUENT = ENTRIES = tuple(
@@ -36,9 +36,9 @@ class ShortlistOptions:
 
     def __post_init__(self):
         if not 1 <= self.best <= MOST_TRANSLATIONS:
-            raise PruneError(f"--shortlist {self.best}: give 1 to {MOST_TRANSLATIONS}")
+            raise OptionError(f"{OPTION}shortlist {self.best}: give 1 to {MOST_TRANSLATIONS}")
         if self.frequent < 1:
-            raise PruneError(f"--shortlist-frequent {self.frequent}: give 1 or more")
+            raise OptionError(f"{OPTION}shortlist-frequent {self.frequent}: give 1 or more")
 
 
 @dataclass(frozen=True)

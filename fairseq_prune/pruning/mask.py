@@ -14,6 +14,10 @@ def apply_(tensor: Tensor, mask: Tensor) -> None:
     """Set the pruned entries of ``tensor`` to +0.0, in place.
 
     Assigned, not multiplied: -1 * 0 is -0.0 and NaN * 0 is NaN.
+
+    Args:
+        tensor: floating-point, of any shape.
+        mask: bool, of the same shape and on the same device; True is kept.
     """
     zero_pruned_(tensor, keep_bits(mask))
 

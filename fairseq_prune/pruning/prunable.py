@@ -26,6 +26,10 @@ def find_prunable(
         exclude: regular expressions; what they match in is left out. Wins over ``include``.
         not_weights: regular expressions for matrices that are no weights (positional tables).
         labels: for each name, what ``include`` and ``exclude`` are matched in; default: the name.
+    Returns:
+        name -> tensor, the very ones of ``named``.
+    Raises:
+        PruneError: a pattern is no regular expression.
     """
     prunable: Dict[str, Tensor] = {}
     seen = set()

@@ -12,13 +12,22 @@ from .selection import CHUNK
 
 @dataclass(frozen=True)
 class ClassSummary:
-    """What pruning did to one weight class. Magnitudes are of the weights before it."""
+    """What pruning did to one weight class. Magnitudes are of the weights before it.
+
+    Attributes:
+        name: of the class.
+        weights: how many it has.
+        pruned: how many of them are pruned.
+        mean_magnitude: of all.
+        largest_pruned: the largest magnitude that is pruned; None where nothing is.
+        largest: the largest magnitude.
+    """
 
     name: str
     weights: int
     pruned: int
     mean_magnitude: float
-    largest_pruned: Optional[float]  # None where nothing was pruned
+    largest_pruned: Optional[float]
     largest: float
 
     @property
@@ -28,14 +37,21 @@ class ClassSummary:
 
 @dataclass(frozen=True)
 class Pruned:
-    """Masks, and what they were chosen by."""
+    """Masks, and what they were chosen by.
+
+    Attributes:
+        scheme, score: as they were asked for.
+        masks: by name, bool and shaped like the weight; True is kept.
+        threshold: the largest pruned score of each ranking, by weight class ("": the only one).
+        classes: what pruning did to each.
+        updated: new values of weights whose survivors make up for what is pruned; else empty.
+    """
 
     scheme: str
     score: str
     masks: Dict[str, Tensor]
-    threshold: Dict[str, float]  # largest pruned score of each ranking ("" = the only one)
+    threshold: Dict[str, float]
     classes: Tuple[ClassSummary, ...]
-    #: new values of weights whose survivors make up for what is pruned; else empty
     updated: Dict[str, Tensor] = field(default_factory=dict)
 
     @property

@@ -19,12 +19,20 @@ Scorer = Callable[[Tensor, int], Tensor]
 
 
 class Inputs(NamedTuple):
-    """What scores can be made of, by the names of the weights."""
+    """What scores can be made of, by the names of the weights.
 
-    weights: Mapping[str, Tensor]  # fp32 masters where there are some
-    classes: Mapping[str, str]  # weight class of each
-    masks: Mapping[str, Tensor] = {}  # of the pruning before; empty before the first
-    statistics: Mapping[str, Tensor] = {}  # empty where the score needs none
+    Attributes:
+        weights: fp32 masters where there are some.
+        classes: weight class of each.
+        masks: of the pruning before, bool and shaped like the weights; empty before the first.
+        statistics: sums over the data, as the score's ``Statistic`` makes them; empty where it
+            has none.
+    """
+
+    weights: Mapping[str, Tensor]
+    classes: Mapping[str, str]
+    masks: Mapping[str, Tensor] = {}
+    statistics: Mapping[str, Tensor] = {}
 
     def by_class(self) -> Dict[str, List[str]]:
         """Weight class -> names of its weights."""

@@ -140,14 +140,18 @@ def test_more_processes_are_more_batches_an_update(data, text, tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
-def test_half_precision_only_where_there_is_a_gpu(data, text, tmp_path, precision):
+@pytest.mark.parametrize("cpu", [False, True])
+def test_half_precision_where_there_is_a_gpu_or_was_none(data, text, tmp_path, precision, cpu):
     path, _ = trained(data, text, tmp_path, "lstm")
     state = state_of(path)
     state["cfg"]["common"][precision] = True
-    setattr(state["cfg"]["model"], precision, True)
+    state["cfg"]["common"]["cpu"] = cpu
+    for name, value in ((precision, True), ("cpu", cpu)):
+        setattr(state["cfg"]["model"], name, value)
     write_checkpoint(state, str(tmp_path / "half.pt"))
     settings, option = Settings(str(tmp_path / "half.pt")), f"--{precision}"
-    assert option not in training_words(settings, str(data), base_of(settings), [])
+    on_a_cpu = option in training_words(settings, str(data), base_of(settings), [])
+    assert on_a_cpu == (cpu and precision == "bf16")
     assert option in training_words(settings, str(data), base_of(settings), [], gpus=1)
 
 

@@ -199,7 +199,7 @@ def test_translator(model, source):
         translator.translate(["Anna"], bem=3)
     with pytest.raises(TypeError, match="a list of lines"):
         translator.translate("Anna")
-    with pytest.raises(PruneError, match="--beam 0"):
+    with pytest.raises(PruneError, match="^beam 0"):
         translator.translate(["Anna"], beam=0)
     with pytest.raises(AttributeError):
         _ = fairseq_prune.engine.Translators

@@ -196,12 +196,12 @@ def test_next_words_of_a_line(transformer):
     (lambda m: m.perplexity([]), "there is no text"),
     (lambda m: m.perplexity(["w1 " * 24]), "reads 24 words or pieces of words at a time"),
     (lambda m: m.score(["w1"], tokens_per_sample=25).words, None),
-    (lambda m: m.score(["w1 " * 30], tokens_per_sample=25), "by --tokens-per-sample 24"),
-    (lambda m: m.score(["w1"], tokens_per_sample=0), "--tokens-per-sample 0: give 1 or more"),
+    (lambda m: m.score(["w1 " * 30], tokens_per_sample=25), "by tokens_per_sample 24"),
+    (lambda m: m.score(["w1"], tokens_per_sample=0), "tokens_per_sample 0: give 1 or more"),
     (lambda m: m.next_words("w1 " * 24, 1), "reads 24 words"),
     (lambda m: len(m.next_words("w1 " * 23, 59)), None),
-    (lambda m: m.next_words("w1", 60), "--next 60: give 1 to 59"),
-    (lambda m: m.next_words("w1", 0), "--next 0: give 1 to 59"),
+    (lambda m: m.next_words("w1", 60), "next 60: give 1 to 59"),
+    (lambda m: m.next_words("w1", 0), "next 0: give 1 to 59"),
 ])  # fmt: skip
 def test_too_much_or_too_little(transformer, ask, said):
     if said is None:

@@ -147,5 +147,5 @@ def test_what_does_not_fit_is_refused_by_name(packed_as, tmp_path, values, numbe
 
 
 def test_a_way_that_is_not_known(packed_as):
-    with pytest.raises(PruneError, match="--values int4: choose one of exact, fp16, int8"):
+    with pytest.raises(PruneError, match="^values int4: choose one of exact, fp16, int8"):
         packed_as({"w": torch.ones(2, 2)}, "int4")

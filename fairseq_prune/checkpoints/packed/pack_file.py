@@ -5,13 +5,14 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from torch import Tensor
 
+from ...errors import OPTION, OptionError
 from ...packed.bound import check_claim
 from ...packed.described import VALUES
 from ...packed.shortlist import Shortlist
 from ...packed.texts import Text
 from ...parameters.kinds import without_copies
 from ...parameters.ties import Aliases
-from ...pruning import RECORD_KEY, PruneError
+from ...pruning import RECORD_KEY
 from ..dictionaries import DICTIONARIES_KEY, find_dictionaries
 from ..form import check_form
 from ..reading import read_checkpoint
@@ -78,7 +79,7 @@ def pack_checkpoint(
             be written.
     """
     if values not in VALUES:
-        raise PruneError(f"--values {values}: choose one of {', '.join(VALUES)}")
+        raise OptionError(f"{OPTION}values {values}: choose one of {', '.join(VALUES)}")
     check_writable(target)
     state = with_stock_names(read_checkpoint(source))
     model = without_copies(state["model"])
