@@ -84,8 +84,8 @@ def test_scores_have_a_colour_and_their_steps_a_dash():
     assert len({line.get_color() for line in (magnitude, kron, once)}) == 3
 
 
-def test_ways():
-    figure = figures.ways(summarise(records()), NAMES)
+def test_kinds():
+    figure = figures.kinds(summarise(records()), NAMES)
     assert len(figure.axes) == 2 and figure.axes[0].get_title(loc="left") == "class-blind"
     assert lines(figure.axes[0]) == [([40, 80], [28.8, 27.6]), ([80], [30.5]), ([80], [25.0])]
     assert len(figure.legends) == 1
@@ -97,7 +97,7 @@ def test_patterns_come_after_the_listed_schemes():
         found += [{**r, "scheme": "2:4"} for r in found if r["kind"] == kind]
     bleu, _ = figures.schemes(summarise(found), NAMES).axes
     assert len(lines(bleu)) == 3
-    titles = [ax.get_title(loc="left") for ax in figures.ways(summarise(found), NAMES).axes]
+    titles = [ax.get_title(loc="left") for ax in figures.kinds(summarise(found), NAMES).axes]
     assert titles[::2] == ["class-blind", "2:4"]
     labels = [line.get_label() for line in figures.losses(found).axes[0].lines]
     assert labels[-2:] == ["retrained class-blind 80%", "retrained 2:4 80%"]
@@ -118,7 +118,7 @@ def test_without_bleu_and_without_retraining():
     found = [{**r, "bleu": None} for r in records() if r["kind"] in ("dense", "pruned")]
     rows = summarise(found)
     assert len(figures.schemes(rows, NAMES).axes) == 1
-    assert figures.ways(rows, NAMES) is None and figures.losses(found) is None
+    assert figures.kinds(rows, NAMES) is None and figures.losses(found) is None
     assert figures.schemes(summarise(found[:1]), NAMES) is None
 
 
