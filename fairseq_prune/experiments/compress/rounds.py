@@ -3,7 +3,7 @@
 import os
 import time
 from functools import partial
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
 from ...checkpoints.packed.pack_file import pack_checkpoint
 from ...pruning import PruneError
@@ -11,6 +11,8 @@ from ..progress import duration
 from ..rounds import Rounds, RoundsPlan
 from ..training import Training
 from .asked import PACKED_VALUES
+from .base import has
+from .diverged import FAR, MOST, at_rate, exploded, is_flat, set_aside, times_halved
 from .elsewhere import going_on
 from .folder import Folder
 from .plan import Plan
@@ -22,12 +24,22 @@ Say = Callable[[str], None]
 class Trainer:
     """Trains rounds, and says how long they may still take."""
 
-    def __init__(self, plan: Plan, epochs: List[int], say: Say, lock: int, more: List[str]):
+    def __init__(
+        self,
+        plan: Plan,
+        epochs: List[int],
+        dense: Callable[[], float],
+        say: Say,
+        lock: int,
+        more: List[str],
+    ):
         """
         Args:
             epochs: of each round.
+            dense: finds the loss of the dense model, bits a token.
             lock, more: as of ``Training``.
         """
+        self._dense, self._halvings = dense, 0 if has("--lr", plan.asked.options) else MOST
         self._subset, self._say, self._lock, self._more = plan.valid, say, lock, more
         self._data = plan.asked.absolute().data
         self._most = "at most " if plan.asked.goal.max_loss is not None else ""
@@ -39,11 +51,31 @@ class Trainer:
         self._before, self._now = sum(self._epochs[:r]), 0
 
     def train(self, heading: str, folder: str, command: List[str]) -> None:
-        """As ``Rounds`` wants it."""
-        training = Training(folder, command, heading, self._subset, self._more)
-        self._go_on(training)
-        self._now = len(training.history())
-        training.run(self._tell, self._lock)
+        """As ``Rounds`` wants it; again with half the learning rate where it diverges."""
+        while True:
+            again = times_halved(folder)
+            now = at_rate(command, 0.5**again) if again else command
+            training = Training(folder, now, heading, self._subset, self._more)
+            self._go_on(training)
+            self._now = len(training.history())
+            why = self._run(training, again < self._halvings)
+            if why is None:
+                return
+            self._say(f"{heading}: diverged ({why}); again, with half the learning rate")
+            set_aside(folder)
+
+    def _run(self, training: Training, may_diverge: bool) -> Optional[str]:
+        """Why it is to be made again; None: it is not."""
+        try:
+            training.run(self._tell, self._lock)
+        except PruneError as error:
+            if not may_diverge or not exploded(str(error)):
+                raise
+            return "its gradients were no numbers any more"
+        losses = [valid["loss"] for valid in training.history()]
+        if not may_diverge or not is_flat(losses) or losses[-1] <= self._dense() + FAR:
+            return None
+        return f"{losses[-1]:.2f} bits a token, where the dense model has {self._dense():.2f}"
 
     def _go_on(self, training: Training) -> None:
         """With what another machine has begun."""

@@ -1,6 +1,8 @@
 """Compressing a checkpoint: the steps, each done once, however often it is interrupted."""
 
+import math
 import os
+from functools import partial
 from typing import Any, Callable, Dict, List, Tuple
 
 from ...checkpoints.dictionaries import fingerprints
@@ -77,7 +79,12 @@ def compress(asked: Asked, argv: List[str], say: Say, more: List[str]) -> Dict[s
         for line in described(planned):
             say(line)
         rounds_plan = plan.rounds(planned["sparsities"], planned["epochs"])
-        trainer = Trainer(plan, planned["epochs"], say, lock, more)
+
+        def loss() -> float:
+            return math.log2(scores.perplexity(asked.checkpoint, plan.valid))
+
+        dense = partial(folder.find, "dense loss", loss)
+        trainer = Trainer(plan, planned["epochs"], dense, say, lock, more)
         kept = folder.find(
             "kept", lambda: carry_out(plan, rounds_plan, trainer, scores, folder, say)
         )
