@@ -11,6 +11,7 @@ import torch
 from commands import run, state_of
 from compressing import GENERATE, compress, digest, translated
 
+from fairseq_prune.checkpoints.writing import write_checkpoint
 from fairseq_prune.experiments.compress.own_training import own_training
 from fairseq_prune.experiments.settings import Settings
 from fairseq_prune.experiments.training_options import parse_training
@@ -260,3 +261,15 @@ def test_options_before_and_after(dense, data, tmp_path):
     said = run("fairseq-prune", "compress", dense, data, "--out", tmp_path / "o", "--lr", "1",
                ok=False)  # fmt: skip
     assert "--lr is no option of compress; options of fairseq-train go after --" in said
+
+
+def test_a_model_without_dropout_is_told_of(data, dense, tmp_path):
+    state = state_of(dense)
+    state["cfg"]["model"]["dropout"] = 0.0
+    write_checkpoint(state, str(tmp_path / "without.pt"))
+    without = tmp_path / "without.pt"
+    for path, words, told in (
+        (dense, (), False), (without, (), True), (without, ("--dropout", "0.1"), False)
+    ):  # fmt: skip
+        said = translated(path, data, tmp_path / "out", "--dry-run", after=words)
+        assert ("trained without dropout; if it fits" in said) == told

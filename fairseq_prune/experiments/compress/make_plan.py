@@ -123,7 +123,8 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
         seconds=seconds,
         but=_but(settings, gpus, command),
         teacher=_teacher(asked.checkpoint, before, command),
-        hints=_hints(asked.checkpoint, untaught, noted, command),
+        hints=_hints(asked.checkpoint, untaught, noted, command)
+        + _dropout_hints(recipe, given, command),
     )
     return plan, task
 
@@ -198,3 +199,11 @@ def _hints(
             f"again, give -- --teacher {noted.checkpoint}"
         ]
     return []
+
+
+def _dropout_hints(recipe: Recipe, given: List[str], command: List[str]) -> List[str]:
+    """What is to be said of a model that is retrained without dropout."""
+    dropout = getattr(parse_training(command)[1], "dropout", None)
+    if dropout != 0 or recipe.epochs_of <= 1 or has("--dropout", given):
+        return []
+    return ["trained without dropout; if it fits the training data too well, give -- --dropout 0.1"]
