@@ -1,4 +1,4 @@
-"""The README's figure: BLEU against the size of the file, of the first tables of docs/results.md.
+"""The README's figure: BLEU against the size of the file, of the first table of docs/results.md.
 
 python scripts/results_figure.py docs/figures/compressed
 """
@@ -6,11 +6,11 @@ python scripts/results_figure.py docs/figures/compressed
 import argparse
 import re
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple
 
 from fairseq_prune.cli.quiet import quiet_libraries
 
-#: What those tables begin with.
+#: What that table begins with.
 HEAD = "| | seed 1 |"
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results.md"
 
@@ -22,26 +22,15 @@ class Row(NamedTuple):
     megabytes: float
 
 
-def tables_of(page: str) -> List[List[Row]]:
-    """Those of dense and pruned models in the tables that have seeds for columns."""
-    return [_rows(part.split("\n\n")[0].splitlines()) for part in page.split(HEAD)[1:]]
-
-
 def rows_of(page: str) -> List[Row]:
-    """Those of the first table, and what only a later one has."""
-    found: Dict[Tuple[str, str], Row] = {}
-    for row in sum(tables_of(page), []):
-        found.setdefault((row.name, row.values), row)
-    return list(found.values())
-
-
-def _rows(lines: List[str]) -> List[Row]:
+    """Those of dense and pruned models in the table that has seeds for columns."""
+    lines = page.split(HEAD)[1].split("\n\n")[0].splitlines()
     head = [cell.strip() for cell in (HEAD + lines[0]).split("|")]
     found = []
     for line in lines[2:]:
         cells = dict(zip(head, (cell.strip() for cell in line.split("|"))))
         # the first column has no name, as what is before the first bar
-        what = re.fullmatch(r"(dense|\d+%)(?:, (int8)|, from .*)?", line.split("|")[1].strip())
+        what = re.fullmatch(r"(dense|\d+%)(?:, (int8))?", line.split("|")[1].strip())
         if what:
             bleu = [float(cells[f"seed {seed}"].split()[0]) for seed in (1, 2, 3)]
             size = float(re.sub(r"[*]| MB", "", cells["file"]))
