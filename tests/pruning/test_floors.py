@@ -103,7 +103,7 @@ def test_what_is_gone_already_cannot_be_kept():
     "floors, said",
     [
         (Floors(0.3, 0), "the floors keep 327 of 1,086 weights, 110 more than the sparsity"),
-        (Floors(0, 0.21), "lower floor and row-floor, or sparsity to 0.7"),
+        (Floors(0, 0.21), "lower floor and row_floor, or sparsity to 0.7"),
     ],
 )
 def test_floors_that_cannot_be_met(floors, said):
