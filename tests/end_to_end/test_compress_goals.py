@@ -1,6 +1,7 @@
 """``fairseq-prune compress`` to a size or a loss."""
 
 import json
+import re
 
 import pytest
 from commands import run, server, state_of
@@ -90,3 +91,18 @@ def test_the_last_round_within_the_loss_is_kept(data, dense, tmp_path):
 def perplexity_of(path, data):
     model, task = load_model(str(path), str(data), ["valid"])
     return perplexity(model, batches_of(model, task, "valid"))
+
+
+def test_a_round_that_diverges_is_made_again(data, dense, tmp_path):
+    """Here at half, a quarter and an eighth of a learning rate, which are all too high."""
+    out = tmp_path / "out"
+    options = ("--sparsity", "0.6", "--epochs", "2")
+    said = translated(dense, data, out, *options, prepare=("rates", "too_high", "100000"))
+    assert len(re.findall("round 1 of 1, 60%: diverged .*; again, with half the", said)) == 3
+    rates = [float(rate) for rate in re.findall(r"--lr ([\de.+]+)", said)]
+    assert rates[0] == 50000
+    (command,) = [r["command"] for r in card_of(out)["rounds"]]
+    assert float(command[command.index("--lr") + 1]) == 50000 / 8
+    logs = sorted(out.glob("rounds/round1*/train.log"))
+    assert len(logs) == 4 and len(list(out.glob("rounds/round1*/checkpoint_best.pt"))) == 1
+    assert translated(dense, data, out, *options).count("diverged") == 0  # it is done
