@@ -8,7 +8,7 @@ import pytest
 
 from fairseq_prune.experiments.compress import rounds
 from fairseq_prune.experiments.compress.asked import Asked
-from fairseq_prune.experiments.compress.diverged import at_rate, is_flat, set_aside
+from fairseq_prune.experiments.compress.diverged import at_rate, diverged, set_aside
 from fairseq_prune.experiments.compress.goal import Goal
 from fairseq_prune.pruning import PruneError
 
@@ -73,7 +73,7 @@ def test_one_that_learns_is_left_alone(trained, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["round1"]
 
 
-@pytest.mark.parametrize("losses", [[5.5, 5.2], [9.0], [3.9, 3.95], []])
+@pytest.mark.parametrize("losses", [[5.5, 5.2], [9.0], [3.9, 3.95], [], [9.5, 8.9]])
 def test_one_that_is_only_bad_is_left_alone(trained, losses):
     """It becomes better, has had no time to, or is near the dense model."""
     assert trained({0.008: losses}) == ([0.008], [])
@@ -123,7 +123,14 @@ def test_rates_of_a_command():
         "fairseq-train", "data", "--lr", "0.002", "--end-learning-rate", "2e-05", "--clip", "1"
     ]  # fmt: skip
     assert COMMAND[3] == "0.008"
-    assert is_flat([3.0, 3.1]) and not is_flat([3.0]) and not is_flat([3.0, 2.5])
+
+
+@pytest.mark.parametrize("losses, is_so", [
+    ([9.0, 9.1], True), ([9.0], False), ([9.0, 4.0], False), ([80.0, 9.2], True),
+])  # fmt: skip
+def test_what_diverges(losses, is_so):
+    """Of a dense model with 3 bits a token: without learning, or worse than thrice that."""
+    assert diverged(losses, 3.0) == is_so
 
 
 def test_folders_set_aside_have_numbers(tmp_path):

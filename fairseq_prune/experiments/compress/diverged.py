@@ -8,19 +8,25 @@ from typing import List, Sequence
 FAR = 1.0
 #: Bits a token by which a training that learns becomes better in its course, at the least.
 LITTLE = 0.2
+#: Times the dense model's loss, where no round ends that has learned anything, though it may have
+#: begun still worse.
+HOPELESS = 3.0
 #: How often a learning rate is halved at most: the largest, of 95%, to less than the dense one.
 MOST = 3
 #: What fairseq ends with where gradients are no numbers.
 EXPLODED = ("FloatingPointError", "loss is probably exploding")
 
 
-def is_flat(losses: Sequence[float]) -> bool:
-    """Whether a training has learned next to nothing since its first validation.
+def diverged(losses: Sequence[float], dense: float) -> bool:
+    """Whether a training has ended far from the dense model and was not on the way there.
 
     Args:
         losses: of its validations, in bits a token, in order.
+        dense: the dense model's.
     """
-    return len(losses) > 1 and losses[-1] > losses[0] - LITTLE
+    if len(losses) < 2 or losses[-1] <= dense + FAR:
+        return False
+    return losses[-1] > losses[0] - LITTLE or losses[-1] > HOPELESS * dense
 
 
 def exploded(said: str) -> bool:

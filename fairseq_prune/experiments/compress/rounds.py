@@ -12,7 +12,7 @@ from ..rounds import Rounds, RoundsPlan
 from ..training import Training
 from .asked import PACKED_VALUES
 from .base import has
-from .diverged import FAR, MOST, at_rate, exploded, is_flat, set_aside, times_halved
+from .diverged import MOST, at_rate, diverged, exploded, set_aside, times_halved
 from .elsewhere import going_on
 from .folder import Folder
 from .plan import Plan
@@ -73,7 +73,7 @@ class Trainer:
                 raise
             return "its gradients were no numbers any more"
         losses = [valid["loss"] for valid in training.history()]
-        if not may_diverge or not is_flat(losses) or losses[-1] <= self._dense() + FAR:
+        if not may_diverge or not diverged(losses, self._dense()):
             return None
         return f"{losses[-1]:.2f} bits a token, where the dense model has {self._dense():.2f}"
 
