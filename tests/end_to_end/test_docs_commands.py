@@ -1,7 +1,7 @@
 """The commands of the README and docs/ do what they say, on files under the names that they give.
 
 compress plans, iterate and fairseq-train do an update a training, of a model of the tests' size.
-What grid and methods do is in their files, which have tests of their own.
+What grid and methods do is in their files (tests/experiments/test_grid_file.py).
 """
 
 import re

@@ -4,11 +4,15 @@ import re
 
 import pytest
 import yaml
+from commands import REPO
 
 from fairseq_prune.cli.main import build_parser
+from fairseq_prune.cli.methods import check
 from fairseq_prune.experiments.commands import training_command
 from fairseq_prune.experiments.grid import read_grid
+from fairseq_prune.experiments.methods.read import read_plan
 from fairseq_prune.experiments.points import Point
+from fairseq_prune.experiments.training_options import parse_training
 from fairseq_prune.pruning import PruneError
 
 GOOD = {
@@ -183,3 +187,30 @@ def test_rounds_are_given_data_where_no_training_of_theirs_looks(tmp_path, itera
     args = build_parser(words).parse_args(words)
     assert (args.score, args.data) == (score, data)
     assert args.command[1:3] == ["fairseq-train", "data-bin"]
+
+
+def stem(path):
+    return path.stem
+
+
+@pytest.mark.parametrize("path", sorted((REPO / "configs/experiments").glob("*.yaml")), ids=stem)
+def test_the_files_that_the_docs_name(path):
+    """They are grids, whose trainings fairseq-train takes."""
+    grid = read_grid(str(path))
+    kinds = {point.kind: point for point in grid.points if point.kind != "pruned"}
+    assert "dense" in kinds and len(grid.points) > len(kinds)
+    for kind, point in kinds.items():
+        if kind != "iterative":
+            command = training_command(grid, point, "runs/out")
+            assert command.pop(0) == "fairseq-train"
+            assert ("--finetune-from-model" in command) == (kind == "retrained")
+            if kind == "retrained":  # the dense model is not there yet
+                at = command.index("--finetune-from-model")
+                assert command[at + 1].endswith(f"seed{point.seed}/dense/checkpoint_best.pt")
+                del command[at : at + 2]
+            parse_training(command)
+
+
+@pytest.mark.parametrize("path", sorted((REPO / "configs/methods").glob("*.yaml")), ids=stem)
+def test_the_files_of_methods_that_the_docs_name(path):
+    assert len(read_plan(str(path), check).methods) > 2
