@@ -273,3 +273,10 @@ def test_a_model_without_dropout_is_told_of(data, dense, tmp_path):
     ):  # fmt: skip
         said = translated(path, data, tmp_path / "out", "--dry-run", after=words)
         assert ("trained without dropout; if it fits" in said) == told
+
+
+def test_an_estimate_by_another_precision_says_so(data, dense, tmp_path):
+    for words, told in (((), False), (("--bf16",), True)):
+        said = translated(dense, data, tmp_path / "out", "--cpu", "--dry-run", after=words)
+        assert "by the speed of the checkpoint's own training" in said
+        assert ("which was in another precision" in said) == told
