@@ -1,5 +1,6 @@
 """Plugins of the user's own."""
 
+import subprocess
 import sys
 
 import pytest
@@ -82,3 +83,14 @@ def test_one_for_trainings_that_prune_imports_this_package(tmp_path):
     (folder / "models" / "__init__.py").write_text("from fairseq_prune import pruning")
     check_prunes(str(folder))
     check_prunes("nowhere/fairseq_prune/")
+
+
+def test_what_fairseq_goes_without_is_not_told(own_score):
+    """Of a process that imports fairseq for a plugin: nothing but what the verb says."""
+    words = ["inspect", "nowhere.pt", "--user-dir", own_score]
+    command = [sys.executable, "-W", "ignore", "-m", "fairseq_prune.cli.main", *words]
+    done = subprocess.run(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert not done.stdout
+    assert done.stderr.decode().splitlines() == [
+        "fairseq-prune: error: checkpoint nowhere.pt does not exist"
+    ]

@@ -1,5 +1,6 @@
 """Sees what goes into the layers of a model, LSTMs at every time step."""
 
+import inspect
 from typing import Dict, List, Mapping
 
 import torch
@@ -9,15 +10,18 @@ from torch.overrides import TorchFunctionMode
 
 from fairseq_prune.models.stepped_lstm import lstm_step
 
+from .attention import attention
+
 _LINEAR = (F.linear, torch._C._nn.linear)
+_ATTENTION = inspect.signature(F.multi_head_attention_forward)
 
 
 class Watch(TorchFunctionMode):
     """While it is entered, sums x^T x of the inputs of linear maps, LSTMs and embeddings by name.
 
     Over the positions whose output the loss depends on: not over padding. ``products`` is
-    complete after the backward pass. LSTMs in one direction, and LSTM cells, are run step by step:
-    torch's own do not show their hidden states.
+    complete after the backward pass. LSTMs in one direction, LSTM cells and the attention of
+    Transformers are run in plain steps: torch's own do not show what is within.
     """
 
     def __init__(self, weights: Mapping[str, Tensor]):
@@ -35,6 +39,8 @@ class Watch(TorchFunctionMode):
             return self._cell(*args, **kwargs)
         if func is torch.lstm:
             return self._lstm(*args)
+        if func is F.multi_head_attention_forward:
+            return self._attention(_ATTENTION.bind(*args, **kwargs).arguments)
         return func(*args, **kwargs)
 
     def _linear(self, x, weight, bias=None):
@@ -45,6 +51,8 @@ class Watch(TorchFunctionMode):
         name = self._names.get(id(weight))
         if name is not None and output.requires_grad:
             output.register_hook(lambda gradient: self._add(name, weight, x, gradient))
+            # what changes its values in place, as fairseq's attention does, would lose the hook
+            return output.clone()
         return output
 
     def _add(self, name: str, weight: Tensor, x, gradient: Tensor) -> None:
@@ -59,6 +67,26 @@ class Watch(TorchFunctionMode):
     def _cell(self, x, state, w_ih, w_hh, b_ih=None, b_hh=None):
         gates = self._linear(x, w_ih, b_ih) + self._linear(state[0], w_hh, b_hh)
         return lstm_step(gates, state[1])
+
+    def _attention(self, given):
+        if (
+            not given.get("use_separate_proj_weight")
+            or given["add_zero_attn"]
+            or given["bias_k"] is not None
+            or (given["training"] and given["dropout_p"])
+        ):
+            return F.multi_head_attention_forward(**given)
+        passed = (
+            "key_padding_mask attn_mask q_proj_weight k_proj_weight v_proj_weight "
+            "out_proj_weight out_proj_bias query key value"
+        )
+        found, weights = attention(
+            self._linear,
+            heads=given["num_heads"],
+            biases=given["in_proj_bias"],
+            **{name: given.get(name) for name in passed.split()},
+        )
+        return found, weights if given.get("need_weights", True) else None
 
     def _lstm(self, x, second, third, fourth, *more):
         packed = torch.is_tensor(second)

@@ -9,6 +9,7 @@ from typing import List, Mapping, Optional
 
 from .. import __version__
 from ..errors import PruneError, options_begin_with
+from .quiet import quiet_imports
 from .say import say_progress
 from .signals import Interruption, interruptible
 from .unknown_options import check_options, join_values, takes_options
@@ -99,9 +100,10 @@ def main(argv: Optional[List[str]] = None) -> None:
     args = build_parser(words).parse_args(words)
     try:
         if args.user_dir is not None:
-            from ..user_dir import import_plugin  # which needs fairseq
+            with quiet_imports():
+                from ..user_dir import import_plugin  # which needs fairseq
 
-            import_plugin(args.user_dir)
+                import_plugin(args.user_dir)
         with interruptible(), options_begin_with("--"):
             args.run(args)
     except Interruption as error:

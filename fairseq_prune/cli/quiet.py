@@ -1,7 +1,9 @@
 """Keeping what libraries say of themselves out of a command's output."""
 
+import contextlib
 import logging
 import warnings
+from typing import Iterator
 
 
 def quiet_libraries() -> None:
@@ -11,3 +13,15 @@ def quiet_libraries() -> None:
     """
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
+
+
+@contextlib.contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Meanwhile fairseq, which is imported for the first time, does not tell what it goes without;
+    warnings are heard, and so is whatever is said later."""
+    disabled = logging.root.manager.disable
+    logging.disable(max(disabled, logging.INFO))
+    try:
+        yield
+    finally:
+        logging.disable(disabled)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from fairseq.data import Dictionary
+from fairseq.modules import MultiheadAttention
 
 from fairseq_prune.models.lstm_decoder import PrunedLSTMDecoder
 from fairseq_prune.models.lstm_encoder import PrunedLSTMEncoder
@@ -80,6 +81,52 @@ def test_the_products_are_of_what_goes_in(own_scores, input_feed):
         assert torch.allclose(statistic[name], x.t() @ x, atol=1e-5), name
     words = int((model.source != model.pad).sum())
     assert torch.equal(statistic["encoder.embed_tokens.weight"], words * torch.eye(6))
+
+
+# static: as fairseq's decoder looks at the source, in other code of fairseq's
+@pytest.mark.parametrize("causal, static", [(False, False), (True, False), (False, True)])
+def test_the_products_are_of_what_goes_into_attention(own_scores, causal, static):
+    torch.manual_seed(0)
+    attend = MultiheadAttention(8, 2, self_attention=causal, encoder_decoder_attention=not causal)
+    attend.eval()
+    torch.nn.init.normal_(attend.q_proj.bias)
+    query = torch.randn(4, 2, 8)
+    source = query if causal else torch.randn(5, 2, 8)
+    padding = torch.zeros(2, len(source), dtype=torch.bool)
+    padding[1, -1] = True
+    masks = {
+        "key_padding_mask": padding,
+        "attn_mask": torch.full((4, 4), -torch.inf).triu(1) if causal else None,
+    }
+    named = dict(attend.named_parameters())
+    of_output = torch.randn(4, 2, 8)
+
+    def run():
+        attend.zero_grad()
+        output, weights = attend(query, source, source, static_kv=static, **masks)
+        (output * of_output).sum().backward()
+        return output, weights, {name: p.grad.clone() for name, p in named.items()}
+
+    plain = run()
+    statistic = own_scores.Products()
+    with statistic.watching(named):
+        output, weights, gradients = run()
+    statistic.add({name: g for name, g in gradients.items() if name.endswith("weight")})
+    found = statistic.mean()
+    assert torch.allclose(output, plain[0], atol=1e-6)
+    assert torch.allclose(weights, plain[1], atol=1e-6)
+    assert all(torch.allclose(g, plain[2][name], atol=1e-5) for name, g in gradients.items())
+    # what comes out where the last map changes nothing is what goes into it
+    with torch.no_grad():
+        attend.out_proj.weight.copy_(torch.eye(8))
+        attend.out_proj.bias.zero_()
+        mixed = attend(query, source, source, **masks)[0]
+    real = source.transpose(0, 1)[~padding]
+    # the first of the causal ones has one place to look at, whatever its query is
+    queries = query[1:] if causal else query
+    expected = {"q_proj": queries.flatten(0, 1), "k_proj": real, "v_proj": real}
+    for name, x in {**expected, "out_proj": mixed.flatten(0, 1)}.items():
+        assert torch.allclose(found[f"{name}.weight"], x.t() @ x, atol=1e-4), name
 
 
 def test_the_scores_are_their_equations(own_scores):
