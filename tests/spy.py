@@ -31,6 +31,14 @@ def other_masks(path):
     pruner.prune = altered
 
 
+def no_masks(path):
+    """Let this process begin without the masks that its checkpoint has."""
+    import fairseq_prune.tasks.pruner as pruner
+
+    begin = pruner.begin
+    pruner.begin = lambda *args: {**begin(*args), "masks": {}, "shapes": {}}
+
+
 def on_masks_with_ddp_on_the_cpu(path):
     """The same, in a process with ``ddp_on_the_cpu``."""
     ddp_on_the_cpu()

@@ -40,8 +40,8 @@ def state_of_weights(
     values = [value.get(entry) for _, value in sorted(by_number.items())]
     if not values or not all(map(torch.is_tensor, values)):
         raise PruneError(
-            f"{source} holds no {entry}, the state of an optimizer such as adam; name a checkpoint "
-            f"as training saved it, or take score fisher"
+            f"{source} holds no {entry}, which an optimizer remembers of its updates; name a "
+            f"checkpoint as training saved it, or take score fisher"
         )
     sizes = [weight.numel() for weight in named.values()]
     for parameters in (named, there):

@@ -1,21 +1,26 @@
 """The rounds that ``fairseq-prune iterate`` is asked for."""
 
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Sequence
 
 from ..checkpoints.reading import read_checkpoint
-from ..checkpoints.weights import aliases_in, find_record
+from ..checkpoints.weights import aliases_in, find_record, prunable_weights
+from ..errors import OPTION, OptionError
 from ..experiments.own_options import OWN_OF_ROUNDS
 from ..experiments.rounds import LENGTHS, REWINDS, RoundsPlan
 from ..parameters.weight_classes import fairseq_classes
 from ..pruning import (
     PruneError,
     check_not_below,
+    check_reachable,
     find_scheme,
+    find_score,
     masks_of,
     round_sparsities,
+    score_name,
     sparsity,
 )
+from ..pruning.choice import Choice
 from .choice import choice_of, chooser
 
 #: Options of a round's pruning that are handed on as they are, where they were given.
@@ -37,11 +42,10 @@ def plan_of(args) -> RoundsPlan:
     if args.rewind_to is not None:
         read_checkpoint(args.rewind_to)
     _check_lengths(args)
-    before = _pruned_before(args)
     return RoundsPlan(
         source=args.source,
         out=args.out,
-        sparsities=round_sparsities(args.sparsity, args.rounds, args.spacing, before),
+        sparsities=_sparsities(args, choice),
         commands=[args.command],
         scheme=args.scheme,
         asked=_asked(args),
@@ -71,6 +75,15 @@ def _check(args) -> None:
             raise PruneError(f"{word} is set by each round; leave it out")
     if args.rewind not in REWINDS:
         raise PruneError(f"--rewind {args.rewind}: choose from {', '.join(REWINDS)}")
+    if (
+        args.rewind != "weights"
+        and find_score(score_name(args.scheme, args.score)).state
+        and "--prune-begin" not in _options(args.command)
+    ):
+        raise PruneError(
+            f"--score {args.score} ranks by what an optimizer remembers, and each round begins "
+            f"with a new one; add --prune-begin to the training, or give --score fisher or another"
+        )
     if (args.rewind == "weights") != (args.rewind_to is not None):
         raise PruneError("--rewind weights and --rewind-to CKPT belong together; give both")
 
@@ -84,17 +97,39 @@ def _options(words: List[str]) -> List[str]:
     return [word.split("=")[0] for word in words]
 
 
-def _pruned_before(args) -> float:
+def _sparsities(args, choice: Choice) -> Sequence[float]:
+    """Of the rounds.
+
+    Raises:
+        PruneError: one cannot be had from what is pruned already, or for its floors.
+    """
     state = read_checkpoint(args.source)
+    aliases = aliases_in(state, args.source)
     record = find_record(state)
     masks = masks_of(record, state["model"]) if record else {}
-    if not masks:
-        return 0.0
-    before, total = sparsity(masks), sum(mask.numel() for mask in masks.values())
-    count = len(set(fairseq_classes(masks, aliases_in(state, args.source)).values()))
-    check_not_below(args.source, args.sparsity, round(before * total), total, count)
-    # above by as much as is rounded, no round is to ask for more than the last
-    return min(before, args.sparsity)
+    before = 0.0
+    if masks:
+        before, total = sparsity(masks), sum(mask.numel() for mask in masks.values())
+        count = len(set(fairseq_classes(masks, aliases).values()))
+        check_not_below(args.source, args.sparsity, round(before * total), total, count)
+        # above by as much as is rounded, no round is to ask for more than the last
+        before = min(before, args.sparsity)
+    sparsities = round_sparsities(args.sparsity, args.rounds, args.spacing, before)
+    weights = prunable_weights(state, aliases, args.include, args.exclude)
+    classes = fairseq_classes(weights, aliases)
+    for r in range(args.rounds, 0, -1):
+        try:
+            check_reachable(
+                weights, classes, choice.scheme, sparsities[r - 1], masks, choice.floors,
+                choice.score,
+            )  # fmt: skip
+        except OptionError as error:
+            if r == args.rounds:
+                raise
+            raise OptionError(
+                f"round {r} of {args.rounds}: {error.sentence}, or give fewer {OPTION}rounds"
+            ) from error
+    return sparsities
 
 
 def _asked(args) -> Dict[str, Any]:

@@ -92,6 +92,7 @@ def _check_scheme(scheme: Any, entry: Mapping[str, Any]) -> None:
         for score in entry.get("scores", [None]):
             for sparsity in entry["sparsities"]:
                 check_request(scheme, sparsity, score=score and str(score))
+                _check_floors(sparsity, entry)
             if 1 not in entry.get("steps", [1]) and not Choice(str(scheme), score).needs_data:
                 raise PruneError(
                     f"steps have no meaning with score {score or 'magnitude'}, which needs no "
@@ -104,3 +105,13 @@ def _check_scheme(scheme: Any, entry: Mapping[str, Any]) -> None:
             f"points: kinds: iterative prunes to other sparsities on the way, and scheme {scheme} "
             f"has one; leave it out"
         )
+
+
+def _check_floors(sparsity: float, entry: Mapping[str, Any]) -> None:
+    for key in ("floors", "row_floors"):
+        for floor in entry.get(key, []):
+            if floor is not None and floor > 1 - sparsity:
+                raise PruneError(
+                    f"{key}: {floor:g} is more than the density that sparsity {sparsity:g} leaves; "
+                    f"give less, in an entry of its own"
+                )

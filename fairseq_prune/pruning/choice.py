@@ -7,6 +7,9 @@ from .floors import USUAL_FLOORS, Floors
 from .schemes import score_name
 from .scores import find_score
 
+#: numpy takes seeds of 32 bits, and fairseq adds the epoch to it.
+LAST_SEED = 2**31 - 1
+
 
 class Calibration(NamedTuple):
     """Which data: ``samples`` sentences (or blocks of text) of ``subset``, drawn by ``seed``.
@@ -22,8 +25,8 @@ class Calibration(NamedTuple):
         """Raise PruneError, naming the option, unless they make sense."""
         if self.samples is not None and self.samples < 1:
             raise OptionError(f"{OPTION}samples {self.samples} is out of range; give 1 or more")
-        if self.seed < 0:
-            raise OptionError(f"{OPTION}seed {self.seed} is out of range; give 0 or more")
+        if not 0 <= self.seed <= LAST_SEED:
+            raise OptionError(f"{OPTION}seed {self.seed} is out of range; give 0 to {LAST_SEED}")
 
 
 class Choice(NamedTuple):

@@ -83,7 +83,9 @@ def _lamp_of(weight: Tensor) -> Tensor:
     from_each_on = ordered.double().square_().flip(0).cumsum(0).flip(0)
     scores = torch.empty_like(sizes)
     for piece, out in zip(sizes.split(CHUNK), scores.split(CHUNK)):
-        sums = from_each_on[torch.searchsorted(ordered, piece)]
+        # NaN has no place among them; all sums are NaN then, and the selection names the weight
+        places = torch.searchsorted(ordered, piece).clamp_(max=len(ordered) - 1)
+        sums = from_each_on[places]
         # a sum of 0 is of zeros alone
         out.copy_(piece.double().square() / sums.masked_fill(sums == 0, 1.0))
     return scores

@@ -67,8 +67,18 @@ class Statistic:
             self.take(name, gradient)
 
     def take(self, name: str, gradient: Tensor) -> None:
-        """Take in a weight's gradient of a batch, float32."""
+        """Take in a weight's gradient of a batch, float32.
+
+        Raises:
+            PruneError: what it adds is NaN or infinite; weight and batch are named.
+        """
         added = self.of_gradient(gradient)
+        if not bool(torch.isfinite(added.sum())):
+            raise PruneError(
+                f"what batch {self.batches} of the calibration adds to the statistic of {name} is "
+                f"NaN, infinite or too large to add up, and its gradient is not; leave out the "
+                f"sentences that do it, or take another score"
+            )
         if name in self.sums:
             self.sums[name].add_(added)
         else:

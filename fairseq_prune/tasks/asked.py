@@ -12,6 +12,11 @@ def is_asked(cfg) -> bool:
     return cfg.prune_scheme not in (None, DENSE) or cfg.prune_mask_from is not None
 
 
+def chooses_masks(cfg) -> bool:
+    """Whether the run chooses masks of its own."""
+    return is_asked(cfg) and cfg.prune_mask_from is None
+
+
 def pattern(cfg, name: str) -> Optional[str]:
     """The regular expression of an option of ``PATTERNS``: of a list in YAML, one for all.
 

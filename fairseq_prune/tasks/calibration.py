@@ -11,6 +11,7 @@ from typing import (
     Iterable,
     Iterator,
     List,
+    Mapping,
 )
 
 import numpy
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from ..fairseq_fixes.own_weights import encode_with_own_weights
 from ..pruning import PruneError, Statistic
 from ..pruning.choice import Calibration
+from ..pruning.selection import not_finite
 from .calibration_data import batches_of
 from .sums import sum_over_processes
 
@@ -64,8 +66,8 @@ def calibrate(
         update, epoch: how many updates were done, and in which epoch training is.
         progress: called after each batch.
     Raises:
-        PruneError: a gradient is no number, there is no such subset, no sentence in it, not
-            enough memory, or another process failed.
+        PruneError: a parameter or a gradient is no number, there is no such subset, no sentence in
+            it, not enough memory, or another process failed.
     """
     named = dict(model.named_parameters())
     chosen = {name: named[name] for name in weights}
@@ -74,6 +76,7 @@ def calibrate(
     samples = statistic.samples if calibration.samples is None else calibration.samples
     with _as_before(model, criterion, calibration.seed):
         try:
+            _check_finite(named)
             for batch, done, share in batches_of(task, model, calibration, samples, epoch):
                 statistic.add(step.gradients(batch))
                 progress(done, share)
@@ -85,6 +88,13 @@ def calibrate(
             f"there is no sentence in {calibration.subset} to calibrate with; name another subset"
         )
     return statistic.mean()
+
+
+def _check_finite(named: Mapping[str, Tensor]) -> None:
+    """Raise PruneError, naming the parameter: it makes gradients of others NaN as well."""
+    for name, parameter in named.items():
+        if not bool(torch.isfinite(parameter.detach().sum(dtype=torch.float64))):
+            raise not_finite(name, parameter)
 
 
 def logged() -> Progress:
@@ -125,12 +135,14 @@ class _Step:
         with self._statistic.watching(self._chosen):
             _, size, _ = self._step(batch, self._model, self._criterion, self, self._update)
         by = self._scale * max(float(size), 1.0)
-        # in place: a second gradient of everything would be as large as the model
-        return {
-            name: parameter.grad.float().div_(by)
-            for name, parameter in self._chosen.items()
-            if parameter.grad is not None
-        }
+        gradients = {}
+        for name, parameter in self._chosen.items():
+            if parameter.grad is not None:
+                # in place, and given up one by one where they are of another type: a second
+                # gradient of everything would be as large as the model
+                gradients[name] = parameter.grad.float().div_(by)
+                parameter.grad = None
+        return gradients
 
     def backward(self, loss: Tensor) -> None:
         """Called by the task in the place of the optimizer's."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..optim.placement import master_view
+from ..optim.pruned_optimizer import MOVEMENT
 from ..pruning import PruneError
 
 
@@ -35,8 +36,15 @@ def in_state(
         if torch.is_tensor(value) and value.numel() == param.numel():
             entries[name] = master_view(value, start, like=named[name])
     if not entries:
-        raise PruneError(
-            f"--prune-score needs {entry} of an optimizer that has trained already, and this one "
-            f"has none; take pruned_adam with --restore-file or --prune-begin, or score fisher"
-        )
+        raise nothing_remembered(entry)
     return entries
+
+
+def nothing_remembered(entry: str) -> PruneError:
+    """The error for a score by an ``entry`` of the optimizer's state that is not there."""
+    kind = "" if entry == MOVEMENT else " of pruned_adam"
+    return PruneError(
+        f"--prune-score ranks by what the optimizer remembers of its updates ({entry}), and this "
+        f"one remembers none; give --prune-begin, so that some{kind} come first, or take score "
+        f"fisher"
+    )

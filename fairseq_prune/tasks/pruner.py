@@ -15,14 +15,13 @@ from ..fairseq_fixes.best_model import (
 from ..optim.placement import innermost, master_view, masters
 from ..optim.pruned_optimizer import MOVEMENT, Held
 from ..parameters.ties import Aliases, aliases_of
-from ..parameters.weight_classes import fairseq_classes, fairseq_prunable, renamed
+from ..parameters.weight_classes import fairseq_classes, renamed
 from ..parameters.weight_norm import check_weight_norm
 from ..pruning import (
     Pruned,
     PruneError,
     Schedule,
     Statistic,
-    check_reachable,
     describe,
     due,
     find_score,
@@ -37,11 +36,11 @@ from ..pruning import (
     zero_pruned_,
 )
 from .agreement import check_agreement
-from .asked import floors_of, is_asked, pattern
+from .asked import floors_of, is_asked
 from .mask_metrics import metrics_of
 from .optimizer_statistics import in_state
-from .options import PATTERNS
 from .run_record import begin, is_continued, is_short, schedule_of
+from .target import prunable
 from .ways_to_train import check_optimizer
 
 logger = logging.getLogger("fairseq_prune")
@@ -127,8 +126,6 @@ class Pruner:
         self._record = {**record, "threshold": renamed(record["threshold"], self._aliases)}
         self._schedule = schedule_of(record) if is_asked(self.cfg) else ()
         self._goes_on = bool(record["run"]["prunes"])
-        if begins and self._schedule:
-            self._check_target(named, masks)
         if begins and len(self._schedule) > 1:
             steps = ", ".join(f"{100 * s:.4g}% at {t}" for t, s in self._schedule)
             logger.info(f"{self.cfg.prune_schedule} schedule (updates from here): {steps}")
@@ -174,7 +171,7 @@ class Pruner:
         named = dict(model.named_parameters())
         placed = masters(optimizer, named)
         # a run goes on with what it has pruned
-        chosen = self._masks if self._goes_on else self._prunable(named)
+        chosen = self._masks if self._goes_on else prunable(self.cfg, named, self._aliases)
         weights = {name: master_view(*placed[name], like=named[name]) for name in chosen}
         score = find_score(score_name(self.cfg.prune_scheme, self.cfg.prune_score))
         statistics = in_state(score.state, inner, placed, named, weights)
@@ -197,24 +194,6 @@ class Pruner:
             named[name].data.copy_(updated)
         self._goes_on = True
         return result
-
-    def _check_target(self, named, masks) -> None:
-        """Raise PruneError at the start where the schedule cannot be kept to its end."""
-        chosen = self._prunable(named)
-        check_reachable(
-            chosen,
-            fairseq_classes(chosen, self._aliases),
-            self.cfg.prune_scheme,
-            self._schedule[-1].sparsity,
-            masks,
-            floors_of(self.cfg),
-            self.cfg.prune_score,
-        )
-
-    def _prunable(self, named) -> Dict[str, Any]:
-        given = (pattern(self.cfg, name) for name in PATTERNS)
-        include, exclude = ([] if one is None else [one] for one in given)
-        return fairseq_prunable(named, include, exclude, self._aliases)
 
     def _hold(self, masks: Mapping[str, Tensor], inner, model, optimizer, ema) -> None:
         """Keep ``masks``, those of the record, from here on."""

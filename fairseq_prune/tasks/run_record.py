@@ -5,7 +5,7 @@ from typing import Any, Dict, Optional
 
 from ..pruning import PruneError, Schedule, empty_record, make_schedule
 from ..pruning.choice import Calibration
-from .asked import is_asked, pattern, schedule_options
+from .asked import chooses_masks, is_asked, pattern, schedule_options
 from .options import OPTIONS, PATTERNS, flag
 from .start import continues_itself
 
@@ -31,7 +31,7 @@ def begin(cfg, previous: Optional[Dict[str, Any]], sparsity: float, update: int)
     record = dict(previous or empty_record(cfg.prune_scheme, cfg.prune_score))
     mask_from = _path(cfg.prune_mask_from)
     run: Dict[str, Any] = {"mask_from": mask_from, "start": update, "prunes": 0}
-    if _prunes(cfg):
+    if chooses_masks(cfg):
         run.update(_asked(cfg))
         run["initial"] = sparsity
         # below any: the first step prunes, be it to what is pruned already; but the first of
@@ -67,7 +67,7 @@ def is_continued(cfg, record: Dict[str, Any]) -> bool:
         return not is_short(record)
     was = record.get("run", {"mask_from": None})
     asked = {"mask_from": _path(cfg.prune_mask_from)}
-    if _prunes(cfg):
+    if chooses_masks(cfg):
         asked.update(_asked(cfg))
     for key, value in asked.items():
         # options that there were not yet were as they are by default now
@@ -86,11 +86,6 @@ def is_continued(cfg, record: Dict[str, Any]) -> bool:
 
 def _path(path: Optional[str]) -> Optional[str]:
     return path and os.path.abspath(path)
-
-
-def _prunes(cfg) -> bool:
-    """Whether the run chooses masks of its own."""
-    return is_asked(cfg) and cfg.prune_mask_from is None
 
 
 def _asked(cfg) -> Dict[str, Any]:

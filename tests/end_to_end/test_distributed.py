@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from commands import equal, state_of, train
+from commands import equal, run, state_of, train
 
 from fairseq_prune.pruning import unpack
 
@@ -36,7 +36,7 @@ def two(data, folder, *args, backend, ok=True, prepare=(None, None)):
             )
             for rank in (0, 1)
         ]  # fmt: skip
-        return [run.result() for run in runs]
+        return [done.result() for done in runs]
 
 
 def loss(output):
@@ -92,9 +92,13 @@ def test_two_processes_resume_exactly(data, dense, tmp_path):
     assert equal(whole["last_optimizer_state"], cut["last_optimizer_state"])
 
 
-def test_different_masks_end_both_processes(data, dense, tmp_path):
-    start = ("--finetune-from-model", dense, "--max-update", "6")
-    other = ("spy", "other_masks", "")
+@pytest.mark.parametrize("other", ["other_masks", "no_masks"])
+def test_different_masks_end_both_processes(data, dense, tmp_path, other):
+    """Also where one has none: it takes part in what they exchange."""
+    pruned = tmp_path / "p.pt"
+    run("fairseq-prune", "prune", dense, pruned, "--sparsity", "0.3")
+    start = ("--finetune-from-model", pruned, "--max-update", "6")
+    other = ("spy", other, "")
     outputs = two(
         data, tmp_path / "run", *start, backend="legacy_ddp", ok=False, prepare=(None, other)
     )

@@ -208,3 +208,19 @@ def test_a_model_pruned_by_another_scheme_resumes_before_it_is_pruned(
     whole, cut = (state_of(tmp_path / x / "checkpoint_last.pt") for x in ("whole", "cut"))
     assert equal(whole["model"], cut["model"])
     assert cut["last_optimizer_state"]["prune"]["scheme"] == "class-distribution"
+
+
+def test_movement_that_is_summed_goes_on_where_it_was(data, dense, tmp_path):
+    arguments = [
+        *TRAIN, *GRADUAL, "--prune-score", "movement", "--prune-sparsity", "0.9",
+        "--max-update", "10", "--finetune-from-model", dense,
+    ]  # fmt: skip
+    train(data, tmp_path / "whole", *arguments)
+    for update in ("3", "5"):
+        kill = ("kill", "at", "update", update)
+        train(data, tmp_path / "cut", *arguments, ok=-9, prepare=kill)
+    train(data, tmp_path / "cut", *arguments)
+    whole, cut = (state_of(tmp_path / x / "checkpoint_last.pt") for x in ("whole", "cut"))
+    assert equal(whole["model"], cut["model"])
+    assert equal(whole["last_optimizer_state"], cut["last_optimizer_state"])
+    assert cut["last_optimizer_state"]["prune"]["score"] == "movement"

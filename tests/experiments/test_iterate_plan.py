@@ -12,17 +12,23 @@ from fairseq_prune.pruning import PruneError, prune
 SHAPES = {"encoder.embed_tokens.weight": (9, 6), "decoder.embed_tokens.weight": (14, 6)}
 
 
-def planned(source, sparsity, rounds):
+def planned(source, sparsity, rounds, options="", command="fairseq-train"):
     words = f"iterate --from {source} --out o --sparsity {sparsity} --rounds {rounds}".split()
-    words += ["--", "fairseq-train"]
+    words += [*options.split(), "--", *command.split()]
     args = build_parser(words).parse_args(words)
     args.command = args.command[1:]
     return plan_of(args).sparsities
 
 
-def test_the_same_sparsity_again_is_not_refused_for_rounding(tmp_path):
-    source = str(tmp_path / "u.pt")
-    torch.save({"model": {name: torch.randn(shape) for name, shape in SHAPES.items()}}, source)
+@pytest.fixture
+def source(tmp_path):
+    path = str(tmp_path / "u.pt")
+    torch.manual_seed(1)
+    torch.save({"model": {name: torch.randn(shape) for name, shape in SHAPES.items()}}, path)
+    return path
+
+
+def test_the_same_sparsity_again_is_not_refused_for_rounding(source):
     found = prune_checkpoint(
         source,
         source,
@@ -35,3 +41,35 @@ def test_the_same_sparsity_again_is_not_refused_for_rounding(tmp_path):
     assert found.sparsity < low < high == 0.9
     with pytest.raises(PruneError, match=f"^sparsity 0.65 is below what {source} is pruned to"):
         planned(source, 0.65, 1)
+
+
+@pytest.mark.parametrize("floor, option", [(0.15, "--floor"), (0.15, "--row-floor")])
+def test_floors_that_the_last_round_cannot_keep_are_refused_before_the_first(source, floor, option):
+    assert planned(source, 0.8, 2, f"{option} {floor}")
+    with pytest.raises(PruneError, match="^the floors keep .* of 138 weights"):
+        planned(source, 0.9, 2, f"{option} {floor}")
+
+
+def test_a_round_that_cannot_be_had_of_a_mask_by_another_scheme(source):
+    def skewed(weights, classes, before):
+        small = {name: w * (0.01 if "decoder" in name else 1) for name, w in weights.items()}
+        return prune(small, classes, "class-blind", 0.6)
+
+    assert prune_checkpoint(source, source, skewed, 0.6).classes
+    assert planned(source, 0.7, 2) and planned(source, 0.99, 1, "--scheme class-uniform")
+    # nearly all of one class is gone, and round 1 would leave more of each
+    with pytest.raises(PruneError, match="^round 1 of 2: sparsity .* what target emb.* rounds$"):
+        planned(source, 0.99, 2, "--scheme class-uniform --spacing even")
+    with pytest.raises(
+        PruneError, match="^sparsity 0.7 is below what target embedding.* is pruned"
+    ):
+        planned(source, 0.7, 2, "--scheme class-uniform")
+
+
+@pytest.mark.parametrize("score", ["adam", "movement"])
+def test_scores_by_what_an_optimizer_remembers(source, score):
+    """Each round begins with a new one."""
+    with pytest.raises(PruneError, match=f"--score {score} ranks by what an optimizer remembers"):
+        planned(source, 0.7, 2, f"--score {score}")
+    assert planned(source, 0.7, 2, f"--score {score}", "fairseq-train --prune-begin 3")
+    assert planned(source, 0.7, 2, f"--score {score} --rewind weights --rewind-to {source}")

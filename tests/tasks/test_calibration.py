@@ -262,12 +262,29 @@ def test_sets_that_are_not_there(task, model, criterion, tmp_path):
         found_by(task, model, criterion, how=Calibration("none"))
 
 
-def test_gradients_are_not_held_twice(task, model, criterion):
+def test_gradients_are_not_held_twice(task, model, criterion, monkeypatch):
+    """They go where autograd has put them, and the parameters have none beside."""
     named = dict(model.named_parameters())
+    places = set()
+    backward = torch.Tensor.backward
+
+    def kept(loss):
+        backward(loss)
+        places.update(p.grad.data_ptr() for p in named.values() if p.grad is not None)
+
+    monkeypatch.setattr(torch.Tensor, "backward", kept)
 
     class Places(SquaredGradients):
         def take(self, name, gradient):
-            assert gradient.data_ptr() == named[name].grad.data_ptr()
+            assert gradient.data_ptr() in places and named[name].grad is None
             super().take(name, gradient)
 
     assert found_by(task, model, criterion, Places)
+
+
+def test_a_weight_that_is_no_number_is_named_and_not_what_it_spoils(task, model, criterion):
+    name = list(dict(model.named_parameters()))[-1]
+    with torch.no_grad():
+        model.get_parameter(name).view(-1)[1] = float("nan")
+    with pytest.raises(PruneError, match=f"^{name} holds NaN or infinite weights"):
+        found_by(task, model, criterion)
