@@ -117,7 +117,7 @@ def put(value, *path):
         (put([1.5], "points", 0, "row_floors"), "points: floors: 1.5 is out of range"),
         (
             put([0.6], "points", 0, "floors"),
-            "floors: 0.6 is more than the density that sparsity 0.5",
+            "floors: 0.6 is more than the density",
         ),
         (put(["1:4"], "points", 0, "schemes"), "points: sparsity 0.5 is not that of scheme 1:4"),
         (put([{**TWO_OF_FOUR, "kinds": ["iterative"]}], "points"), "kinds: iterative prunes"),
