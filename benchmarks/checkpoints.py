@@ -28,8 +28,8 @@ SIZES = {
     "iwslt": ("transformer_iwslt_de_en", 10_000),
 }
 
-#: Sentences, of LENGTHS words: to decode one by one, to calibrate with, to decode in two batches.
-SUBSETS = {"few": 5, "many": 32, "twice": 64}
+#: Sentences, of LENGTHS words: to decode one by one and in two batches, to calibrate with.
+SUBSETS = {"few": 5, "twice": 64, "usual": 1024}
 LENGTHS = (18, 23)
 
 

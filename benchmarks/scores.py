@@ -99,8 +99,8 @@ def calibration_for(score: str, million: int):
     yield f"{what}: memory, weights", f"{gb:.2f} GB", f"{weights:.2f} GB", f"{gb / weights:.2f}", ""
 
 
-def calibrate(folder: str, million: int, score: str) -> dict:
-    """Two batches of 16, and how much of it goes into the task's own step."""
+def calibrate(folder: str, million: int, score: str, batches: int = 2) -> dict:
+    """Seconds of a batch of 16, the mean of some, and how many go into the task's own step."""
     from fairseq_prune.pruning import find_score
     from fairseq_prune.tasks import calibration as data
 
@@ -111,10 +111,13 @@ def calibrate(folder: str, million: int, score: str) -> dict:
     step = Timed(task.train_step)
     started = time.process_time()
     statistic = find_score(score).statistic()
-    data.calibrate(task, step, model, criterion, statistic, names, data.Calibration("many", 32))
+    data.calibrate(
+        task, step, model, criterion, statistic, names, data.Calibration("usual", 16 * batches)
+    )
     return {
-        "seconds": (time.process_time() - started) / 2,
-        "step": step.seconds / 2,
+        "batches": statistic.batches,
+        "seconds": (time.process_time() - started) / batches,
+        "step": step.seconds / batches,
         "gb": held_kib("VmHWM") / 1e6,
         "weights_gb": sum(4 * weight.numel() for weight in model.parameters()) / 1e9,
     }
