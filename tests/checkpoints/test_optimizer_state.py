@@ -55,7 +55,7 @@ def test_one_for_all():
 
 
 @pytest.mark.parametrize("values, said", [
-    ({}, "a.pt holds no exp_avg_sq, the state of an optimizer such as adam"),
+    ({}, "a.pt holds no exp_avg_sq, which an optimizer remembers"),
     ({0: None}, "a.pt holds no exp_avg_sq"),
     ({0: torch.ones(6), 1: torch.ones(2)}, "is not of all its parameters .* take score fisher"),
     ({0: torch.ones(15)}, "is not of all its parameters"),
