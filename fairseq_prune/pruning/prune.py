@@ -9,7 +9,7 @@ from ..errors import OPTION, OptionError, PruneError
 from .floors import NO_FLOORS, USUAL_FLOORS, Floors, check_floors, select_above_floors
 from .pruned import Pruned, summarize
 from .schemes import Scheme, check_request, find_scheme, score_name
-from .score import Inputs, Score, check_statistics
+from .score import Inputs, Score, make_scorers
 from .scores import find_score
 from .selection import select_lowest
 from .weight_classes import members
@@ -57,8 +57,7 @@ def prune(
     name = score_name(scheme, score)
     how, ranked_by, previous = find_scheme(scheme), find_score(name), previous or None
     inputs = Inputs(weights, classes, previous or {}, statistics or {})
-    check_statistics(name, ranked_by, inputs)
-    scorers = ranked_by.scorers(inputs)
+    scorers = make_scorers(name, ranked_by, inputs)
     floors = _floors_at(floors, how, ranked_by, sparsity)
     masks: Dict[str, Tensor] = {}
     threshold: Dict[str, float] = {}

@@ -90,6 +90,22 @@ def check_statistics(name: str, score: Score, inputs: Inputs) -> None:
             )
 
 
+def make_scorers(name: str, score: Score, inputs: Inputs) -> Dict[str, Scorer]:
+    """The scorer of each weight by the score ``name``.
+
+    Raises:
+        PruneError: as ``check_statistics``, or a weight has no scorer.
+    """
+    check_statistics(name, score, inputs)
+    scorers = score.scorers(inputs) or {}
+    for weight in inputs.weights:
+        if weight not in scorers:
+            raise PruneError(
+                f"score {name} has no scorer for {weight}; it is to return one for each weight"
+            )
+    return scorers
+
+
 def score_piece(scorer: Scorer, name: str, piece: Tensor, position: int) -> Tensor:
     """The scores of a piece of weight ``name``.
 
@@ -97,6 +113,10 @@ def score_piece(scorer: Scorer, name: str, piece: Tensor, position: int) -> Tens
         PruneError: they are not as many floating-point numbers; the weight is named.
     """
     scores = scorer(piece, position)
+    if not torch.is_tensor(scores):
+        raise PruneError(
+            f"the score of {name} gives {type(scores).__name__}; it is to give a tensor"
+        )
     if scores.shape != piece.shape or not scores.is_floating_point():
         raise PruneError(
             f"the score of {name} gives {scores.dtype} numbers of shape {tuple(scores.shape)} for "

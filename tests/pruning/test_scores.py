@@ -167,6 +167,7 @@ def own(monkeypatch):
         (lambda piece: piece.abs() * float("nan"), "a has NaN or infinite scores"),
         (lambda piece: piece.abs() + float("inf"), "a has NaN or infinite scores"),
         (lambda piece: piece[:1].abs(), r"gives torch.float32 numbers of shape \(1,\) for 600"),
+        (lambda piece: None, "the score of a gives NoneType; it is to give a tensor"),
         (lambda piece: (piece > 0).long(), "it is to give one floating-point number a weight"),
     ],
 )
@@ -185,6 +186,13 @@ def test_scores_of_another_type_and_with_negative_zeros(own, kind):
     # ties of all that is not positive: the first go
     assert not result.masks["a"][weights()["a"] <= 0].any()
     assert result.masks["c"][weights()["c"] <= 0].any()
+
+
+@pytest.mark.parametrize("scorers", [None, {"a": None, "c": None}])
+def test_a_weight_without_a_scorer_is_named(monkeypatch, scorers):
+    monkeypatch.setitem(SCORES, "own", Score(lambda inputs: scorers))
+    with pytest.raises(PruneError, match=f"^score own has no scorer for {'b' if scorers else 'a'}"):
+        prune(weights(), CLASSES, "class-blind", 0.5, score="own")
 
 
 def test_a_weight_without_statistics_is_named(own):
