@@ -11,6 +11,7 @@ import argparse
 import torch
 from torch import Tensor
 
+from fairseq_prune.cli.quiet import quiet_libraries
 from fairseq_prune.loading.evaluation import criterion_of, load_model
 from fairseq_prune.parameters.ties import aliases_of
 from fairseq_prune.parameters.weight_classes import fairseq_classes, fairseq_prunable
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("data", metavar="DATA")
     parser.add_argument("--samples", type=int, default=1024, help="sentences (default: 1024)")
     args = parser.parse_args()
+    quiet_libraries()
     model, task = load_model(args.checkpoint, args.data, [])
     named, aliases = dict(model.named_parameters()), aliases_of(model)
     weights = fairseq_prunable(named, aliases=aliases)

@@ -13,6 +13,7 @@ from typing import List, Tuple
 import torch
 from torch import Tensor
 
+from fairseq_prune.cli.quiet import quiet_libraries
 from fairseq_prune.loading.evaluation import load_model
 from fairseq_prune.parameters.ties import aliases_of
 from fairseq_prune.parameters.weight_classes import fairseq_classes, fairseq_prunable
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("data", metavar="DATA")
     parser.add_argument("checkpoints", metavar="CKPT", nargs="+")
     args = parser.parse_args()
+    quiet_libraries()
     for path in args.checkpoints:
         model, task = load_model(path, args.data, [])
         named = {name: weight.data for name, weight in model.named_parameters()}

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from fairseq_prune.analysis.language_model import perplexity
+from fairseq_prune.cli.quiet import quiet_libraries
 from fairseq_prune.loading.evaluation import batches_of, criterion_of, load_model
 from fairseq_prune.parameters.ties import aliases_of
 from fairseq_prune.parameters.weight_classes import fairseq_prunable
@@ -47,6 +48,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="of the samples")
     parser.add_argument("--subset", default="valid", help="for perplexity (default: %(default)s)")
     args = parser.parse_args()
+    quiet_libraries()
     model, task = load_model(args.checkpoint, args.data, [args.subset])
     named = {name: weight.data for name, weight in model.named_parameters()}
     weights = fairseq_prunable(named, aliases=aliases_of(model))
