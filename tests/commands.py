@@ -149,6 +149,16 @@ RETRAIN = """
 """.split()
 
 
+def refused(data, folder, *args):
+    """The one line that a refused fairseq-train says; checks that it wrote no checkpoint."""
+    output = train(data, folder, *args, ok=False)
+    assert "Traceback" not in output, output[-3000:]
+    sentences = [line for line in output.splitlines() if "fairseq_prune: error: " in line]
+    assert len(sentences) == 1, output[-3000:]
+    assert not folder.exists() or not list(folder.iterdir())
+    return sentences[0]
+
+
 def lines(output, kind):
     """{sentence: last tab-separated field} of fairseq-generate's lines "KIND-sentence"."""
     found = re.findall(rf"^{kind}-(\d+)\t(.*)$", output, re.MULTILINE)

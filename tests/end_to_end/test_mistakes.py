@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 import torch
-from commands import RETRAIN, run, train
+from commands import RETRAIN, refused, train
 
 from fairseq_prune.checkpoints.reading import read_checkpoint
 from fairseq_prune.cli.main import main
@@ -16,16 +16,6 @@ def with_option(flag, value):
     options = list(RETRAIN)
     options[options.index(flag) + 1] = value
     return options
-
-
-def refused(data, folder, *args):
-    """The one line that a refused fairseq-train says; checks that it wrote no checkpoint."""
-    output = train(data, folder, *args, ok=False)
-    assert "Traceback" not in output, output[-3000:]
-    sentences = [line for line in output.splitlines() if "fairseq_prune: error: " in line]
-    assert len(sentences) == 1, output[-3000:]
-    assert not folder.exists() or not list(folder.iterdir())
-    return sentences[0]
 
 
 @pytest.mark.parametrize("sparsity", ["1.0", "-0.1"])
@@ -72,50 +62,6 @@ def test_nothing_prunable(data, dense, tmp_path):
         data, tmp_path / "run", *RETRAIN, "--prune-exclude", ".", "--finetune-from-model", dense
     )
     assert "nothing to prune" in said
-
-
-GRADUAL = ("--prune-schedule", "gradual", "--prune-end", "4", "--prune-every", "1")
-
-
-@pytest.mark.parametrize("schedule", [(), GRADUAL])
-def test_floors_above_what_is_left_at_the_end(data, dense, tmp_path, schedule):
-    said = refused(
-        data, tmp_path / "run", *RETRAIN, *schedule, "--prune-floor", "0.9",
-        "--finetune-from-model", dense,
-    )  # fmt: skip
-    assert "lower --prune-floor and --prune-row-floor, or --prune-sparsity to" in said
-
-
-@pytest.mark.parametrize("schedule", [(), GRADUAL])
-@pytest.mark.parametrize(
-    "scheme, what", [("class-blind", "the model"), ("class-uniform", "source embedding")]
-)
-def test_less_than_is_pruned_already(data, dense, tmp_path, schedule, scheme, what):
-    """Of the model, or of one of its classes."""
-    run("fairseq-prune", "prune", dense, tmp_path / "p.pt", "--sparsity", "0.9")
-    sparsity = "0.6" if scheme == "class-blind" else "0.9"
-    said = refused(
-        data, tmp_path / "run", *RETRAIN, "--prune-scheme", scheme, "--prune-sparsity", sparsity,
-        *schedule, "--finetune-from-model", tmp_path / "p.pt",
-    )  # fmt: skip
-    assert f"--prune-sparsity {sparsity} is below what {what}" in said
-
-
-@pytest.mark.parametrize("score", ["adam", "movement"])
-def test_scores_by_what_a_new_optimizer_does_not_remember(data, dense, tmp_path, score):
-    said = refused(
-        data, tmp_path / "run", *RETRAIN, "--prune-score", score, "--finetune-from-model", dense
-    )
-    assert "what the optimizer remembers" in said and "--prune-begin" in said
-
-
-@pytest.mark.parametrize("seed", ["-1", "2147483648"])
-def test_seeds_that_no_generator_takes(data, dense, tmp_path, seed):
-    said = refused(
-        data, tmp_path / "run", *RETRAIN, "--prune-score", "fisher", f"--prune-seed={seed}",
-        "--finetune-from-model", dense,
-    )  # fmt: skip
-    assert f"--prune-seed {seed} is out of range" in said
 
 
 def test_truncated_checkpoint(data, dense, tmp_path):
