@@ -11,13 +11,15 @@ import argparse
 import torch
 from torch import Tensor
 
-from fairseq_prune.cli.quiet import quiet_libraries
-from fairseq_prune.loading.evaluation import criterion_of, load_model
-from fairseq_prune.parameters.ties import aliases_of
-from fairseq_prune.parameters.weight_classes import fairseq_classes, fairseq_prunable
-from fairseq_prune.pruning import find_score, members
-from fairseq_prune.pruning.choice import Calibration
-from fairseq_prune.tasks.calibration import calibrate
+from fairseq_prune.cli.quiet import quiet_imports, quiet_libraries
+
+with quiet_imports():
+    from fairseq_prune.loading.evaluation import criterion_of, load_model
+    from fairseq_prune.parameters.ties import aliases_of
+    from fairseq_prune.parameters.weight_classes import fairseq_classes, fairseq_prunable
+    from fairseq_prune.pruning import find_score, members
+    from fairseq_prune.pruning.choice import Calibration
+    from fairseq_prune.tasks.calibration import calibrate
 
 
 def ranks(values: Tensor) -> Tensor:

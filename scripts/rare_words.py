@@ -13,10 +13,12 @@ from typing import List, Tuple
 import torch
 from torch import Tensor
 
-from fairseq_prune.cli.quiet import quiet_libraries
-from fairseq_prune.loading.evaluation import load_model
-from fairseq_prune.parameters.ties import aliases_of
-from fairseq_prune.parameters.weight_classes import fairseq_classes, fairseq_prunable
+from fairseq_prune.cli.quiet import quiet_imports, quiet_libraries
+
+with quiet_imports():
+    from fairseq_prune.loading.evaluation import load_model
+    from fairseq_prune.parameters.ties import aliases_of
+    from fairseq_prune.parameters.weight_classes import fairseq_classes, fairseq_prunable
 
 #: Least and greatest counts of words that are looked at together.
 BANDS = ((1000, None), (100, 999), (10, 99), (0, 9))

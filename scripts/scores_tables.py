@@ -12,10 +12,12 @@ import json
 import re
 from typing import Any, Dict, List, Tuple
 
-from fairseq_prune.cli.quiet import quiet_libraries
-from fairseq_prune.experiments.points import STEPS
-from fairseq_prune.experiments.summary import summarise
-from fairseq_prune.pruning import SCHEMES, table
+from fairseq_prune.cli.quiet import quiet_imports, quiet_libraries
+
+with quiet_imports():
+    from fairseq_prune.experiments.points import STEPS
+    from fairseq_prune.experiments.summary import summarise
+    from fairseq_prune.pruning import SCHEMES, table
 
 #: Those that are drawn; more would not be told apart.
 DRAWN = ("magnitude", "lamp", "taylor", "adam", "fisher", "obs", "kron")

@@ -22,11 +22,13 @@ if [ "$old" = 1 ]; then
     say "installing torch 1.13.1 and stock fairseq 0.12.2"
     # fairseq 0.12.2 names a version of omegaconf that later pips refuse to read
     $pip install -q "pip<24.1" "setuptools<66" wheel
-    $pip install -q "torch==1.13.1" "numpy<1.24"
-    $pip install -q "fairseq==0.12.2" "numpy<1.24"
+    # named each time: torchaudio, which fairseq asks for, may want a newer torch
+    pinned="torch==1.13.1 numpy<1.24"
+    $pip install -q $pinned
+    $pip install -q "fairseq==0.12.2" $pinned
     tools="sacrebleu sentencepiece wandb matplotlib num2words babel pytest pytest-xdist safetensors"
     tools="$tools scikit-learn tensorly eflomal"
-    $pip install -q $tools "numpy<1.24"
+    $pip install -q $tools $pinned
 else
     say "installing torch"
     pinned=$(grep -E '^(torch|numpy|cython|setuptools|wheel)==' requirements-dev.txt)

@@ -13,13 +13,15 @@ import argparse
 import torch
 from torch import nn
 
-from fairseq_prune.analysis.language_model import perplexity
-from fairseq_prune.cli.quiet import quiet_libraries
-from fairseq_prune.loading.evaluation import batches_of, criterion_of, load_model
-from fairseq_prune.parameters.ties import aliases_of
-from fairseq_prune.parameters.weight_classes import fairseq_prunable
-from fairseq_prune.pruning.choice import Calibration, Choice
-from fairseq_prune.tasks.prune_model import prune_model
+from fairseq_prune.cli.quiet import quiet_imports, quiet_libraries
+
+with quiet_imports():
+    from fairseq_prune.analysis.language_model import perplexity
+    from fairseq_prune.loading.evaluation import batches_of, criterion_of, load_model
+    from fairseq_prune.parameters.ties import aliases_of
+    from fairseq_prune.parameters.weight_classes import fairseq_prunable
+    from fairseq_prune.pruning.choice import Calibration, Choice
+    from fairseq_prune.tasks.prune_model import prune_model
 
 
 class OfTheModel(nn.Module):

@@ -26,6 +26,22 @@ def test_one_of_the_users_is_imported(tmp_path, monkeypatch):
     assert sys.modules.pop(folder.name)
 
 
+def test_its_warnings_are_heard_and_none_of_what_fairseq_is_built_on(tmp_path):
+    folder = tmp_path / "plugin_that_warns"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("import warnings\nwarnings.warn('of the plugin')")
+    words = f"prune no.pt out.pt --sparsity 0.5 --user-dir {folder}".split()
+    # fairseq's use of torch.jit.script is deprecated: with torch 2.14 for all to hear
+    filters = "-W default::DeprecationWarning:torch.jit._script".split()
+    program = "from fairseq_prune.cli.main import main; main()"
+    said = subprocess.run(
+        [sys.executable, *filters, "-c", program, *words],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, check=False,
+    ).stdout.splitlines()  # fmt: skip
+    assert len(said) == 3 and said[0].endswith("UserWarning: of the plugin")
+    assert said[-1] == "fairseq-prune: error: checkpoint no.pt does not exist"
+
+
 def test_what_cannot_be_imported(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     import_plugin_of(["--arch", "a", "--user-dir"], "train")  # another check's

@@ -103,7 +103,7 @@ def main(argv: Optional[List[str]] = None) -> None:
             with quiet_imports():
                 from ..user_dir import import_plugin  # which needs fairseq
 
-                import_plugin(args.user_dir)
+            import_plugin(args.user_dir)
         with interruptible(), options_begin_with("--"):
             args.run(args)
     except Interruption as error:

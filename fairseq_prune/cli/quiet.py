@@ -17,11 +17,13 @@ def quiet_libraries() -> None:
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Meanwhile fairseq, which is imported for the first time, does not tell what it goes without;
-    warnings are heard, and so is whatever is said later."""
+    """Meanwhile fairseq, which is imported for the first time, does not tell what it goes without,
+    nor torch that what fairseq does is deprecated; whatever is said later is heard."""
     disabled = logging.root.manager.disable
     logging.disable(max(disabled, logging.INFO))
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.disable(disabled)
