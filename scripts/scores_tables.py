@@ -20,7 +20,7 @@ with quiet_imports():
     from fairseq_prune.pruning import SCHEMES, table
 
 #: Those that are drawn; more would not be told apart.
-DRAWN = ("magnitude", "lamp", "taylor", "adam", "fisher", "obs", "kron")
+DRAWN = ("magnitude", "lamp", "kron", "taylor", "fisher", "obs", "adam")
 
 
 def over_dense(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
@@ -87,6 +87,8 @@ def main() -> None:
             for r in records
             if r["kind"] == "dense" or (r.get("score") in DRAWN and r.get("row_floor") is None)
         ]
+        # a colour for each score, in whatever order results are
+        usual.sort(key=lambda r: DRAWN.index(r["score"]) if "score" in r else -1)
         with style():
             names = {"valid": records[0]["evaluate"]["valid"], "test": ""}
             save(figures.schemes(summarise(usual), names), args.figure)

@@ -98,11 +98,14 @@ def _curves(panels, rows, names, looks: Dict[str, Look]):
                 shown[name] = _line(ax, line, metric, looks[name])
             if metric == "perplexity":
                 ax.set_yscale("log")
-            else:
-                ax.set_ylim(bottom=0)
             ax.set_xlabel("weights pruned (%)")
             ax.set_ylabel(LABELS[metric].format(**names))
             ax.set_title(title, loc="left")
+    # when all is drawn: a limit that is set stays, for all that share the axis
+    for metric, ax in zip(metrics, axes.reshape(len(panels), len(metrics))[0]):
+        # of perplexities matplotlib would take the logarithms of error bars for values
+        means = [row[metric]["mean"] for row in [*drawn, dense or drawn[0]] if row[metric]]
+        ax.set_ylim(bottom=0 if metric == "bleu" else min(means) / 1.5)
     listed = [name for name in ["dense", *looks] if name in shown]
     figure.legend(
         [shown[name] for name in listed], listed, ncol=min(4, len(shown)), loc="lower center",

@@ -84,6 +84,24 @@ def test_scores_have_a_colour_and_their_steps_a_dash():
     assert len({line.get_color() for line in (magnitude, kron, once)}) == 3
 
 
+def test_panels_of_one_scale_show_all_of_each_and_no_decade_below():
+    found = records()
+    for r in records():
+        if r["kind"] == "pruned":
+            r["scheme"], r["bleu"], r["perplexity"] = "2:4", 80 - r["seed"], 4 * r["perplexity"]
+            found += [r, {**r, "kind": "retrained"}]
+    figure = figures.kinds(summarise(found), NAMES)
+    assert len(figure.axes) == 4
+    for ax in figure.axes:
+        low, high = ax.get_ylim()
+        bars = [bars for container in ax.containers for bars in container.lines[2]]
+        ends = [y for b in bars for segment in b.get_segments() for _, y in segment if y == y]
+        ends += [y for _, ys in lines(ax) for y in ys]
+        assert low < min(ends) and max(ends) < high
+        if ax.get_yscale() == "log":
+            assert low > 8 / 2  # the dense model's is 8
+
+
 def test_kinds():
     figure = figures.kinds(summarise(records()), NAMES)
     assert len(figure.axes) == 2 and figure.axes[0].get_title(loc="left") == "class-blind"
