@@ -41,7 +41,7 @@ def rows_of(records: List[Dict[str, Any]], scheme: str) -> List[List[str]]:
     for row in rows:
         name = row["scheme"].partition(", by ")[2] or "magnitude"
         mean, deviation = row["perplexity"]["mean"], row["perplexity"]["deviation"]
-        spread = "" if deviation is None else f" ± {deviation:.2g}"
+        spread = "" if deviation is None else f" ± {_two_digits(deviation)}"
         cells.setdefault(name, {})[row["sparsity"]] = _said(mean) + spread
     scores = [re.split("[:,]", name)[0] for name in cells]
 
@@ -55,12 +55,15 @@ def rows_of(records: List[Dict[str, Any]], scheme: str) -> List[List[str]]:
 
 
 def _said(number: float) -> str:
-    """Three digits, and as many as there are before the point.
-
-    >>> [_said(x) for x in (1.1, 20.04, 1234.5)]
-    ['1.10', '20.0', '1,234']
-    """
+    """Three digits, and as many as there are before the point up to a million."""
+    if number >= 1e6:
+        return f"{number:.2g}"
     return f"{number:,.0f}" if number >= 1000 else f"{number:#.3g}".rstrip(".")
+
+
+def _two_digits(number: float) -> str:
+    said = f"{number:.2g}"
+    return said if number < 100 else _said(float(said))
 
 
 def main() -> None:

@@ -26,6 +26,8 @@ def test_it(tmp_path):
         record(1, "pruned", 16.0, 0.9, score="kron"),
         record(1, "pruned", 12.0, 0.8, score="kron"), record(2, "pruned", 5.0, 0.8, score="kron"),
         record(1, "pruned", 20.0, 0.8, score="kron", row_floor=0.0),
+        record(1, "pruned", 8e3, 0.8, score="obs"), record(2, "pruned", 5e3, 0.8, score="obs"),
+        record(1, "pruned", 3e8, 0.9, score="obs"),
     ]  # fmt: skip
     for seed, name in ((1, "one"), (2, "two")):
         lines = [json.dumps(r) + "\n" for r in records if r["seed"] == seed]
@@ -41,6 +43,7 @@ def test_it(tmp_path):
         ["kron, row floor 0", "5.00"],
         ["kron, in 16 steps", "2.00"],
         ["magnitude", "1.50"],
+        ["obs", "1,500 ± 710", "7.5e+07"],  # 2,000 and 1,000
     ]
     assert (tmp_path / "figure.png").stat().st_size > 1000
     # texts of an SVG are texts
