@@ -1,6 +1,6 @@
 """Scores by what goes into each layer: ``wanda`` and ``layerwise`` (SparseGPT's objective).
 
-They are behind ``fisher`` and ``kron``, which know the loss (docs/scores.md), so that they are no
+They are behind ``kron``, which knows the loss (docs/scores.md), at its cost, so that they are no
 part of the package; and they are an example of a statistic that sees the model at work.
 """
 
