@@ -128,7 +128,7 @@ class PointMaker:
     def _score(self, point: Point, checkpoint: str, extra: Dict[str, Any], started: float) -> None:
         with self._scoring:
             self._check_stop()
-            if point.kind == "retrained":
+            if point.kind == "retrained" and commands.prunes_first(self.grid, point):
                 dense = commands.dense_checkpoint(self.grid, point, self.out)
                 before = Scorer(dense, self.grid, self._cpu)
                 extra["pruned_perplexity"] = before.pruned_perplexity(point)
