@@ -38,8 +38,8 @@ def mask_file(point: Point, out: str) -> str:
 def prunes_first(grid: Grid, point: Point) -> bool:
     """Whether a retraining prunes to what ``point`` asks for before its first update."""
     words = grid.train["all"] + grid.train[point.kind]
-    given = (_value(words, option) for option in ("--prune-schedule", "--prune-begin"))
-    return tuple(given) in {(s, b) for s in (None, "one-shot") for b in (None, "0")}
+    at_once = _value(words, "--prune-schedule") in (None, "one-shot")
+    return at_once and _value(words, "--prune-begin") in (None, "0")
 
 
 def prune_command(grid: Grid, point: Point, out: str, to: str) -> List[str]:

@@ -208,6 +208,19 @@ def test_a_transformer(data, tmp_path):
     assert dense["bytes"]["dense"] == 4 * sum(w.numel() for w in floats if w.numel() > 1)
 
 
+def test_gradual_pruning_by_what_the_dense_checkpoint_lacks(data, dense, tmp_path):
+    plan = config(data, seeds=[1], dense=str(dense), evaluate={})
+    gradual = "--prune-schedule gradual --prune-begin 1 --prune-every 1 --prune-end 3"
+    plan["train"]["retrained"] = f"{PRUNED} --max-update 4 {gradual}"
+    point = {"kinds": ["retrained"], "schemes": ["class-uniform"], "sparsities": [0.5]}
+    grid(tmp_path, {**plan, "points": [{**point, "scores": ["movement"]}]})
+    retrained = records(tmp_path)[1, "retrained", "class-uniform", 0.5]
+    half = retrained["weights"] / 2
+    assert retrained["kept"] == pytest.approx(half, abs=9)  # each class is rounded
+    # nothing is pruned right at the start
+    assert "pruned_perplexity" not in retrained
+
+
 def test_mistakes(data, dense, tmp_path):
     good = config(data, seeds=[1], dense=str(dense))
     good["points"] = good["points"][:1]

@@ -395,24 +395,6 @@ class TestScoresOfOnesOwn:
         assert record_of(retrained["checkpoint"])["score"] == "cubic"
 
 
-def test_grid_of_gradual_pruning_by_what_the_dense_checkpoint_lacks(data, dense, tmp_path):
-    plan = config(
-        data, seeds=[1], dense=str(dense), evaluate={},
-        points=[{"kinds": ["retrained"], "schemes": ["class-uniform"], "sparsities": [0.5],
-                 "scores": ["movement"]}],
-    )  # fmt: skip
-    gradual = "--prune-schedule gradual --prune-begin 1 --prune-every 1 --prune-end 3"
-    plan["train"]["retrained"] = f"{PRUNED} --max-update 4 {gradual}"
-    grid(tmp_path, plan)
-    with open(tmp_path / "out" / "results.jsonl", encoding="utf-8") as f:
-        (retrained,) = (r for r in map(json.loads, f) if r["kind"] == "retrained")
-    assert retrained["weights"] - retrained["kept"] == pytest.approx(
-        retrained["weights"] / 2, abs=9
-    )
-    # nothing is pruned right at the start
-    assert "pruned_perplexity" not in retrained
-
-
 #: Options, what is said of them.
 REFUSED = [
     ("--prune-score fischer", "--prune-score fischer is unknown; choose from magnitude, "),
