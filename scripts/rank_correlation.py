@@ -11,6 +11,7 @@ import argparse
 import torch
 from torch import Tensor
 
+from fairseq_prune.cli.mistakes import mistakes_in_a_sentence
 from fairseq_prune.cli.quiet import quiet_imports, quiet_libraries
 
 with quiet_imports():
@@ -54,4 +55,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with mistakes_in_a_sentence("rank_correlation", OSError):
+        main()

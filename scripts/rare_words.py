@@ -13,6 +13,7 @@ from typing import List, Tuple
 import torch
 from torch import Tensor
 
+from fairseq_prune.cli.mistakes import mistakes_in_a_sentence
 from fairseq_prune.cli.quiet import quiet_imports, quiet_libraries
 
 with quiet_imports():
@@ -69,4 +70,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with mistakes_in_a_sentence("rare_words", OSError):
+        main()

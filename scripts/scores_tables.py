@@ -12,12 +12,13 @@ import json
 import re
 from typing import Any, Dict, List, Tuple
 
+from fairseq_prune.cli.mistakes import mistakes_in_a_sentence
 from fairseq_prune.cli.quiet import quiet_imports, quiet_libraries
 
 with quiet_imports():
     from fairseq_prune.experiments.points import STEPS
     from fairseq_prune.experiments.summary import summarise
-    from fairseq_prune.pruning import SCHEMES, table
+    from fairseq_prune.pruning import SCHEMES, PruneError, table
 
 #: Those that are drawn; more would not be told apart.
 DRAWN = ("magnitude", "lamp", "kron", "taylor", "fisher", "obs", "adam")
@@ -26,6 +27,9 @@ DRAWN = ("magnitude", "lamp", "kron", "taylor", "fisher", "obs", "adam")
 def over_dense(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     """``records`` of pruned models, their perplexity divided by that of their seed's dense one."""
     dense = {r["seed"]: r["perplexity"] for r in records if r["kind"] == "dense"}
+    missing = {r["seed"] for r in records} - set(dense)
+    if missing:
+        raise PruneError(f"there is no dense model of seed {min(missing)} among the results")
     return [
         {**r, "perplexity": r["perplexity"] / dense[r["seed"]]}
         for r in records
@@ -66,6 +70,13 @@ def _two_digits(number: float) -> str:
     return said if number < 100 else _said(float(said))
 
 
+def _record(path: str, line: str) -> Dict[str, Any]:
+    try:
+        return dict(json.loads(line))
+    except (ValueError, TypeError) as error:
+        raise PruneError(f"{path} is no results.jsonl of a grid: {line[:40]!r}") from error
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("results", metavar="RESULTS", nargs="+", help="results.jsonl of a grid")
@@ -75,7 +86,7 @@ def main() -> None:
     records: List[Dict[str, Any]] = []
     for path in args.results:
         with open(path, encoding="utf-8") as f:
-            records += map(json.loads, f)
+            records += [_record(path, line) for line in f]
     for scheme in SCHEMES:
         rows = rows_of(over_dense(records), scheme)
         if rows[1:]:
@@ -98,4 +109,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with mistakes_in_a_sentence("scores_tables", OSError):
+        main()

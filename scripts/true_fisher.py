@@ -13,6 +13,7 @@ import argparse
 import torch
 from torch import nn
 
+from fairseq_prune.cli.mistakes import mistakes_in_a_sentence
 from fairseq_prune.cli.quiet import quiet_imports, quiet_libraries
 
 with quiet_imports():
@@ -76,4 +77,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with mistakes_in_a_sentence("true_fisher", OSError):
+        main()

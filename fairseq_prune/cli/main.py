@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import List, Mapping, Optional
 
 from .. import __version__
-from ..errors import PruneError, options_begin_with
+from .mistakes import mistakes_in_a_sentence
 from .quiet import quiet_imports
 from .say import say_progress
 from .signals import Interruption, interruptible
@@ -99,20 +99,19 @@ def main(argv: Optional[List[str]] = None) -> None:
     words = sys.argv[1:] if argv is None else argv
     args = build_parser(words).parse_args(words)
     try:
-        if args.user_dir is not None:
-            with quiet_imports():
-                from ..user_dir import import_plugin  # which needs fairseq
+        with mistakes_in_a_sentence("fairseq-prune"):
+            if args.user_dir is not None:
+                with quiet_imports():
+                    from ..user_dir import import_plugin  # which needs fairseq
 
-            import_plugin(args.user_dir)
-        with interruptible(), options_begin_with("--"):
-            args.run(args)
+                import_plugin(args.user_dir)
+            with interruptible():
+                args.run(args)
     except Interruption as error:
         goes_on = f"; the same command goes on in {args.out}" if "goes_on" in args else ""
         with contextlib.suppress(OSError):  # the terminal is closed
             say_progress(f"interrupted{goes_on}")
         sys.exit(128 + error.number)
-    except PruneError as error:
-        sys.exit(f"fairseq-prune: error: {error}")
     except BrokenPipeError:
         sys.stderr.close()
 
