@@ -1,11 +1,11 @@
 """Scores that know the loss: how much it changes, to second or first order, without a weight."""
 
-import re
 from typing import Dict, List, Optional
 
 import torch
 from torch import Tensor
 
+from .guard import is_guarded, row_factors
 from .score import Inputs, Score, Scorer, sizes, times
 from .selection import CHUNK
 from .statistics import AbsoluteGradients, SquaredGradients
@@ -35,9 +35,11 @@ def fisher(
     for weight_class, names in inputs.by_class().items():
         values = [inputs.statistics[name] for name in names]
         mean = _mean(values)
-        guarded = bool(guard) and re.search(guard, weight_class) is not None
+        guarded = is_guarded(guard, weight_class)
         for name, value in zip(names, values):
-            factors = _row_factors(value, mean) if guarded and value.dim() > 1 else None
+            factors = None
+            if guarded and value.dim() > 1:
+                factors = row_factors(value.flatten(1).mean(dim=1), mean)
             scorers[name] = _fisher_of(value, exponent, damping * mean, factors, mean)
     return scorers
 
@@ -58,12 +60,6 @@ def _mean(values: List[Tensor]) -> float:
     count = sum(value.numel() for value in values)
     pieces = (piece for value in values for piece in value.reshape(-1).split(CHUNK))
     return sum(float(piece.double().sum()) for piece in pieces) / max(1, count)
-
-
-def _row_factors(value: Tensor, mean: float) -> Tensor:
-    """What the numbers of each row are multiplied by to have that mean; 0 for a row of zeros."""
-    means = value.flatten(1).mean(dim=1)
-    return torch.where(means > 0, mean / means, torch.zeros_like(means))
 
 
 def _fisher_of(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .fisher import ROW_SHARE
 from .fisher_rows import FisherRows
+from .guard import is_guarded, row_factors
 from .score import Inputs, Score, Scorer, times
 from .statistics import Statistic
 
@@ -41,7 +42,9 @@ class KroneckerFactors(Statistic):
         return torch.cat([(seen.transpose(1, 2) @ seen).reshape(-1), of_rows.reshape(-1)])
 
 
-def kron(inputs: Inputs, exponent: float = 0.25, damping: float = 0.1) -> Dict[str, Scorer]:
+def kron(
+    inputs: Inputs, exponent: float = 0.25, damping: float = 0.1, guard: str = ""
+) -> Dict[str, Scorer]:
     """|w| / [H^-1]_ii^exponent, H the Fisher matrix of what is left of the row, damped.
 
     With exponent 1/2 its square is twice the loss that Hassibi and Stork 1993, equation 5, expect;
@@ -49,9 +52,10 @@ def kron(inputs: Inputs, exponent: float = 0.25, damping: float = 0.1) -> Dict[s
 
     Args:
         damping: what is added to H's diagonal, in units of its mean over the weight class.
+        guard: as of ``fisher``; each row counts as much then as a row of the class in the mean.
     """
     scorers = {}
-    for name, rows in _rows_of(inputs, damping).items():
+    for name, rows in _rows_of(inputs, damping, guard).items():
         weight = inputs.weights[name]
         left = _blocks(inputs.masks.get(name, torch.ones_like(weight, dtype=torch.bool)))
         importance = torch.stack([of_block.importance(kept) for of_block, kept in zip(rows, left)])
@@ -59,7 +63,9 @@ def kron(inputs: Inputs, exponent: float = 0.25, damping: float = 0.1) -> Dict[s
     return scorers
 
 
-def compensate(inputs: Inputs, exponent: float = 0.25, damping: float = 0.1) -> Dict[str, Tensor]:
+def compensate(
+    inputs: Inputs, exponent: float = 0.25, damping: float = 0.1, guard: str = ""
+) -> Dict[str, Tensor]:
     """The surviving weights S of each row, set to where the loss is least without the others Q.
 
     w_S + H_SS^-1 H_SQ w_Q: Hassibi and Stork 1993, equation 5, for several weights at once. Pruned
@@ -67,10 +73,10 @@ def compensate(inputs: Inputs, exponent: float = 0.25, damping: float = 0.1) -> 
 
     Args:
         inputs: with the weights before this pruning, and the masks after it.
-        exponent, damping: as of ``kron``; the first changes nothing here.
+        exponent, damping, guard: as of ``kron``; the first changes nothing here.
     """
     updated = {}
-    for name, rows in _rows_of(inputs, damping).items():
+    for name, rows in _rows_of(inputs, damping, guard).items():
         weight, mask = inputs.weights[name], inputs.masks[name]
         blocks = _blocks(weight.detach().float())
         for of_block, block, kept in zip(rows, blocks, _blocks(mask)):
@@ -83,10 +89,10 @@ def compensate(inputs: Inputs, exponent: float = 0.25, damping: float = 0.1) -> 
 KRON = Score(kron, KroneckerFactors, update=compensate, row_share=ROW_SHARE)
 
 
-def _rows_of(inputs: Inputs, damping: float) -> Dict[str, List[FisherRows]]:
+def _rows_of(inputs: Inputs, damping: float, guard: str) -> Dict[str, List[FisherRows]]:
     """Of each weight, those of each block of columns."""
     by_name = {}
-    for names in inputs.by_class().values():
+    for weight_class, names in inputs.by_class().items():
         parts = {}
         for name in names:
             blocks, rows, width = _shape(inputs.weights[name])
@@ -98,8 +104,21 @@ def _rows_of(inputs: Inputs, damping: float) -> Dict[str, List[FisherRows]]:
         mean = sum(float(scales.double().sum()) for _, scales in parts.values()) / max(1, count)
         added = damping * (mean or 1.0)
         for name, (columns, scales) in parts.items():
+            weight = inputs.weights[name]
+            if is_guarded(guard, weight_class) and weight.dim() > 1:
+                scales = _alike(scales, mean * weight.shape[1:].numel())
             by_name[name] = [FisherRows.of(c, s, added) for c, s in zip(columns, scales)]
     return {name: by_name[name] for name in inputs.weights}
+
+
+def _alike(scales: Tensor, trace: float) -> Tensor:
+    """Scales [blocks, rows] that add up to ``trace`` in each row.
+
+    A row of zeros has as much in each block.
+    """
+    totals = scales.sum(dim=0)
+    blocks = max(1, len(scales))
+    return torch.where(totals > 0, scales * row_factors(totals, trace), trace / blocks)
 
 
 def _shape(weight: Tensor) -> Tuple[int, int, int]:

@@ -5,13 +5,13 @@ Alistarh 2020 ("WoodFisher", arXiv 2004.14340, section 3) and Kurtic et al. 2022
 2203.07259, equation 3). The inverse is made directly: blocks are small.
 """
 
-import re
 from typing import Dict, Iterator, List, NamedTuple, Tuple
 
 import torch
 from torch import Tensor
 
 from .fisher import ROW_SHARE
+from .guard import is_guarded, row_factors
 from .score import Inputs, Score, Scorer, times
 from .statistics import Statistic
 
@@ -145,24 +145,23 @@ def _scales(inputs: Inputs, guard: str, damping: float) -> Dict[str, _Scale]:
         traces = {n: torch.diagonal(inputs.statistics[n], dim1=1, dim2=2).sum(1) for n in names}
         count = sum(inputs.weights[name].numel() for name in names)
         mean = sum(float(t.double().sum()) for t in traces.values()) / max(1, count)
-        guarded = bool(guard) and re.search(guard, weight_class) is not None
+        guarded = is_guarded(guard, weight_class)
         for name in names:
             factors = torch.ones_like(traces[name])
             if guarded:
-                factors = _row_factors(traces[name], inputs.weights[name], mean)
+                factors = _factors(traces[name], inputs.weights[name], mean)
             # never singular in float32
             scales[name] = _Scale(factors, max(damping, 1e-6) * (mean or 1.0))
     return {name: scales[name] for name in inputs.weights}
 
 
-def _row_factors(traces: Tensor, weight: Tensor, mean: float) -> Tensor:
+def _factors(traces: Tensor, weight: Tensor, mean: float) -> Tensor:
     """For each block, what brings the mean of its row's diagonal to ``mean``."""
     if weight.numel() == 0:
         return traces
     rows = weight.shape[0] if weight.dim() > 1 else 1
     means = traces.view(rows, -1).sum(1) / (weight.numel() // rows)
-    per_row = torch.where(means > 0, mean / means, torch.ones_like(means))
-    return per_row.repeat_interleave(len(traces) // rows)
+    return row_factors(means, mean).repeat_interleave(len(traces) // rows)
 
 
 def _damped(name: str, inputs: Inputs, scale: _Scale) -> Iterator[Tuple[slice, Tensor, Tensor]]:

@@ -34,7 +34,7 @@ def given(width):
     return Inputs({"w": weight}, {"w": "x"}, {}, statistic.mean()), torch.stack(gradients).double()
 
 
-def fisher_of(gradients, width, damping):
+def fisher_of(gradients, width, damping, guarded=False):
     """(row, columns) -> the damped factored Fisher matrix, from its definition."""
     mean = float(gradients.square().mean())
     for start in range(0, COLUMNS, width):
@@ -43,6 +43,9 @@ def fisher_of(gradients, width, damping):
         between = torch.einsum("bri,brj->ij", g, g) / len(g)
         for row in range(ROWS):
             own = float(g[:, row].square().sum() / len(g))
+            if guarded:
+                of_row = float(gradients[:, row].square().sum() / len(g))
+                own = mean * (own / of_row * COLUMNS if of_row else width)
             matrix = own * between / between.trace() + damping * mean * torch.eye(width).double()
             yield (row, columns), matrix
 
@@ -56,6 +59,24 @@ def test_the_score_is_what_hassibi_and_stork_expect_to_lose(given, width, dampin
         w = given.weights["w"].double()[place]
         expected = (w.square() / torch.diagonal(torch.linalg.inv(matrix))).sqrt()
         assert torch.allclose(found[place], expected, rtol=2e-3)
+
+
+def test_guarded_rows_count_alike(given, width):
+    """The score and the update, of rows each as important as all are in the mean."""
+    given, gradients = given
+    scorer = find_score("kron:exponent=0.5,guard=x|y").scorers(given)["w"]
+    found = scores_of(scorer, given.weights["w"]).double()
+    mask = torch.rand(ROWS, COLUMNS, generator=torch.Generator().manual_seed(1)) > 0.6
+    updated = compensate(given._replace(masks={"w": mask}), guard="x|y")["w"].double()
+    for place, matrix in fisher_of(gradients, width, 0.1, guarded=True):
+        w = given.weights["w"].double()[place]
+        expected = (w.square() / torch.diagonal(torch.linalg.inv(matrix))).sqrt()
+        assert torch.allclose(found[place], expected, rtol=2e-3)
+        # where the loss is least, its gradient by each survivor is zero
+        kept = mask[place]
+        assert (matrix @ (updated[place] - w))[kept].abs().sum() < 1e-3 * matrix.abs().max()
+    others = find_score("kron:exponent=0.5,guard=y").scorers(given)["w"]
+    assert not torch.allclose(scores_of(others, given.weights["w"]).double(), found, rtol=0.1)
 
 
 def test_what_was_pruned_before_plays_no_part(given, width):
