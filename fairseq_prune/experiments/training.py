@@ -14,6 +14,8 @@ from .jobs import Job
 
 #: Seconds between looks at a running training.
 POLL = 2.0
+#: Lines at the end of a log among which its error is looked for.
+LAST = 20
 
 
 class Training:
@@ -120,7 +122,7 @@ class Training:
                 self._write(state)
         if status:
             raise PruneError(
-                f"{self.name}: the training failed (exit status {status}): {self._last_words()}; "
+                f"{self.name}: the training failed (exit status {status}): {self._error()}; "
                 f"all it said is in {self.log}"
             )
 
@@ -137,7 +139,7 @@ class Training:
         """
         if self.command[0] == "fairseq-prune" or not os.path.exists(self.log):
             return False
-        return "| done training in " in self._last_words() and self.has_checkpoints()
+        return "| done training in " in self._last_words()[0] and self.has_checkpoints()
 
     def has_checkpoints(self) -> bool:
         """Whether its folder has any."""
@@ -151,10 +153,15 @@ class Training:
         with open(self.log, encoding="utf-8", errors="replace") as f:
             return history(f, self.subset)
 
-    def _last_words(self) -> str:
+    def _last_words(self, count: int = 1) -> List[str]:
         with open(self.log, encoding="utf-8", errors="replace") as f:
-            lines = [line.strip() for line in f if line.strip()]
-        return lines[-1][:300] if lines else "it said nothing"
+            lines = [line.strip()[:300] for line in f if line.strip()]
+        return lines[-count:] or ["it said nothing"]
+
+    def _error(self) -> str:
+        """The sentence that the training ended with; others of its process may speak after it."""
+        words = self._last_words(LAST)
+        return next((line for line in reversed(words) if "error: " in line), words[-1])
 
     def _tell(self, say: Callable[[str], None], seen: int) -> int:
         with open(self.log, "rb") as f:

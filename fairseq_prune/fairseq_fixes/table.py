@@ -19,6 +19,7 @@ from .next_task import hand_over_tasks
 from .numpy_compat import have_numpy_compat
 from .own_weights import encode_on_cpus
 from .plateau import save_plateau_counters
+from .prefetching import end_prefetching
 from .pruned_state import load_with_pruning_in_mind
 from .reading import read_packed_files
 from .reading_state import read_and_prepare
@@ -199,6 +200,18 @@ FIXES = (
         ),
         "fairseq_fixes/test_faults.py::test_fault[evaluated_options]",
         evaluate_values_only,
+    ),
+    Fix(
+        "prefetching",
+        "an error while batches are made ahead (--num-workers 0) aborts the program: exit status "
+        "134, and what it says last is of the abort",
+        "all, with Python < 3.14",
+        (
+            "fairseq.data.iterators:BackgroundConsumer.__init__(queue, source, max_len)",
+            "fairseq.data.iterators:BackgroundConsumer.run{_max_len, _queue}",
+        ),
+        "fairseq_fixes/test_faults.py::test_fault[prefetching]",
+        end_prefetching,
     ),
     Fix(
         "user_dir",

@@ -6,6 +6,7 @@ Each function shows the fault of the fix of its name: it ends well where there i
 import json
 import multiprocessing
 import os
+import subprocess
 import sys
 import tempfile
 from argparse import Namespace
@@ -202,6 +203,29 @@ def own_weights(folder):
     assert not torch.equal(before, after), "copies"
 
 
+#: Fails while batches are made ahead, each in many steps without Python's lock.
+FAILING = """
+import torch
+from fairseq.data.iterators import BufferedIterator
+
+class Batches:
+    def __len__(self): return 9
+    def __iter__(self):
+        for k in range(9):
+            yield k
+            for _ in range(300):
+                torch.rand(400, 400) @ torch.rand(400, 400)
+
+next(iter(BufferedIterator(2, Batches())))
+raise SystemExit("the error")
+"""
+
+
+def prefetching(folder):
+    ended = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, text=True)
+    assert ended.stderr.endswith("the error\n") and ended.returncode == 1, ended.stderr[-99:]
+
+
 def copies(folder):
     encoder = _encoder()
     state = encoder.state_dict()
@@ -214,7 +238,7 @@ def main():
     for function in (
         safe_types, whole_files, reading, whole_sets, broadcast, amp_state, plateau, average_start,
         numpy_compat, evaluated_options, bart, combined_sets, replace_unk, own_weights,
-        copies, text_blocks,
+        copies, text_blocks, prefetching,
     ):  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
             try:

@@ -36,6 +36,8 @@ EXPECTED = {
     "own_weights": (STOCK, "Mask Type should be defined"),
     "copies": (not STOCK, "in_proj_weight"),
     "text_blocks": (True, "blocks are left out"),
+    # from 3.14 on such a thread waits for ever in the place of being ended
+    "prefetching": (sys.version_info < (3, 14), "terminate called without an active exception"),
 }
 
 

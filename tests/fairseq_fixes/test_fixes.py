@@ -1,9 +1,11 @@
 """How fixes are made: once, where there is what they expect, and kept in by who comes later."""
 
 import re
+import subprocess
 import sys
 from argparse import Namespace
 from pathlib import Path
+from runpy import run_path
 from types import ModuleType, SimpleNamespace
 
 import fairseq
@@ -139,3 +141,10 @@ def test_examples_of_fairseqs_that_come_by_user_dir_evaluate_values_only(tmp_pat
     assert not hasattr(own, "eval") and example.eval("[1] * 2") == [1, 1]
     with pytest.raises(SystemExit, match="is no number"):
         example.eval("print(1)")
+
+
+def test_an_error_is_told_while_batches_are_made():
+    failing = run_path(str(Path(__file__).with_name("faults.py")))["FAILING"]
+    command = [sys.executable, "-c", f"import fairseq_prune\n{failing}"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (1, "the error")
