@@ -4,14 +4,13 @@ A score that knows the loss empties the rows of rare words, and an empty row can
 """
 
 import math
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional
 
 import torch
 from torch import Tensor
 
 from ..errors import OPTION, OptionError
-from .row_floors import count_rows, row_length, select_above_rows
-from .score import Scorer
+from .row_floors import count_rows, row_length
 from .weight_classes import members
 
 
@@ -44,6 +43,11 @@ class Floors(NamedTuple):
         """Whether the user asked for any."""
         return bool(self.of_class or self.of_row)
 
+    @property
+    def rows_are_asked(self) -> bool:
+        """Whether the floor of rows is the user's own, and not the usual one."""
+        return bool(self.of_row) and self.most_of_row == 1
+
     def at(self, sparsity: float, row_share: float) -> "Floors":
         """With that of rows known, where ``row_share`` of the density is usual."""
         if self.of_row is not None:
@@ -57,10 +61,50 @@ NO_FLOORS = Floors(0.0, 0.0)
 
 
 def check_floors(
-    weights: Mapping[str, Tensor], classes: Mapping[str, str], floors: Floors, k: int
+    ranking: str,
+    weights: Mapping[str, Tensor],
+    classes: Mapping[str, str],
+    floors: Floors,
+    k: int,
+    previous: Optional[Mapping[str, Tensor]],
 ) -> None:
-    """Raise PruneError where the floors of ``weights`` do not let ``k`` of them go."""
-    _Kept.of(weights, classes, floors, None).check(k)
+    """Raise PruneError where the floors of ``weights`` do not let ``k`` of them go.
+
+    Or where ``previous`` has left less already than the user asks for; of a row that it emptied
+    nothing is left to keep alive.
+
+    Args:
+        ranking: what the weights are, in words; "": all of the model.
+    """
+    kept = Kept.of(weights, classes, floors, None)
+    kept.check(k, ranking)
+    if previous is None:
+        return
+    for weight_class, names in kept.own.items():
+        size = sum(weights[name].numel() for name in names)
+        left = sum(int(torch.count_nonzero(previous[name])) for name in names)
+        if left < math.ceil(floors.of_class * size):
+            raise _too_low(f"{weight_class} has {left:,} of {size:,} weights", "floor", left / size)
+    for name, least in kept.least.items() if floors.rows_are_asked else ():
+        if least:
+            length = row_length(weights[name])
+            of_each = count_rows(previous[name].reshape(-1), length)
+            low = of_each[(of_each > 0) & (of_each < least)]
+            if len(low):
+                raise _too_low(
+                    f"{name} has {len(low):,} rows of {len(of_each):,} with as few as "
+                    f"{int(low.min())} of {length} weights",
+                    "row-floor",
+                    int(low.min()) / length,
+                )
+
+
+def _too_low(what: str, option: str, density: float) -> OptionError:
+    return OptionError(
+        f"{what} left by an earlier pruning, less than {OPTION}{option} asks for, and what is "
+        f"pruned stays pruned; lower it to {math.floor(1e4 * density) / 1e4:g}, or prune a denser "
+        f"checkpoint"
+    )
 
 
 def _least(weight: Tensor, floors: Floors) -> int:
@@ -72,62 +116,17 @@ def _least(weight: Tensor, floors: Floors) -> int:
     return min(math.ceil(floors.of_row * length), math.floor(floors.most_of_row * length))
 
 
-def _too_high(kept: int, total: int, k: int) -> OptionError:
+def _too_high(kept: int, total: int, k: int, ranking: str) -> OptionError:
+    of = f" of {ranking}" if ranking else ""
     most = math.floor(1e4 * (1 - kept / total)) / 1e4
     return OptionError(
-        f"the floors keep {kept:,} of {total:,} weights, {kept + k - total:,} more than the "
+        f"the floors keep {kept:,} of {total:,} weights{of}, {kept + k - total:,} more than the "
         f"sparsity leaves; lower {OPTION}floor and {OPTION}row-floor, or {OPTION}sparsity to "
         f"{most:g}"
     )
 
 
-def select_above_floors(
-    weights: Mapping[str, Tensor],
-    scorers: Mapping[str, Scorer],
-    k: int,
-    previous: Optional[Mapping[str, Tensor]],
-    classes: Mapping[str, str],
-    floors: Floors,
-) -> Tuple[Dict[str, Tensor], float]:
-    """Masks that prune exactly the ``k`` lowest scores of those that no floor protects.
-
-    Each row keeps its highest ceil(of_row n) scores; then each class its highest, those of the
-    rows counted in, until it has ceil(of_class n). That is the mask with the largest sum of
-    scores among those that keep to the floors: rows lie within classes. What ``previous`` pruned
-    already stays so, and a row or class that has less than its floor left keeps all of it.
-
-    The floors of classes are left aside first. Classes that end below theirs give less, others
-    more instead: then the threshold rises, so that those stay below it, and prune what takes them
-    down to their floors, each by itself. That is gone on with until none of the rest is below.
-
-    Args:
-        weights, scorers, k, previous: as of ``select_lowest``.
-        classes: the weight class of each.
-    Raises:
-        PruneError: the floors protect too much for ``k`` to go.
-    """
-    least, left, needed, own = kept = _Kept.of(weights, classes, floors, previous)
-    kept.check(k)
-    rest, masks = dict(weights), {}
-    while True:
-        chosen, threshold = select_above_rows(rest, scorers, k, previous, least)
-        masks.update(chosen)
-        below = [
-            c
-            for c, names in own.items()
-            if names[0] in rest
-            and sum(int(torch.count_nonzero(chosen[name])) for name in names) < needed[c]
-        ]
-        if not below:
-            return {name: masks[name] for name in weights}, threshold
-        for c in below:
-            of_class = {name: rest.pop(name) for name in own[c]}
-            to_prune = sum(left[name] for name in own[c]) - needed[c]
-            masks.update(select_above_rows(of_class, scorers, to_prune, previous, least)[0])
-            k -= to_prune
-
-
-class _Kept(NamedTuple):
+class Kept(NamedTuple):
     """What floors ask for.
 
     Attributes:
@@ -143,7 +142,7 @@ class _Kept(NamedTuple):
     own: Dict[str, List[str]]
 
     @classmethod
-    def of(cls, weights, classes, floors: Floors, previous) -> "_Kept":
+    def of(cls, weights, classes, floors: Floors, previous) -> "Kept":
         least = {name: _least(weight, floors) for name, weight in weights.items()}
         left = {
             name: weight.numel() if previous is None else int(torch.count_nonzero(previous[name]))
@@ -155,11 +154,11 @@ class _Kept(NamedTuple):
         }
         return cls(least, left, needed, own)
 
-    def check(self, k: int) -> None:
-        """Raise PruneError where ``k`` cannot go."""
+    def check(self, k: int, ranking: str = "") -> None:
+        """Raise PruneError where ``k`` cannot go; of all weights, or of ``ranking``."""
         total, kept = sum(self.left.values()), sum(self.needed.values())
         if k > total - kept:
-            raise _too_high(kept, total, k)
+            raise _too_high(kept, total, k, ranking)
 
 
 def _needed(weights, names: List[str], previous, left, least, floors: Floors) -> int:

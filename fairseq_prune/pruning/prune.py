@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ..errors import OPTION, OptionError, PruneError
-from .floors import NO_FLOORS, USUAL_FLOORS, Floors, check_floors, select_above_floors
+from .above_floors import select_above_floors
+from .floors import NO_FLOORS, USUAL_FLOORS, Floors, check_floors
 from .pruned import Pruned, summarize
 from .schemes import Scheme, check_request, find_scheme, score_name
 from .score import Inputs, Score, make_scorers
@@ -99,7 +100,8 @@ def check_reachable(
         if how.check is not None:
             how.check(ranked, previous or None)
         total = sum(weight.numel() for weight in ranked.values())
-        check_floors(ranked, classes, floors, round(sparsity * total))
+        k = round(sparsity * total)
+        check_floors(ranking, ranked, classes, floors, k, previous or None)
 
 
 def _floors_at(floors: Floors, how: Scheme, score: Score, sparsity: float) -> Floors:

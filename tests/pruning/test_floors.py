@@ -122,6 +122,26 @@ def test_the_sparsity_that_is_named_can_be_met():
     check_reachable(weights(), CLASSES, "class-blind", most, floors=floors)
 
 
+def test_floors_that_an_earlier_pruning_went_below():
+    """Asked before anything is pruned; what it emptied has nothing left to keep alive."""
+    w, classes = weights(), CLASSES
+    first = {name: torch.ones(weight.shape, dtype=torch.bool) for name, weight in w.items()}
+    first["a"].view(-1)[: first["a"].numel() // 2] = False  # and half of its rows with it
+    rows, length = w["a"].shape
+    check_reachable(w, classes, "class-blind", 0.8, first, Floors(0, 2 / length))
+    first["a"][-1, 1:] = False
+    check_reachable(w, classes, "class-blind", 0.8, first, Floors(0, 1 / length))
+    check_reachable(w, classes, "class-blind", 0.8, first)
+    said = f"a has 1 rows of {rows} with as few as 1 of {length} weights left .* lower it to 0.0"
+    with pytest.raises(PruneError, match=said):
+        check_reachable(w, classes, "class-blind", 0.8, first, Floors(0, 2 / length))
+    first["v"][:], first["c"][:, 0] = False, False  # of 409, 200 are left
+    check_reachable(w, classes, "class-blind", 0.5, first, Floors(200 / 409, 0))
+    said = "y has 200 of 409 weights left .* less than floor asks for"
+    with pytest.raises(PruneError, match=said):
+        check_reachable(w, classes, "class-blind", 0.5, first, Floors(0.49, 0))
+
+
 @pytest.mark.parametrize("floors", [Floors(1, 0), Floors(0, -0.1), Floors(float("nan"), 0)])
 def test_what_is_no_floor(floors):
     with pytest.raises(PruneError, match="is outside .*; it is the least fraction of weights"):

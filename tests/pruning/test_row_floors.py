@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fairseq_prune.pruning import Floors, Inputs, PruneError, magnitude, select_lowest
-from fairseq_prune.pruning.floors import select_above_floors
+from fairseq_prune.pruning.above_floors import select_above_floors
 
 
 def by_definition(w, k, previous, classes, floors):
