@@ -80,8 +80,9 @@ def _check(args) -> None:
         and find_score(score_name(args.scheme, args.score)).state
         and "--prune-begin" not in _options(args.command)
     ):
+        which = "the first" if args.rewind == "none" else "each"
         raise PruneError(
-            f"--score {args.score} ranks by what an optimizer remembers, and each round begins "
+            f"--score {args.score} ranks by what an optimizer remembers, and {which} round begins "
             f"with a new one; add --prune-begin to the training, or give --score fisher or another"
         )
     if (args.rewind == "weights") != (args.rewind_to is not None):

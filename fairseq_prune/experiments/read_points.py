@@ -76,9 +76,12 @@ def _more(entry: Mapping[str, Any]) -> List[Tuple]:
     for steps in lists[1]:
         if type(steps) is not int or steps < 1:
             raise PruneError(f"points: steps: {steps} is out of range; give 1 or more")
-    for value in (*lists[2], *(row for row in lists[3] if row is not None)):
-        if type(value) not in (int, float) or not 0 <= value < 1:
-            raise PruneError(f"points: floors: {value} is out of range; give 0 <= x < 1")
+    for key, values in (("floors", lists[2]), ("row_floors", lists[3])):
+        for value in values:
+            if value is None and key == "row_floors":  # as is usual for the score
+                continue
+            if type(value) not in (int, float) or not 0 <= value < 1:
+                raise PruneError(f"points: {key}: {value} is out of range; give 0 <= x < 1")
     return list(itertools.product(*lists))
 
 

@@ -75,10 +75,7 @@ def check_statistics(name: str, score: Score, inputs: Inputs) -> None:
         return
     for weight in inputs.weights:
         if weight not in inputs.statistics:
-            raise PruneError(
-                f"{weight} has no statistics for score {name} (it is frozen, or the loss does not "
-                f"depend on it); exclude it, or take score magnitude"
-            )
+            raise no_statistics(weight, name)
         statistics = inputs.statistics[weight].detach()
         # in one pass; what does not add up is of no use either, as scores add up traces and means
         total = statistics.sum(dtype=torch.promote_types(statistics.dtype, torch.float32))
@@ -88,6 +85,14 @@ def check_statistics(name: str, score: Score, inputs: Inputs) -> None:
                 f"{total.dtype} (gradients are squared); lower the learning rate that it was "
                 f"trained with, exclude it, or take score magnitude"
             )
+
+
+def no_statistics(weight: str, score: str) -> PruneError:
+    """The error for a weight that data say nothing of."""
+    return PruneError(
+        f"{weight} has no statistics for score {score} (it is frozen, or the loss does not "
+        f"depend on it); exclude it, or take score magnitude"
+    )
 
 
 def make_scorers(name: str, score: Score, inputs: Inputs) -> Dict[str, Scorer]:

@@ -46,18 +46,9 @@ def batches_of(
 
 
 def _all_batches(task, model, calibration: Calibration, epoch: int) -> Collection[Any]:
+    dataset = dataset_of(task, calibration.subset)
     # some tasks give the iterator out that they train with, if they made one
     kept, task.dataset_to_epoch_iter = task.dataset_to_epoch_iter, {}
-    subset = calibration.subset
-    try:
-        if subset not in task.datasets:
-            # as training does, which takes train, train1 and so on for one
-            task.load_dataset(subset, combine=subset == Calibration().subset)
-        dataset = task.dataset(subset)
-    except (OSError, KeyError, AssertionError) as error:
-        raise PruneError(
-            f"subset {subset} is not there to calibrate with ({error}); name one that is"
-        ) from error
     try:
         return task.get_batch_iterator(
             dataset=dataset,
@@ -72,6 +63,23 @@ def _all_batches(task, model, calibration: Calibration, epoch: int) -> Collectio
         ).next_epoch_itr(shuffle=True)
     finally:
         task.dataset_to_epoch_iter = kept
+
+
+def dataset_of(task: FairseqTask, subset: str) -> Any:
+    """The data set of that name, loaded if it is not.
+
+    Raises:
+        PruneError: there is none.
+    """
+    try:
+        if subset not in task.datasets:
+            # as training does, which takes train, train1 and so on for one
+            task.load_dataset(subset, combine=subset == Calibration().subset)
+        return task.dataset(subset)
+    except (OSError, KeyError, AssertionError) as error:
+        raise PruneError(
+            f"subset {subset} is not there to calibrate with ({error}); name one that is"
+        ) from error
 
 
 def _longest(dataset: Any) -> int:

@@ -19,6 +19,7 @@ FAIRSEQ_OPTIONS = (
     ("no_save_optimizer_state", bool, II("checkpoint.no_save_optimizer_state")),
     ("continue_once", Optional[str], II("checkpoint.continue_once")),
     ("reset_dataloader", bool, II("checkpoint.reset_dataloader")),
+    ("reset_optimizer", bool, II("checkpoint.reset_optimizer")),
     ("checkpoint_suffix", str, II("checkpoint.checkpoint_suffix")),
     ("write_checkpoints_asynchronously", bool, II("checkpoint.write_checkpoints_asynchronously")),
     ("max_update", int, II("optimization.max_update")),

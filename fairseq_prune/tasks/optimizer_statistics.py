@@ -6,8 +6,25 @@ import torch
 from torch import Tensor
 
 from ..optim.placement import master_view
-from ..optim.pruned_optimizer import MOVEMENT
+from ..optim.pruned_optimizer import MOVEMENT, registered_name
 from ..pruning import PruneError
+
+#: fairseq's optimizers that have no second moment of each weight, as Adam has.
+WITHOUT_MOMENTS = ("adadelta", "adafactor", "adagrad", "adamax", "nag", "sgd")
+
+
+def check_remembers(entry: str, optimizer: Optional[type]) -> None:
+    """Raise PruneError where it is known that the state of ``optimizer`` will have no ``entry``.
+
+    Args:
+        optimizer: a pruned twin.
+    """
+    name = registered_name(getattr(optimizer, "made_of", type(None)))
+    if entry != MOVEMENT and name in WITHOUT_MOMENTS:
+        raise PruneError(
+            f"--prune-score ranks by what Adam remembers of its updates ({entry}), which "
+            f"--optimizer pruned_{name} has not; take pruned_adam, or score fisher"
+        )
 
 
 def in_state(

@@ -21,7 +21,7 @@ from .option_flags import ArgparseOptionsMixin, PatternFlagsMixin
 from .options import with_prune_options
 from .pruner import Pruner
 from .start import find_start
-from .target import check_target
+from .target import check_subset, check_target
 from .ways_to_train import check_possible
 
 logger = logging.getLogger("fairseq_prune")
@@ -61,6 +61,7 @@ class PrunedTaskMixin(PatternFlagsMixin, RuntimeMixin, ExactResumeMixin, Replace
             with exits():
                 previous = start.check(model, self)
                 check_target(self.prune_cfg, previous, model)
+                check_subset(self.prune_cfg, self)
             self._pruner = Pruner(self.prune_cfg, previous, fingerprints(self))
             fix_pruned_runs()
         return model

@@ -3,23 +3,28 @@
 from typing import Any, Dict, Optional
 
 from fairseq.models import BaseFairseqModel
+from fairseq.tasks import FairseqTask
 from torch import Tensor
 
 from ..errors import options_begin_with
 from ..parameters.ties import Aliases, aliases_of
 from ..parameters.weight_classes import fairseq_classes, fairseq_prunable
 from ..pruning import check_reachable, find_score, masks_of, score_name
+from ..pruning.choice import Calibration
+from ..pruning.score import no_statistics
 from .asked import chooses_masks, floors_of, pattern
-from .optimizer_statistics import nothing_remembered
+from .calibration_data import dataset_of
+from .optimizer_statistics import check_remembers, nothing_remembered
 from .options import PATTERNS
 from .run_record import is_continued
 from .start import starting_checkpoint
+from .ways_to_train import optimizer_class
 
 
 @options_begin_with("--prune-")
 def check_target(cfg: Any, previous: Optional[Dict[str, Any]], model: BaseFairseqModel) -> None:
-    """Raise PruneError where the end of the schedule cannot be had, or its beginning: a new
-    optimizer remembers nothing to rank by.
+    """Raise PruneError where the end of the schedule cannot be had, or the score: some weights
+    are frozen, or the optimizer remembers nothing to rank by.
 
     Args:
         cfg: config of the task.
@@ -27,12 +32,9 @@ def check_target(cfg: Any, previous: Optional[Dict[str, Any]], model: BaseFairse
     """
     if not chooses_masks(cfg) or (previous is not None and is_continued(cfg, previous)):
         return
-    state = find_score(score_name(cfg.prune_scheme, cfg.prune_score)).state
-    at_once = cfg.prune_schedule != "gradual" and not cfg.prune_begin
-    if state is not None and at_once and starting_checkpoint(cfg) == cfg.finetune_from_model:
-        raise nothing_remembered(state)
     named, aliases = dict(model.named_parameters()), aliases_of(model)
     chosen = prunable(cfg, named, aliases)
+    _check_score(cfg, chosen)
     check_reachable(
         chosen,
         fairseq_classes(chosen, aliases),
@@ -42,6 +44,28 @@ def check_target(cfg: Any, previous: Optional[Dict[str, Any]], model: BaseFairse
         floors_of(cfg),
         cfg.prune_score,
     )
+
+
+def check_subset(cfg: Any, task: FairseqTask) -> None:
+    """Raise PruneError where the data that the score looks at are not there."""
+    # what it trains on, fairseq misses itself
+    if chooses_masks(cfg) and cfg.prune_subset != Calibration().subset:
+        if find_score(score_name(cfg.prune_scheme, cfg.prune_score)).statistic is not None:
+            dataset_of(task, cfg.prune_subset)
+
+
+def _check_score(cfg: Any, chosen: Dict[str, Tensor]) -> None:
+    name = score_name(cfg.prune_scheme, cfg.prune_score)
+    score = find_score(name)
+    if score.state is not None:
+        check_remembers(score.state, optimizer_class(cfg))
+        at_once = cfg.prune_schedule != "gradual" and not cfg.prune_begin
+        begins_anew = starting_checkpoint(cfg) == cfg.finetune_from_model or cfg.reset_optimizer
+        if at_once and begins_anew:
+            raise nothing_remembered(score.state)
+    for weight, parameter in chosen.items():
+        if score.needs_statistics and not parameter.requires_grad:
+            raise no_statistics(weight, name)
 
 
 def prunable(cfg: Any, named: Dict[str, Tensor], aliases: Aliases) -> Dict[str, Tensor]:

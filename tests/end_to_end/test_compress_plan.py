@@ -51,6 +51,35 @@ def test_a_dry_run_writes_nothing(data, dense, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("options", "after", "said"),
+    [
+        (
+            "",
+            "--prune-floor 0.2",
+            "lower --prune-floor and --prune-row-floor, or --sparsity to 0.7",
+        ),
+        ("", "--prune-samples 0", "--prune-samples 0 is out of range"),
+        ("", "--prune-subset tuning", "subset tuning is not there to calibrate with"),
+        ("--score magnitude", "--prune-samples 9", "no meaning with score magnitude"),
+    ],
+)
+def test_prunings_that_cannot_be_are_refused_before_any_training(
+    data, dense, tmp_path, options, after, said
+):
+    found = translated(
+        dense,
+        data,
+        tmp_path / "out",
+        "--sparsity",
+        "0.82",
+        *options.split(),
+        after=after.split(),
+        ok=False,
+    )
+    assert said in found and "Traceback" not in found and not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("options", [(), ("--cpu",)])
 def test_trainings_on_the_gpus_of_another_machine(data, dense, tmp_path, options):
     said = translated(dense, data, tmp_path / "out", "--gpus", "1", "--dry-run", *options)

@@ -286,8 +286,16 @@ class TestAdam:
         said = train(data, tmp_path / "run", *TASK, "--optimizer", "pruned_sgd", "--prune-score",
                      "adam", "--prune-begin", "1", "--finetune-from-model", dense, "--max-update",
                      "3", ok=1)  # fmt: skip
-        assert "what the optimizer remembers of its updates (exp_avg_sq)" in said
-        assert "Traceback" not in said
+        assert "(exp_avg_sq), which --optimizer pruned_sgd has not; take pruned_adam" in said
+        assert "num_updates" not in said and "Traceback" not in said
+        for start in (
+            ["--finetune-from-model", dense],
+            ["--reset-optimizer", "--restore-file", dense],
+        ):
+            said = train(data, tmp_path / "run", *TASK, "--optimizer", "pruned_adam",
+                         "--prune-score", "adam", *start, "--max-update", "3", ok=1)  # fmt: skip
+            assert "what the optimizer remembers of its updates (exp_avg_sq), and this" in said
+            assert "num_updates" not in said and "Traceback" not in said
 
 
 class TestScoresOfOnesOwn:
@@ -420,6 +428,7 @@ REFUSED = [
     ("--row-floor 0.3", "lower --floor and --row-floor, or --sparsity to 0."),
     ("--prune-floor 1", "--prune-floor 1 is outside [0, 1)"),
     ("--prune-score fisher --prune-subset tuning", "subset tuning is not there to calibrate with"),
+    ("--prune-score kron --prune-subset tuning --prune-begin 2", "subset tuning is not there to"),
     ("--prune-score fisher --prune-samples 0", "--prune-samples 0 is out of range"),
 ]
 

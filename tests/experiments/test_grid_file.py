@@ -114,7 +114,7 @@ def put(value, *path):
             put([{**TWO_OF_FOUR, "scores": ["fisher"], "steps": [1, 4]}], "points"),
             "points: steps 4 prunes to other sparsities on the way, and scheme 2:4 has one",
         ),
-        (put([1.5], "points", 0, "row_floors"), "points: floors: 1.5 is out of range"),
+        (put([1.5], "points", 0, "row_floors"), "points: row_floors: 1.5 is out of range"),
         (
             put([0.6], "points", 0, "floors"),
             "floors: 0.6 is more than the density",

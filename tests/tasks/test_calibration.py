@@ -2,6 +2,7 @@
 
 import copy
 import random
+from argparse import Namespace
 
 import numpy
 import pytest
@@ -20,6 +21,7 @@ from fairseq_prune.pruning.choice import Calibration
 from fairseq_prune.pruning.statistics import AbsoluteGradients, SquaredGradients
 from fairseq_prune.tasks import calibration_data
 from fairseq_prune.tasks.calibration import calibrate
+from fairseq_prune.tasks.target import check_target
 
 WORDS, PAIRS = 12, 70
 USUAL = Calibration()
@@ -233,6 +235,23 @@ def test_what_is_frozen_is_refused_by_name(task, model, criterion):
     with pytest.raises(PruneError, match=f"{name} has no statistics for score fisher .*frozen"):
         prune(weights, dict.fromkeys(weights, "all"), "class-blind", 0.5, None, "fisher",
               statistics=found)  # fmt: skip
+
+
+@pytest.mark.parametrize("score", ["kron", "movement", "adam", "fisher"])
+def test_what_is_frozen_is_refused_before_training(model, score):
+    cfg = Namespace(
+        prune_scheme="class-blind", prune_score=score, prune_sparsity=0.5, prune_mask_from=None,
+        prune_schedule="one-shot", prune_begin=5, prune_include=None, prune_exclude=None,
+        prune_floor=0.0, prune_row_floor=None, restore_file="x.pt", finetune_from_model=None,
+        checkpoint_suffix="", reset_optimizer=False,
+    )  # fmt: skip
+    check_target(cfg, None, model)
+    name, weight = next((n, w) for n, w in model.named_parameters() if w.dim() > 1)
+    weight.requires_grad_(False)
+    with pytest.raises(PruneError, match=f"{name} has no statistics for score {score} .*frozen"):
+        check_target(cfg, None, model)
+    check_target(Namespace(**{**vars(cfg), "prune_score": "magnitude"}), None, model)
+    check_target(Namespace(**{**vars(cfg), "prune_exclude": name}), None, model)
 
 
 def test_progress_is_a_share_of_what_there_is(task, model, criterion):

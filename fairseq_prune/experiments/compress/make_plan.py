@@ -31,6 +31,7 @@ from .base import (
 )
 from .own_training import OwnTraining, noted_in, own_training
 from .plan import Plan
+from .reachable import check_prunings
 from .updates import updates_per_epoch
 
 DISTILLATION = "distillation"
@@ -100,6 +101,9 @@ def make_plan(asked: Asked) -> Tuple[Plan, FairseqTask]:
     dropouts = dropout_words(settings, [asked.data, *base, *shown, *given], given)
     words = training_words(settings, asked.data, [*base, *dropouts, *shown], given, gpus)
     command = [asked.data, *base, *dropouts, *words, *shown, *given]
+    tries = recipe.tries(before) if asked.goal.sparsity is None else [asked.goal.sparsity]
+    for target in tries[:1]:
+        check_prunings(command, recipe, target, record, model, task)
     updates, before_them = updates_per_epoch(
         command, asked.checkpoint, settings.flat, settings.world_size
     )
