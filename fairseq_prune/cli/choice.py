@@ -13,8 +13,10 @@ from ..pruning import (
     PruneError,
     check_request,
     check_steps,
+    score_name,
 )
 from ..pruning.choice import Calibration, Choice
+from ..pruning.scores import without_data
 from .say import say_progress
 
 if TYPE_CHECKING:
@@ -118,10 +120,7 @@ def choice_of(args) -> Choice:
     choice = Choice(args.scheme, args.score, floors, calibration, steps)
     for name, value in given.items():
         if value is not None and not choice.needs_data:
-            raise PruneError(
-                f"--{name} has no meaning with score {args.score or 'magnitude'}, which needs no "
-                f"data; leave it out, or give --score fisher"
-            )
+            raise without_data(name, score_name(args.scheme, args.score))
     return choice
 
 

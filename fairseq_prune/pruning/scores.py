@@ -51,6 +51,8 @@ def find_score(name: str) -> Score:
         key, equals, value = option.partition("=")
         if not equals or key not in known:
             raise OptionError(f"{OPTION}score {name}: {_usage(plain, known)}")
+        if key in given:
+            raise OptionError(f"{OPTION}score {name}: {key} is given twice; leave one out")
         kind = type(known[key])
         try:
             given[key] = _PARSERS[kind](value)
@@ -63,6 +65,18 @@ def find_score(name: str) -> Score:
             raise OptionError(f"{OPTION}score {name}: {key} is to be 0 or more")
     update = score.update and partial(score.update, **given)
     return replace(score, scorers=partial(score.scorers, **given), update=update)
+
+
+def without_data(option: str, name: str) -> OptionError:
+    """The error for an ``option`` of data that the score ``name``, which needs none, was given."""
+    own = _options_of(SCORES[name.partition(":")[0]])
+    instead = f"give {OPTION}score fisher"
+    if option in own:
+        instead = f"give {OPTION}score {name.partition(':')[0]}:{option}={own[option]}, its own"
+    return OptionError(
+        f"{OPTION}{option} has no meaning with score {name}, which needs no data; leave it out, "
+        f"or {instead}"
+    )
 
 
 def _options_of(score: Score) -> Dict[str, object]:

@@ -14,6 +14,7 @@ from ..pruning import (
     score_name,
 )
 from ..pruning.choice import Calibration
+from ..pruning.scores import without_data
 from .asked import calibration_of, floors_of, pattern, schedule_options
 from .options import DENSE, OPTIONS, PATTERNS, flag
 
@@ -83,7 +84,4 @@ def _check_calibration(cfg) -> None:
         return
     for name in given_options(cfg):
         if name in {f"prune_{of_data}" for of_data in (*Calibration._fields, "steps")}:
-            raise PruneError(
-                f"{flag(name)} has no meaning with score {score}, which needs no data; leave it "
-                f"out, or give --prune-score fisher"
-            )
+            raise without_data(name[len("prune_") :], score)

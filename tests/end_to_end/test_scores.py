@@ -409,6 +409,8 @@ REFUSED = [
     ("--score fischer", "--score fischer is unknown; choose from magnitude, "),
     ("--prune-samples 9", "--prune-samples has no meaning with score magnitude, which needs no"),
     ("--prune-steps 2 --prune-score adam", "--prune-steps has no meaning with score adam"),
+    ("--score random --seed 3", "leave it out, or give --score random:seed=1, its own"),
+    ("--prune-score random --prune-seed 3", "or give --prune-score random:seed=1, its own"),
     ("--samples 9", "--samples has no meaning with score magnitude, which needs no data"),
     ("--score fisher", "--score fisher looks at data; give --data, a folder of binarised data"),
     ("--prune-scheme 2:4 --prune-sparsity 0.5 --prune-floor 0.1", "no meaning with --prune-scheme"),

@@ -107,6 +107,7 @@ def test_class_distribution_is_class_blind_by_standardized_magnitude():
         ("class-blind", "magnitude:x=1", "magnitude has no options; leave out what follows"),
         ("class-blind", "random:sed=1", "give options of random as in random:seed=1"),
         ("class-blind", "random:seed", "give options of random as in random:seed=1"),
+        ("class-blind", "random:seed=1,seed=2", "seed is given twice"),
         ("class-blind", "random:seed=x", "seed is to be a number, such as 1"),
         ("class-blind", "fisher:damping=-1", "damping is to be 0 or more"),
         ("class-blind", "fisher:exponent=nan", "exponent is to be 0 or more"),
