@@ -222,8 +222,9 @@ raise SystemExit("the error")
 
 
 def prefetching(folder):
-    ended = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, text=True)
-    assert ended.stderr.endswith("the error\n") and ended.returncode == 1, ended.stderr[-99:]
+    for _ in range(3):  # on a busy machine it may end well
+        ended = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, text=True)
+        assert ended.stderr.endswith("the error\n") and ended.returncode == 1, ended.stderr[-99:]
 
 
 def copies(folder):
