@@ -69,10 +69,11 @@ def find_score(name: str) -> Score:
 
 def without_data(option: str, name: str) -> OptionError:
     """The error for an ``option`` of data that the score ``name``, which needs none, was given."""
-    own = _options_of(SCORES[name.partition(":")[0]])
+    plain = name.partition(":")[0]
+    own = _options_of(SCORES[plain])
     instead = f"give {OPTION}score fisher"
     if option in own:
-        instead = f"give {OPTION}score {name.partition(':')[0]}:{option}={own[option]}, its own"
+        instead = f"give {OPTION}score {plain}:{option}={own[option]}, its own"
     return OptionError(
         f"{OPTION}{option} has no meaning with score {name}, which needs no data; leave it out, "
         f"or {instead}"

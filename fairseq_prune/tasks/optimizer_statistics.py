@@ -9,7 +9,10 @@ from ..optim.placement import master_view
 from ..optim.pruned_optimizer import MOVEMENT, registered_name
 from ..pruning import PruneError
 
-#: fairseq's optimizers that have no second moment of each weight, as Adam has.
+#: Adam's second moment of each weight.
+SECOND_MOMENT = "exp_avg_sq"
+#: fairseq's optimizers that have none; of other entries, as a score of the user's own may ask for,
+#: nothing is known before an update.
 WITHOUT_MOMENTS = ("adadelta", "adafactor", "adagrad", "adamax", "nag", "sgd")
 
 
@@ -20,7 +23,7 @@ def check_remembers(entry: str, optimizer: Optional[type]) -> None:
         optimizer: a pruned twin.
     """
     name = registered_name(getattr(optimizer, "made_of", type(None)))
-    if entry != MOVEMENT and name in WITHOUT_MOMENTS:
+    if entry == SECOND_MOMENT and name in WITHOUT_MOMENTS:
         raise PruneError(
             f"--prune-score ranks by what Adam remembers of its updates ({entry}), which "
             f"--optimizer pruned_{name} has not; take pruned_adam, or score fisher"

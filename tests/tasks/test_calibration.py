@@ -10,6 +10,7 @@ import torch
 from fairseq.criterions.cross_entropy import CrossEntropyCriterion
 from fairseq.data import Dictionary, LanguagePairDataset
 from fairseq.models.transformer import TransformerConfig, TransformerModelBase
+from fairseq.optim import OPTIMIZER_REGISTRY
 from fairseq.tasks.translation import TranslationConfig, TranslationTask
 from torch import nn
 
@@ -21,6 +22,7 @@ from fairseq_prune.pruning.choice import Calibration
 from fairseq_prune.pruning.statistics import AbsoluteGradients, SquaredGradients
 from fairseq_prune.tasks import calibration_data
 from fairseq_prune.tasks.calibration import calibrate
+from fairseq_prune.tasks.optimizer_statistics import check_remembers
 from fairseq_prune.tasks.target import check_target
 
 WORDS, PAIRS = 12, 70
@@ -235,6 +237,16 @@ def test_what_is_frozen_is_refused_by_name(task, model, criterion):
     with pytest.raises(PruneError, match=f"{name} has no statistics for score fisher .*frozen"):
         prune(weights, dict.fromkeys(weights, "all"), "class-blind", 0.5, None, "fisher",
               statistics=found)  # fmt: skip
+
+
+def test_an_optimizer_without_adams_moments_is_known():
+    """And no other entry of a state is, which a score of one's own may be of."""
+    sgd, adam = (OPTIMIZER_REGISTRY[f"pruned_{name}"] for name in ("sgd", "adam"))
+    with pytest.raises(PruneError, match="which --optimizer pruned_sgd has not; take pruned_adam"):
+        check_remembers("exp_avg_sq", sgd)
+    check_remembers("exp_avg_sq", adam)
+    check_remembers("momentum_buffer", sgd)
+    check_remembers("movement", sgd)
 
 
 @pytest.mark.parametrize("score", ["kron", "movement", "adam", "fisher"])
