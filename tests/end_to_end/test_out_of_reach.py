@@ -33,9 +33,18 @@ def test_less_than_is_pruned_already(data, dense, tmp_path, schedule, scheme, wh
 @pytest.mark.parametrize("score", ["adam", "movement"])
 def test_scores_by_what_a_new_optimizer_does_not_remember(data, dense, tmp_path, score):
     said = refused(
-        data, tmp_path / "run", *RETRAIN, "--prune-score", score, "--finetune-from-model", dense
-    )
+        data, tmp_path / "run", "--task", "pruned_translation", "--optimizer", "pruned_adam",
+        "--prune-scheme", "class-blind", "--prune-sparsity", "0.8", "--prune-score", score,
+        "--finetune-from-model", dense,
+    )  # fmt: skip
     assert "what the optimizer remembers" in said and "--prune-begin" in said
+
+
+def test_a_score_by_adams_moments_with_another_optimizer(data, dense, tmp_path):
+    said = refused(
+        data, tmp_path / "run", *RETRAIN, "--prune-score", "adam", "--finetune-from-model", dense
+    )
+    assert "which --optimizer pruned_sgd has not; take pruned_adam" in said
 
 
 @pytest.mark.parametrize("seed", ["-1", "2147483648"])
