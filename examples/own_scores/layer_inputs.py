@@ -23,8 +23,6 @@ class Products(Statistic):
     The input of an embedding is a word, 1 in its place: for a row nothing but how often it came.
     """
 
-    samples = 4096
-
     def watching(self, weights):
         self._watch = Watch(weights)
         return self._watch
