@@ -31,6 +31,40 @@ def other_masks(path):
     pruner.prune = altered
 
 
+def other_survivors(path):
+    """Move this process's survivors a little elsewhere, and note where all end up."""
+    import fairseq_prune.tasks.pruner as pruner
+
+    survivors_at(path)
+    prune = pruner.prune
+
+    def altered(*args, **kwargs):
+        result = prune(*args, **kwargs)
+        for updated in result.updated.values():
+            updated *= 1.001
+        return result
+
+    pruner.prune = altered
+
+
+def survivors_at(path):
+    """Write the model's weights as they are after its first pruning."""
+    import torch
+
+    import fairseq_prune.tasks.pruner as pruner
+
+    ddp_on_the_cpu()
+    choose = pruner.Pruner._choose
+
+    def noted(self, *args):
+        result = choose(self, *args)
+        model = next(arg for arg in args if isinstance(arg, torch.nn.Module))
+        torch.save(model.state_dict(), path)
+        return result
+
+    pruner.Pruner._choose = noted
+
+
 def no_masks(path):
     """Let this process begin without the masks that its checkpoint has."""
     import fairseq_prune.tasks.pruner as pruner

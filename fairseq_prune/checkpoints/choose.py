@@ -4,7 +4,7 @@ from typing import Any, Dict
 
 from torch import Tensor
 
-from ..pruning import find_score, prune, score_name
+from ..pruning import check_reachable, find_score, prune, score_name
 from ..pruning.choice import Choice
 from .optimizer_state import state_of_weights
 from .prune_file import Choose
@@ -17,6 +17,9 @@ def choose_by_weights(source: str, choice: Choice, target: float) -> Choose:
     or by the optimizer's state beside them."""
 
     def choose(weights, classes, previous):
+        check_reachable(
+            weights, classes, choice.scheme, target, previous, choice.floors, choice.score
+        )
         options: Dict[str, Any] = {"score": choice.score, "floors": choice.floors}
         entry = find_score(score_name(choice.scheme, choice.score)).state
         if entry is not None:

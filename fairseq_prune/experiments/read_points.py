@@ -5,6 +5,7 @@ from typing import Any, List, Mapping, Tuple
 
 from ..pruning import PruneError, check_request, check_steps, find_scheme
 from ..pruning.choice import Choice
+from ..pruning.floors import exact
 from .points import KINDS, USUAL, Point
 from .yaml_values import check_keys
 
@@ -113,7 +114,7 @@ def _check_scheme(scheme: Any, entry: Mapping[str, Any]) -> None:
 def _check_floors(sparsity: float, entry: Mapping[str, Any]) -> None:
     for key in ("floors", "row_floors"):
         for floor in entry.get(key, []):
-            if floor is not None and floor > 1 - sparsity:
+            if floor is not None and exact(floor) > 1 - exact(sparsity):
                 raise PruneError(
                     f"{key}: {floor:g} is more than the density that sparsity {sparsity:g} leaves; "
                     f"give less, in an entry of its own"

@@ -5,7 +5,7 @@ from typing import Dict, List, Optional
 import torch
 from torch import Tensor
 
-from .guard import is_guarded, row_factors
+from .guard import check_guard, is_guarded, row_factors
 from .score import Inputs, Score, Scorer, sizes, times
 from .selection import CHUNK
 from .statistics import AbsoluteGradients, SquaredGradients
@@ -50,9 +50,9 @@ def taylor(inputs: Inputs) -> Dict[str, Scorer]:
     return {name: times(inputs.statistics[name].reshape(-1)) for name in inputs.weights}
 
 
-FISHER = Score(fisher, SquaredGradients, row_share=ROW_SHARE)
+FISHER = Score(fisher, SquaredGradients, row_share=ROW_SHARE, check=check_guard)
 #: The same with the running mean of squared gradients that Adam has already.
-ADAM = Score(fisher, state="exp_avg_sq", row_share=ROW_SHARE)
+ADAM = Score(fisher, state="exp_avg_sq", row_share=ROW_SHARE, check=check_guard)
 TAYLOR = Score(taylor, AbsoluteGradients, row_share=ROW_SHARE)
 
 
@@ -75,6 +75,7 @@ def _fisher_of(
             of_rows = factors[position // length : (end - 1) // length + 1]
             start = position % length
             of_each = of_rows.repeat_interleave(length)[start : start + piece.numel()]
+            of_each = of_each.to(piece.device)
             importance = torch.where(of_each > 0, importance * of_each, mean)
         factor = _power(importance + damping, exponent)
         if factor.dtype != torch.float32 or piece.dtype == torch.float64:

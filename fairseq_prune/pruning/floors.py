@@ -4,6 +4,7 @@ A score that knows the loss empties the rows of rare words, and an empty row can
 """
 
 import math
+from fractions import Fraction
 from typing import Dict, List, Mapping, NamedTuple, Optional
 
 import torch
@@ -52,7 +53,8 @@ class Floors(NamedTuple):
         """With that of rows known, where ``row_share`` of the density is usual."""
         if self.of_row is not None:
             return self
-        return self._replace(of_row=row_share * (1 - sparsity), most_of_row=1 - sparsity)
+        left = 1 - exact(sparsity)
+        return self._replace(of_row=float(exact(row_share) * left), most_of_row=float(left))
 
 
 #: What is usual for the score.
@@ -83,7 +85,7 @@ def check_floors(
     for weight_class, names in kept.own.items():
         size = sum(weights[name].numel() for name in names)
         left = sum(int(torch.count_nonzero(previous[name])) for name in names)
-        if left < math.ceil(floors.of_class * size):
+        if left < at_least(floors.of_class, size):
             raise _too_low(f"{weight_class} has {left:,} of {size:,} weights", "floor", left / size)
     for name, least in kept.least.items() if floors.rows_are_asked else ():
         if least:
@@ -113,7 +115,18 @@ def _least(weight: Tensor, floors: Floors) -> int:
         return 0
     assert floors.of_row is not None, "Floors.at says it"
     length = row_length(weight)
-    return min(math.ceil(floors.of_row * length), math.floor(floors.most_of_row * length))
+    most = math.floor(exact(floors.most_of_row) * length)
+    return min(at_least(floors.of_row, length), most)
+
+
+def at_least(density: float, count: int) -> int:
+    """How many of ``count`` keep to the density: 7 of 100 to 0.07."""
+    return math.ceil(exact(density) * count)
+
+
+def exact(number: float) -> Fraction:
+    """As it is written: as floats, 0.07 * 100 is more than 7, and 1 - 0.9 is less than 0.1."""
+    return Fraction(str(float(number)))
 
 
 def _too_high(kept: int, total: int, k: int, ranking: str) -> OptionError:
@@ -173,5 +186,5 @@ def _needed(weights, names: List[str], previous, left, least, floors: Floors) ->
         else:
             in_rows += least[name] * len(weights[name])
     size = sum(weights[name].numel() for name in names)
-    of_class = min(math.ceil(floors.of_class * size), sum(left[name] for name in names))
+    of_class = min(at_least(floors.of_class, size), sum(left[name] for name in names))
     return max(in_rows, of_class)

@@ -5,9 +5,25 @@ a guard it decides which weights of a row stay, and their size alone how many.
 """
 
 import re
+from typing import Iterable
 
 import torch
 from torch import Tensor
+
+from ..errors import OPTION, OptionError
+
+
+def check_guard(weight_classes: Iterable[str], guard: str = "", **others) -> None:
+    """Raise PruneError where ``guard`` matches in none of the classes.
+
+    Args:
+        others: the other options of the score, which are of no matter here.
+    """
+    names = list(dict.fromkeys(weight_classes))
+    if guard and not any(is_guarded(guard, name) for name in names):
+        raise OptionError(
+            f"{OPTION}score: guard={guard} matches in no weight class; there are {', '.join(names)}"
+        )
 
 
 def is_guarded(guard: str, weight_class: str) -> bool:
@@ -19,10 +35,12 @@ def is_guarded(guard: str, weight_class: str) -> bool:
 
 
 def row_factors(means: Tensor, mean: float) -> Tensor:
-    """What the numbers of each row are multiplied by to have that mean; 0 for a row of zeros.
+    """What the numbers of each row are multiplied by to have that mean; 0 for a row of zeros, or of
+    what is left after thousands of updates that did not see it (1e-44 in ``exp_avg_sq``).
 
     Args:
         means: of the numbers of each row, [rows], >= 0.
         mean: of the class.
     """
-    return torch.where(means > 0, mean / means, torch.zeros_like(means))
+    factors = mean / means
+    return torch.where(torch.isfinite(factors), factors, torch.zeros_like(factors))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .fisher import ROW_SHARE
 from .fisher_rows import FisherRows
-from .guard import is_guarded, row_factors
+from .guard import check_guard, is_guarded, row_factors
 from .score import Inputs, Score, Scorer, times
 from .statistics import Statistic
 
@@ -86,7 +86,7 @@ def compensate(
     return updated
 
 
-KRON = Score(kron, KroneckerFactors, update=compensate, row_share=ROW_SHARE)
+KRON = Score(kron, KroneckerFactors, update=compensate, row_share=ROW_SHARE, check=check_guard)
 
 
 def _rows_of(inputs: Inputs, damping: float, guard: str) -> Dict[str, List[FisherRows]]:
@@ -118,7 +118,8 @@ def _alike(scales: Tensor, trace: float) -> Tensor:
     """
     totals = scales.sum(dim=0)
     blocks = max(1, len(scales))
-    return torch.where(totals > 0, scales * row_factors(totals, trace), trace / blocks)
+    factors = row_factors(totals, trace)
+    return torch.where(factors > 0, scales * factors, trace / blocks)
 
 
 def _shape(weight: Tensor) -> Tuple[int, int, int]:

@@ -33,7 +33,7 @@ def lamp(inputs: Inputs) -> Dict[str, Scorer]:
     """Layer-adaptive magnitude: w^2 over the sum of all squares >= it in the same matrix.
 
     Lee et al. 2021, "Layer-adaptive Sparsity for the Magnitude-based Pruning" (arXiv
-    2010.07611), equation 2. One float32 a weight, and 12 bytes a weight of the largest matrix
+    2010.07611), equation 2. One float32 a weight, and 16 bytes a weight of the largest matrix
     while its magnitudes are sorted.
     """
     return {name: given(_lamp_of(weight)) for name, weight in inputs.weights.items()}
@@ -80,12 +80,12 @@ def _lamp_of(weight: Tensor) -> Tensor:
     """float32, flat."""
     sizes = weight.detach().reshape(-1).abs().float()
     ordered = sizes.sort().values
-    from_each_on = ordered.double().square_().flip(0).cumsum(0).flip(0)
+    down_to_each = ordered.flip(0).double().square_().cumsum_(0)
     scores = torch.empty_like(sizes)
     for piece, out in zip(sizes.split(CHUNK), scores.split(CHUNK)):
         # NaN has no place among them; all sums are NaN then, and the selection names the weight
         places = torch.searchsorted(ordered, piece).clamp_(max=len(ordered) - 1)
-        sums = from_each_on[places]
+        sums = down_to_each[len(ordered) - 1 - places]
         # a sum of 0 is of zeros alone
         out.copy_(piece.double().square() / sums.masked_fill(sums == 0, 1.0))
     return scores

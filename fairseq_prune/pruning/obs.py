@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .fisher import ROW_SHARE
-from .guard import is_guarded, row_factors
+from .guard import check_guard, is_guarded, row_factors
 from .score import Inputs, Score, Scorer, times
 from .statistics import Statistic
 
@@ -129,14 +129,14 @@ def compensate(
     return updated
 
 
-OBS = Score(obs, BlockFisher, update=compensate, row_share=ROW_SHARE)
+OBS = Score(obs, BlockFisher, update=compensate, row_share=ROW_SHARE, check=check_guard)
 
 
 class _Scale(NamedTuple):
     """How the Fisher matrices of a weight are used."""
 
     factors: Tensor  # [blocks], what each is multiplied by
-    damping: float  # what is added to the diagonal
+    damping: Tensor  # [blocks], what is added to the diagonal at least
 
 
 def _scales(inputs: Inputs, guard: str, damping: float) -> Dict[str, _Scale]:
@@ -148,10 +148,13 @@ def _scales(inputs: Inputs, guard: str, damping: float) -> Dict[str, _Scale]:
         guarded = is_guarded(guard, weight_class)
         for name in names:
             factors = torch.ones_like(traces[name])
+            # never singular in float32
+            added = torch.full_like(factors, max(damping, 1e-6) * (mean or 1.0))
             if guarded:
                 factors = _factors(traces[name], inputs.weights[name], mean)
-            # never singular in float32
-            scales[name] = _Scale(factors, max(damping, 1e-6) * (mean or 1.0))
+                # a row that was not seen has the mean throughout
+                added += (factors == 0) * mean
+            scales[name] = _Scale(factors, added)
     return {name: scales[name] for name in inputs.weights}
 
 
@@ -181,5 +184,5 @@ def _damped(name: str, inputs: Inputs, scale: _Scale) -> Iterator[Tuple[slice, T
         diagonals = torch.diagonal(matrices, dim1=1, dim2=2)
         # a block far above the mean of its class needs more than that mean's part
         own = _LEAST * diagonals.mean(dim=1, keepdim=True)
-        diagonals.add_(own.clamp(min=scale.damping))
+        diagonals.add_(torch.maximum(own, scale.damping[span, None]))
         yield span, some, matrices

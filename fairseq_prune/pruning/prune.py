@@ -8,6 +8,7 @@ from torch import Tensor
 from ..errors import OPTION, OptionError, PruneError
 from .above_floors import select_above_floors
 from .floors import NO_FLOORS, USUAL_FLOORS, Floors, check_floors
+from .memory import told_of_memory
 from .pruned import Pruned, summarize
 from .schemes import Scheme, check_request, find_scheme, score_name
 from .score import Inputs, Score, make_scorers
@@ -19,6 +20,7 @@ from .weight_classes import members
 RANKED = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
+@told_of_memory("choosing weights")
 def prune(
     weights: Mapping[str, Tensor],
     classes: Mapping[str, str],
@@ -51,7 +53,8 @@ def prune(
         PruneError: unknown scheme or score, sparsity out of range or below that of ``previous``,
             masks of other parameters, nothing to prune, scores that are NaN, infinite or
             negative, weights not dense or of another type than ``RANKED`` or without
-            statistics, floors above the sparsity, or what ``select_n_of_m`` refuses.
+            statistics, floors above the sparsity, what ``select_n_of_m`` refuses, or not enough
+            memory.
     """
     check_request(scheme, sparsity, score=score)
     _check_weights(weights, previous)
@@ -95,6 +98,8 @@ def check_reachable(
     _check_weights(weights, previous)
     how, ranked_by = find_scheme(scheme), find_score(score_name(scheme, score))
     floors = _floors_at(floors, how, ranked_by, sparsity)
+    if ranked_by.check is not None:
+        ranked_by.check(classes[name] for name in weights)
     for ranking, ranked in _rankings(weights, classes, how).items():
         _number_to_prune(ranking, ranked, classes, sparsity, previous or None)
         if how.check is not None:

@@ -4,13 +4,17 @@ What rows keep is looked for where it stands in the way alone: most rows have mo
 floor left anyway, and to find the highest scores of all takes longer than to select.
 """
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
 
 from .score import Scorer, given, score_piece
 from .selection import CHUNK, Digits, first_digits, select_lowest
+
+#: Of all scores, as many may be kept with their places, 12 bytes each. Scores from which floors
+#: are told apart are mostly fewer than half of these.
+MOST_NEAR = 0.25
 
 
 def select_above_rows(
@@ -39,8 +43,10 @@ def select_above_rows(
     if k == 0:
         return {name: _allowed(weights[name], previous, name) for name in weights}, 0.0
     in_rows = sum(least[name] * len(weight) for name, weight in weights.items() if least[name])
-    (start, _), (_, limit) = digits.around(k), digits.around(k + in_rows)
+    start, limit, near = digits.around(k, k + in_rows)
     before: Mapping[str, Tensor] = previous or {}
+    if near > MOST_NEAR * sum(weight.numel() for weight in weights.values()):
+        return _select_beside_rows(weights, digits, k, before, least)
     parts = {
         name: _part(name, weight, digits, before.get(name), least[name], start, limit)
         for name, weight in weights.items()
@@ -52,6 +58,29 @@ def select_above_rows(
     for name, part in parts.items():
         part.mask[part.places[~stay[name]]] = False
     return {name: part.mask.view(weights[name].shape) for name, part in parts.items()}, threshold
+
+
+def _select_beside_rows(
+    weights: Mapping[str, Tensor],
+    digits: Digits,
+    k: int,
+    before: Mapping[str, Tensor],
+    least: Mapping[str, int],
+) -> Tuple[Dict[str, Tensor], float]:
+    """The same, with H of all rows at hand, a bool for each weight: in more time, and in as little
+    memory where scores are equal."""
+    highest, others = {}, {}
+    for name, weight in weights.items():
+        of_rows = torch.zeros(weight.numel(), dtype=torch.bool, device=weight.device)
+        for piece, scores, allowed in _pieces(name, weight, digits, before.get(name)):
+            if least[name]:
+                of_rows[piece] = _highest(scores, least[name], allowed).view(-1)
+        highest[name] = of_rows.view(weight.shape)
+        others[name] = ~highest[name]
+        if name in before:
+            others[name] &= before[name]
+    masks, threshold = select_lowest(weights, digits.scorers, k, others)
+    return {name: mask.logical_or_(highest[name]) for name, mask in masks.items()}, threshold
 
 
 class _Part(NamedTuple):
@@ -72,18 +101,11 @@ def _part(
     limit: float,
 ) -> _Part:
     """All from ``start`` on and the highest of rows; up to ``limit``, others than these may go."""
-    length, flat = row_length(weight), weight.detach().reshape(-1)
-    size = max(1, CHUNK // length) * length
-    mask = torch.empty(flat.numel(), dtype=torch.bool, device=weight.device)
+    mask = torch.empty(weight.numel(), dtype=torch.bool, device=weight.device)
     scores_of: List[Tensor] = [torch.zeros(0, dtype=digits.kind.dtype, device=weight.device)]
     places: List[Tensor] = [torch.zeros(0, dtype=torch.int64, device=weight.device)]
-    ranked = None if previous is None else previous.reshape(-1)
-    for position in range(0, flat.numel(), size):
-        piece = slice(position, position + size)
-        scores = score_piece(digits.scorers[name], name, flat[piece], position)
-        scores = scores.to(digits.kind.dtype).view(-1, length)
-        allowed = None if ranked is None else ranked[piece].view(-1, length)
-        kept = mask[piece].view(-1, length)
+    for piece, scores, allowed in _pieces(name, weight, digits, previous):
+        kept = mask[piece].view(scores.shape)
         torch.ge(scores, start, out=kept)
         if allowed is not None:
             kept &= allowed
@@ -93,8 +115,23 @@ def _part(
             kept |= highest
             low = low[~highest.view(-1)[low]]
         scores_of.append(scores.view(-1)[low])
-        places.append(low + position)
+        places.append(low + piece.start)
     return _Part(mask, torch.cat(scores_of), torch.cat(places))
+
+
+def _pieces(
+    name: str, weight: Tensor, digits: Digits, previous: Optional[Tensor]
+) -> Iterator[Tuple[slice, Tensor, Optional[Tensor]]]:
+    """Some rows at a time: where they are in the flat weight, their scores, which of them are left
+    (or None)."""
+    length, flat = row_length(weight), weight.detach().reshape(-1)
+    size = max(1, CHUNK // length) * length
+    ranked = None if previous is None else previous.reshape(-1)
+    for position in range(0, flat.numel(), size):
+        piece = slice(position, position + size)
+        scores = score_piece(digits.scorers[name], name, flat[piece], position)
+        allowed = None if ranked is None else ranked[piece].view(-1, length)
+        yield piece, scores.to(digits.kind.dtype).view(-1, length), allowed
 
 
 def _allowed(weight: Tensor, previous: Optional[Mapping[str, Tensor]], name: str) -> Tensor:

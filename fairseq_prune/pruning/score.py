@@ -4,7 +4,7 @@ Where weights compete is another question, the scope's (``schemes``).
 """
 
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
+from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional
 
 import torch
 from torch import Tensor
@@ -53,6 +53,8 @@ class Score:
             make up for what is pruned; None: what is kept stays as it is.
         row_share: where no floor of rows is asked for, each row keeps at least this share of the
             density that is left.
+        check: from the weight classes: raises PruneError where the options do not fit them, before
+            there are statistics. Like ``scorers`` and ``update`` it is given the options.
     """
 
     scorers: Callable[[Inputs], Dict[str, Scorer]]
@@ -60,6 +62,7 @@ class Score:
     state: Optional[str] = None
     update: Optional[Callable[[Inputs], Dict[str, Tensor]]] = None
     row_share: float = 0.0
+    check: Optional[Callable[[Iterable[str]], None]] = None
 
     @property
     def needs_statistics(self) -> bool:
@@ -101,6 +104,8 @@ def make_scorers(name: str, score: Score, inputs: Inputs) -> Dict[str, Scorer]:
     Raises:
         PruneError: as ``check_statistics``, or a weight has no scorer.
     """
+    if score.check is not None:
+        score.check(inputs.classes[weight] for weight in inputs.weights)
     check_statistics(name, score, inputs)
     scorers = score.scorers(inputs) or {}
     for weight in inputs.weights:

@@ -1,6 +1,7 @@
 """The scores by name, and the options of a score in its name."""
 
 import inspect
+import re
 from dataclasses import replace
 from functools import partial
 from typing import Any, Callable, Dict, Union
@@ -47,7 +48,7 @@ def find_score(name: str) -> Score:
         return score
     known = _options_of(score)
     given: Dict[str, Any] = {}
-    for option in options.split(","):
+    for option in re.split(r",(?=\w+=)", options):  # regular expressions may have commas
         key, equals, value = option.partition("=")
         if not equals or key not in known:
             raise OptionError(f"{OPTION}score {name}: {_usage(plain, known)}")
@@ -63,8 +64,12 @@ def find_score(name: str) -> Score:
             check_pattern(value, f"{OPTION}score {plain}: {key}")
         if kind is float and not 0 <= given[key] < float("inf"):
             raise OptionError(f"{OPTION}score {name}: {key} is to be 0 or more")
-    update = score.update and partial(score.update, **given)
-    return replace(score, scorers=partial(score.scorers, **given), update=update)
+    return replace(
+        score,
+        scorers=partial(score.scorers, **given),
+        update=score.update and partial(score.update, **given),
+        check=score.check and partial(score.check, **given),
+    )
 
 
 def without_data(option: str, name: str) -> OptionError:

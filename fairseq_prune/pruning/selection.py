@@ -57,12 +57,16 @@ class Digits(NamedTuple):
     scorers: Mapping[str, Scorer]
     kind: _Float
 
-    def around(self, k: int) -> Tuple[float, float]:
-        """The least and the largest number of the digit of the k-th lowest (the largest that there
-        is, if there are not so many)."""
-        digit = min(int(torch.searchsorted(self.counts.cumsum(0), k)), self.kind.infinite - 1)
-        shift = self.kind.shift
-        return self.kind.number(digit << shift), self.kind.number(((digit + 1) << shift) - 1)
+    def around(self, first: int, last: int) -> Tuple[float, float, int]:
+        """The least number of the digit of the ``first`` lowest, the largest of that of the
+        ``last``, and how many there are from the one to the other.
+
+        There may be fewer than ``last``; then it is the largest number that there is.
+        """
+        ends = torch.searchsorted(self.counts.cumsum(0), torch.tensor([first, last]))
+        low, high = ends.clamp(max=self.kind.infinite - 1).tolist()
+        shift, count = self.kind.shift, int(self.counts[low : high + 1].sum())
+        return self.kind.number(low << shift), self.kind.number(((high + 1) << shift) - 1), count
 
 
 def first_digits(

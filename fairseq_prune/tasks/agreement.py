@@ -1,12 +1,14 @@
-"""All processes of a distributed run hold the same mask, or none goes on."""
+"""All processes of a distributed run hold the same mask and the same weights under it."""
 
 import hashlib
 from typing import Any, Mapping
 
 import torch
 from fairseq.distributed import utils as distributed
+from torch import Tensor
 
 from ..pruning import PruneError
+from .sums import place
 
 
 def digest(record: Mapping[str, Any]) -> int:
@@ -25,11 +27,9 @@ def check_agreement(record: Mapping[str, Any], device: torch.device) -> None:
         record: of this process; there may be no masks in it.
         device: where the processes exchange what they have.
     """
-    if not torch.distributed.is_available() or not torch.distributed.is_initialized():
+    if place()[1] == 1:
         return
     group = distributed.get_data_parallel_group()
-    if distributed.get_world_size(group) == 1:
-        return
     own = digest(record)
     extremes = torch.tensor([own, -own], device=device)
     distributed.all_reduce(extremes, group, op="max")
@@ -38,3 +38,13 @@ def check_agreement(record: Mapping[str, Any], device: torch.device) -> None:
             "the processes of this run chose different masks, so their models differ; start "
             "them all with the same code, options and checkpoint"
         )
+
+
+def of_the_first(values: Tensor) -> Tensor:
+    """``values`` as the first process has them: what one GPU solves, another need not to the bit,
+    and nothing brings weights together again that have once parted."""
+    rank, processes = place()
+    if processes == 1:
+        return values
+    values = values if rank == 0 else torch.zeros_like(values)
+    return distributed.all_reduce(values.contiguous(), distributed.get_data_parallel_group())

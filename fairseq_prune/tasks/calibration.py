@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from ..fairseq_fixes.own_weights import encode_with_own_weights
 from ..pruning import PruneError, Statistic
 from ..pruning.choice import Calibration
+from ..pruning.memory import told_of_memory
 from ..pruning.selection import not_finite
 from .calibration_data import batches_of
 from .sums import sum_over_processes
@@ -77,11 +78,13 @@ def calibrate(
     with _as_before(model, criterion, calibration.seed):
         try:
             _check_finite(named)
-            for batch, done, share in batches_of(task, model, calibration, samples, epoch):
-                statistic.add(step.gradients(batch))
-                progress(done, share)
+            with told_of_memory("the calibration"):
+                for batch, done, share in batches_of(task, model, calibration, samples, epoch):
+                    statistic.add(step.gradients(batch))
+                    progress(done, share)
+                statistic.settle()
         except Exception as error:  # the other processes are to hear of it
-            failed = _in_a_sentence(error)
+            failed = error
     sum_over_processes(statistic, chosen, failed)
     if not statistic.batches:
         raise PruneError(
@@ -187,16 +190,3 @@ def _parameters(model: nn.Module, criterion: nn.Module) -> List[nn.Parameter]:
 def _devices(parameters: Iterable[Tensor]) -> List[int]:
     """The GPUs that ``parameters`` are on; others are other processes'."""
     return sorted({parameter.get_device() for parameter in parameters if parameter.is_cuda})
-
-
-def _in_a_sentence(error: Exception) -> Exception:
-    """``error``, but for the one that fairseq's trainer would go on after, unpruned."""
-    if "out of memory" not in str(error):
-        return error
-    said = str(error).split("\n")[0]
-    failure = PruneError(
-        f"the calibration needs more memory than there is ({said}); take magnitude, "
-        f"or another score that needs no data"
-    )
-    failure.__cause__ = error
-    return failure

@@ -35,7 +35,7 @@ from ..pruning import (
     summary,
     zero_pruned_,
 )
-from .agreement import check_agreement
+from .agreement import check_agreement, of_the_first
 from .asked import floors_of, is_asked
 from .mask_metrics import metrics_of
 from .optimizer_statistics import in_state
@@ -189,7 +189,8 @@ class Pruner:
             on_the_way=on_the_way,
         )
         check_weight_norm(result.masks, named)
-        for name, updated in result.updated.items():
+        for name in result.updated:
+            updated = of_the_first(result.updated[name])
             weights[name].copy_(updated)
             named[name].data.copy_(updated)
         self._goes_on = True

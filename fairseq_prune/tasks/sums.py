@@ -20,10 +20,13 @@ def place() -> Tuple[int, int]:
 def sum_over_processes(
     statistic: Statistic, chosen: Mapping[str, Tensor], failed: Optional[Exception]
 ) -> None:
-    """Make the sums and the number of batches those of all processes; fail where one did."""
+    """Make the sums and the number of batches those of all processes; fail where one did.
+
+    Args:
+        statistic: settled, unless that failed.
+    """
     if failed is not None and place()[1] == 1:
         raise failed
-    statistic.settle()
     if place()[1] == 1 or not chosen:
         return
     group = distributed.get_data_parallel_group()

@@ -115,9 +115,10 @@ def first_mask(folder):
     return torch.cat([unpack(m, record["shapes"][n]).flatten() for n, m in record["masks"].items()])
 
 
-def test_two_processes_calibrate_as_one(data, dense, tmp_path):
+@pytest.mark.parametrize("score", ["fisher", "obs"])
+def test_two_processes_calibrate_as_one(data, dense, tmp_path, score):
     """Each looks at its share of the batches; all prune by the mean over all of them."""
-    start = (*FISHER, "--finetune-from-model", dense)
+    start = (*FISHER, "--prune-score", score, "--finetune-from-model", dense)
     spies = [("spy", "on_statistics", str(tmp_path / str(rank))) for rank in (0, 1, 2)]
     two(data, tmp_path / "two", *start, backend="pytorch_ddp", prepare=spies[:2])
     train(data, tmp_path / "one", *RUN, *start, prepare=spies[2])
@@ -135,6 +136,17 @@ def test_two_processes_calibrate_as_one(data, dense, tmp_path):
     masks, one = (first_mask(tmp_path / name) for name in ("two", "one"))
     assert [int((~mask).sum()) for mask in (masks, one)] == [round((1 - 0.2**0.5) * len(one))] * 2
     assert int((masks ^ one).sum()) <= 4, "they differ by rounding alone"
+
+
+def test_survivors_are_where_the_first_process_moves_them(data, dense, tmp_path):
+    paths = [tmp_path / str(rank) for rank in (0, 1)]
+    two(
+        data, tmp_path / "run", *FISHER, "--prune-score", "kron", "--finetune-from-model", dense,
+        backend="pytorch_ddp",
+        prepare=(("spy", "survivors_at", str(paths[0])), ("spy", "other_survivors", str(paths[1]))),
+    )  # fmt: skip
+    first, second = (torch.load(str(path)) for path in paths)
+    assert equal(first, second)
 
 
 @pytest.mark.parametrize(

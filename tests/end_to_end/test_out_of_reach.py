@@ -30,6 +30,16 @@ def test_less_than_is_pruned_already(data, dense, tmp_path, schedule, scheme, wh
     assert f"--prune-sparsity {sparsity} is below what {what}" in said
 
 
+@pytest.mark.parametrize("score", ["magnitude", "adam"])
+def test_floors_that_an_earlier_pruning_went_below(dense, tmp_path, score):
+    """By the verb, of scores that need no data too."""
+    run("fairseq-prune", "prune", dense, tmp_path / "p.pt", "--sparsity", "0.6")
+    said = run("fairseq-prune", "prune", tmp_path / "p.pt", tmp_path / "q.pt", "--sparsity", "0.8",
+               "--score", score, "--row-floor", "0.15", ok=False)  # fmt: skip
+    assert "less than --row-floor asks for" in said and "Traceback" not in said
+    assert not (tmp_path / "q.pt").exists()
+
+
 @pytest.mark.parametrize("score", ["adam", "movement"])
 def test_scores_by_what_a_new_optimizer_does_not_remember(data, dense, tmp_path, score):
     said = refused(

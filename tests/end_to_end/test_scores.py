@@ -140,6 +140,21 @@ class TestInTraining:
             assert equal(one["model"], other["model"])
             assert equal(one["last_optimizer_state"], other["last_optimizer_state"])
 
+    def test_killed_where_survivors_are_moved(self, data, dense, tmp_path):
+        """Twice at each pruning: killed before the second look, and before the next pruning."""
+        arguments = [
+            *TASK, *GRADUAL, "--prune-score", "kron", "--prune-steps", "2",
+            "--finetune-from-model", dense,
+        ]  # fmt: skip
+        train(data, tmp_path / "whole", *arguments)
+        for event, count in (("calibration", 6), ("update", 4)):
+            kill = ("kill", "at", event, count)
+            train(data, tmp_path / "cut", *arguments, prepare=kill, ok=-9)
+        train(data, tmp_path / "cut", *arguments)
+        whole, cut = (state_of(last(tmp_path / x)) for x in ("whole", "cut"))
+        assert equal(whole["model"], cut["model"])
+        assert equal(whole["last_optimizer_state"], cut["last_optimizer_state"])
+
     @pytest.mark.parametrize(
         "changed, was",
         [

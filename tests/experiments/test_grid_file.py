@@ -61,6 +61,13 @@ def test_points_with_seeds_of_their_own(tmp_path):
     ]
 
 
+def test_floors_of_all_that_is_left(tmp_path):
+    """1 - 0.9 is less than 0.1 in floating point."""
+    floor = {"sparsities": [0.9], "floors": [0.1], "row_floors": [0.1]}
+    grid = read_grid(write(tmp_path, {**GOOD, "points": [{**GOOD["points"][0], **floor}]}))
+    assert {(p.floor, p.row_floor) for p in grid.points if p.kind == "pruned"} == {(0.1, 0.1)}
+
+
 def test_points_of_a_pattern(tmp_path):
     points = read_grid(write(tmp_path, {**GOOD, "seeds": [1], "points": [TWO_OF_FOUR]})).points
     assert points[1:] == [Point(1, kind, "2:4", 0.5) for kind in ("pruned", "retrained")]

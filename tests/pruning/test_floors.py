@@ -1,11 +1,20 @@
 """Floors against a brute force that keeps, one by one, what each row and class has to keep."""
 
 import math
+from fractions import Fraction
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from fairseq_prune.pruning import Floors, PruneError, check_reachable, prune
+from fairseq_prune.pruning import (
+    Floors,
+    PruneError,
+    check_reachable,
+    find_score,
+    prune,
+    selection,
+)
 
 CLASSES = {"a": "x", "b": "x", "c": "y", "v": "y"}
 SHAPES = {"a": (30, 20), "b": (7, 11), "c": (40, 2, 5), "v": (9,)}
@@ -19,6 +28,11 @@ def weights(seed=0, ties=False):
     if ties:
         found = {name: (4 * w).round() / 4 for name, w in found.items()}
     return found
+
+
+def needed(density, count):
+    """As the decimal number says that the user writes."""
+    return math.ceil(Fraction(str(density)) * count)
 
 
 def best_first(entries):
@@ -38,14 +52,14 @@ def brute_force(w, rankings, sparsity, floors, previous=None):
     chosen = set()
     for name, weight in w.items():
         if weight.dim() > 1:
-            least = math.ceil(floors.of_row * weight[0].numel())
+            least = needed(floors.of_row, weight[0].numel())
             for row in range(len(weight)):
                 own = [e for e, (n, r, _) in entries.items() if (n, r) == (name, row)]
                 chosen.update(best_first(own)[:least])
     for weight_class in set(CLASSES.values()):
         size = sum(v.numel() for n, v in w.items() if CLASSES[n] == weight_class)
         own = [e for e, (_, _, c) in entries.items() if c == weight_class]
-        missing = math.ceil(floors.of_class * size) - len(chosen.intersection(own))
+        missing = needed(floors.of_class, size) - len(chosen.intersection(own))
         rest = [e for e in best_first(own) if e not in chosen]
         chosen.update(rest[: max(0, missing)])
     for names in rankings:
@@ -190,3 +204,71 @@ def test_a_scalar_has_no_rows(floors):
     first = prune(w, {"a": "x", "s": "x"}, "class-blind", 0.5, floors=floors)
     second = prune(w, {"a": "x", "s": "x"}, "class-blind", 0.7, first.masks, floors=floors)
     assert (first.pruned, second.pruned) == (32, 46) and second.masks["s"].shape == ()
+
+
+@pytest.mark.parametrize("length, floor", [(100, 0.07), (50, 0.14), (200, 0.07), (100, 0.28)])
+def test_a_floor_of_what_the_sparsity_leaves_can_be_met(length, floor):
+    """0.07 * 100 is 7.000000000000001 in floating point."""
+    w = {"w": torch.randn(10, length, generator=torch.Generator().manual_seed(0))}
+    for floors in (Floors(0, floor), Floors(floor, 0), Floors(floor, floor)):
+        masks = prune(w, {"w": "x"}, "class-blind", round(1 - floor, 2), floors=floors).masks
+        assert int(masks["w"].sum()) == round(10 * length * floor)
+        assert not floors.of_row or set(masks["w"].sum(1).tolist()) == {round(length * floor)}
+
+
+@pytest.mark.parametrize("sparsity, length", [(0.9, 10), (0.8, 5), (0.7, 10), (0.95, 20)])
+@pytest.mark.parametrize("score", ["fisher", "adam", "taylor"])
+def test_usual_floors_of_short_rows(sparsity, length, score):
+    """Rows that have one weight each where all are alike have it where they are not, too."""
+    w = {"w": torch.randn(50, length, generator=torch.Generator().manual_seed(0))}
+    statistics = {"w": torch.rand(50, 1).pow(8).expand(50, length).contiguous()}
+    options = {"score": score, "statistics": statistics}
+    masks = prune(w, {"w": "x"}, "class-blind", sparsity, **options).masks
+    assert int(masks["w"].sum(1).min()) == 1
+
+
+@pytest.mark.parametrize("score", ["fisher", "adam", "taylor", "obs", "kron"])
+def test_a_fifth_of_the_density_is_usual(score):
+    """Of 100 weights in a row a tenth is left: two of each, at least."""
+    w = {"w": torch.randn(40, 100, generator=torch.Generator().manual_seed(0))}
+    gradient = torch.ones(40, 100)
+    gradient[:20] *= 1e-9
+    w["w"][:20] *= 1e-3
+    made = find_score(score).statistic
+    statistics = {"w": gradient}
+    if made is not None:
+        statistic = made()
+        statistic.add({"w": gradient})
+        statistics = statistic.mean()
+    masks = prune(w, {"w": "x"}, "class-blind", 0.9, score=score, statistics=statistics).masks
+    assert set(masks["w"][:20].sum(1).tolist()) == {2}
+
+
+def test_equal_scores_take_no_more_memory_than_others(chunk_of, monkeypatch):
+    """Where most scores are alike, as with a Fisher matrix of zeros, none are kept with their
+    places, a 64-bit number each."""
+
+    class Watch(TorchDispatchMode):
+        most = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            found = func(*args, **(kwargs or {}))
+            for made in found if isinstance(found, (tuple, list)) else [found]:
+                if torch.is_tensor(made) and made.dtype == torch.int64:
+                    Watch.most = max(Watch.most, made.untyped_storage().nbytes() // 8)
+            return found
+
+    chunk_of(1 << 14)
+    monkeypatch.setattr(selection, "FEW", 1 << 14)
+    w = {"w": torch.randn(2048, 128, generator=torch.Generator().manual_seed(0))}
+    statistics = {"w": torch.zeros_like(w["w"])}
+    statistics["w"][0] = 1.0
+    with Watch():
+        masks = prune(
+            w, {"w": "x"}, "class-blind", 0.9, score="fisher:damping=0", statistics=statistics
+        ).masks
+    assert Watch.most <= 1 << 16, "a histogram"
+    # of equal scores the later are kept: in each row, and of all
+    assert int(masks["w"].sum()) == w["w"].numel() - round(0.9 * w["w"].numel())
+    assert masks["w"][1:1500].sum(1).eq(3).all() and masks["w"][1:1500, -3:].all()
+    assert masks["w"][-100:].all()

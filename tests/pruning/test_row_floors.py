@@ -2,12 +2,18 @@
 
 import math
 import random
+from fractions import Fraction
 
 import pytest
 import torch
 
 from fairseq_prune.pruning import Floors, Inputs, PruneError, magnitude, select_lowest
 from fairseq_prune.pruning.above_floors import select_above_floors
+
+
+def needed(density, count):
+    """As the decimal number says that the user writes."""
+    return math.ceil(Fraction(str(density)) * count)
 
 
 def by_definition(w, k, previous, classes, floors):
@@ -21,12 +27,12 @@ def by_definition(w, k, previous, classes, floors):
     left.sort(reverse=True)
     kept = set()
     for name, weight in w.items():
-        least = math.ceil(floors.of_row * weight[0].numel()) if weight.dim() > 1 else 0
+        least = needed(floors.of_row, weight[0].numel()) if weight.dim() > 1 else 0
         for row in range(len(weight)):
             kept.update([e for e in left if e[3:] == (name, row)][:least])
     for c in set(classes.values()):
         size = sum(w[name].numel() for name in w if classes[name] == c)
-        missing = math.ceil(floors.of_class * size) - sum(classes[e[3]] == c for e in kept)
+        missing = needed(floors.of_class, size) - sum(classes[e[3]] == c for e in kept)
         rest = [e for e in left if classes[e[3]] == c and e not in kept]
         kept.update(rest[: max(0, missing)])
     open_to_pruning = [e for e in left if e not in kept]

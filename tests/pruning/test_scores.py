@@ -1,5 +1,6 @@
 """Scores made of weights alone, against their formulas written out; what a score may be."""
 
+import inspect
 import math
 
 import numpy as np
@@ -248,3 +249,25 @@ def test_a_weight_that_is_no_number_is_named(score, bad):
     w["b"].view(-1)[5] = bad
     with pytest.raises(PruneError, match="^b holds NaN or infinite weights"):
         prune(w, CLASSES, "class-blind", 0.5, score=score)
+
+
+def test_memory_that_choosing_lacks_is_a_sentence(monkeypatch):
+    def fails(inputs):
+        torch.empty(1 << 60)
+
+    monkeypatch.setitem(SCORES, "large", Score(fails))
+    with pytest.raises(PruneError, match="^choosing weights needs more memory than there is"):
+        prune({"w": torch.ones(2, 2)}, {"w": "x"}, "class-blind", 0.5, score="large")
+
+
+@pytest.mark.parametrize("name", ["fisher", "adam", "obs", "kron"])
+def test_the_exponent_that_is_usual(name):
+    """A quarter, and a damping of a tenth (docs/scores.md)."""
+    usual = inspect.signature(find_score(name).scorers).parameters
+    assert usual["exponent"].default == 0.25 and usual["damping"].default == 0.1
+
+
+def test_the_samples_that_are_usual():
+    """What moves the survivors to where a whole row makes up for a weight needs more."""
+    usual = {"fisher": 1024, "taylor": 1024, "obs": 1024, "kron": 4096}
+    assert {name: SCORES[name].statistic().samples for name in usual} == usual

@@ -14,7 +14,7 @@ from torch import nn
 import fairseq_prune  # noqa: F401  (registers)
 from fairseq_prune.pruning import PruneError, Statistic
 from fairseq_prune.pruning.choice import Calibration
-from fairseq_prune.pruning.statistics import AbsoluteGradients
+from fairseq_prune.pruning.statistics import AbsoluteGradients, SquaredGradients
 from fairseq_prune.tasks import calibration_data
 from fairseq_prune.tasks.calibration import calibrate
 
@@ -187,13 +187,26 @@ def test_batches_of_several_models():
     assert torch.allclose(found["weight"][0], expected)
 
 
-def test_memory_that_runs_out_is_a_sentence():
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA out of memory. Tried to allocate 2 TiB\n(GPU 0)",
+        "[enforce fail at alloc_cpu.cpp:128] . DefaultCPUAllocator: can't allocate memory: you ...",
+    ],
+)
+@pytest.mark.parametrize("where", ["step", "statistic"])
+def test_memory_that_runs_out_is_a_sentence(said, where):
     """fairseq's trainer would leave the batch out, and go on without a mask."""
 
-    class Large(NumbersTask):
-        def train_step(self, *args, **kwargs):
-            raise RuntimeError("CUDA out of memory. Tried to allocate 2 TiB\n(GPU 0)")
+    def fails(*args, **kwargs):
+        raise RuntimeError(said)
 
-    task = Large([torch.ones(2)] * 4)
-    with pytest.raises(PruneError, match=r"needs more memory than there is \(CUDA out of memory"):
-        found_by(task, Product(), Sum())
+    task, kind = NumbersTask([torch.ones(2)] * 4), type("Large", (SquaredGradients,), {})
+    if where == "step":
+        task.train_step = fails
+    else:
+        kind.settle = fails
+    with pytest.raises(PruneError) as caught:
+        found_by(task, Product(), Sum(), kind)
+    told = said.split("\n")[0]
+    assert f"the calibration needs more memory than there is ({told}); take" in str(caught.value)
