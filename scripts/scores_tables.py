@@ -4,7 +4,8 @@ dense model, as tables, and as a figure.
     python scripts/scores_tables.py RESULTS... --figure FIGURE
 
 RESULTS are results.jsonl of configs/experiments/scores*.yaml. Means of all seeds, with the standard
-deviation where there are several. FIGURE.png gets the scores that keep rows as is usual for them.
+deviation where there are several. FIGURE.png gets the scores that keep rows, and look at as many
+sentences, as is usual for them.
 """
 
 import argparse
@@ -99,7 +100,8 @@ def main() -> None:
         usual = [
             r
             for r in records
-            if r["kind"] == "dense" or (r.get("score") in DRAWN and r.get("row_floor") is None)
+            if r["kind"] == "dense"
+            or (r.get("score") in DRAWN and r.get("row_floor") is None and "samples" not in r)
         ]
         # a colour for each score, in whatever order results are
         usual.sort(key=lambda r: DRAWN.index(r["score"]) if "score" in r else -1)

@@ -81,8 +81,8 @@ def request(grid: Grid, point: Point, flags: str) -> List[str]:
         words += [flags + name.replace("_", "-"), str(getattr(point, name))]
     if choice.needs_data:
         for name, usual in Calibration()._asdict().items():
-            value = getattr(grid.calibration, name)
-            if value != usual:
+            value = getattr(choice.calibration, name)
+            if value != usual and name not in point.asked():
                 words += [flags + name, str(value)]
     for name, patterns in (("include", grid.include), ("exclude", grid.exclude)):
         words += [word for pattern in patterns for word in (f"{flags}{name}", pattern)]

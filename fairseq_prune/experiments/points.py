@@ -28,7 +28,7 @@ KIND_NAMES = {
 class Point:
     """One result of a grid. ``scheme`` and ``sparsity`` are None and 0 where it is dense.
 
-    ``score``, ``steps`` and the floors are as of ``fairseq-prune prune``.
+    ``score``, ``steps``, ``samples`` and the floors are as of ``fairseq-prune prune``.
     """
 
     seed: int
@@ -39,6 +39,7 @@ class Point:
     steps: int = 1
     floor: float = 0.0
     row_floor: Optional[float] = None
+    samples: Optional[int] = None
 
     def __str__(self) -> str:
         how = f" {method(vars(self))} {100 * self.sparsity:g}%" if self.scheme else ""
@@ -55,18 +56,26 @@ class Point:
         return os.path.join(f"seed{self.seed}", self.kind, name).rstrip(os.sep)
 
     def asked(self) -> Dict[str, Any]:
-        """Those of score, steps and floors that are not as usual."""
+        """Those of score, steps, samples and floors that are not as usual."""
         return {n: getattr(self, n) for n, usual in USUAL.items() if getattr(self, n) != usual}
 
     def choice(self, calibration: Calibration) -> Choice:
-        """Of its pruning."""
+        """Of its pruning; ``calibration`` is the grid's."""
         assert self.scheme is not None, "it is dense"
         floors = Floors(self.floor, self.row_floor)
+        if self.samples is not None:
+            calibration = calibration._replace(samples=self.samples)
         return Choice(self.scheme, self.score, floors, calibration, self.steps)
 
 
 #: What a point is made with where its file says nothing of it.
-USUAL: Dict[str, Any] = {"score": None, "steps": 1, "floor": 0.0, "row_floor": None}
+USUAL: Dict[str, Any] = {
+    "score": None,
+    "steps": 1,
+    "floor": 0.0,
+    "row_floor": None,
+    "samples": None,
+}
 
 
 #: In what ``method`` says.
@@ -74,11 +83,13 @@ STEPS = re.compile(r", in (\d+) steps")
 
 
 def method(record: Mapping[str, Any]) -> str:
-    """How weights were chosen, in words: scheme, score, steps and floors.
+    """How weights were chosen, in words: scheme, score, steps, floors and samples.
 
     Args:
         record: with "scheme" and what else is not as usual.
     """
     options = {**USUAL, **record}
     floors = Floors(options["floor"], options["row_floor"])
-    return Choice(str(options["scheme"]), options["score"], floors, steps=options["steps"]).method
+    calibration = Calibration(samples=options["samples"])
+    choice = Choice(str(options["scheme"]), options["score"], floors, calibration, options["steps"])
+    return choice.method

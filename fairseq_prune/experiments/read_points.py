@@ -16,6 +16,7 @@ MORE_POINT_KEYS = {
     "steps": "steps",
     "floors": "floor",
     "row_floors": "row_floor",
+    "samples": "samples",
 }
 
 
@@ -52,8 +53,8 @@ def read_points(content: Mapping[str, Any]) -> List[Point]:
             for kind in entry["kinds"]
             for scheme in entry["schemes"]
             for more in combinations
-            # without data, several steps are one
-            if more[1] == 1 or Choice(scheme, more[0]).needs_data
+            # without data, several steps are one, and no samples are looked at
+            if (more[1] == 1 and more[4] is None) or Choice(scheme, more[0]).needs_data
             for sparsity in entry["sparsities"]
         ]
     every = dict.fromkeys([*seeds, *(point.seed for point in points)])
@@ -67,16 +68,19 @@ def _seeds(value: Any) -> List[int]:
 
 
 def _more(entry: Mapping[str, Any]) -> List[Tuple]:
-    """All combinations of score, steps and floors that an entry asks for."""
+    """All combinations of score, steps, floors and samples that an entry asks for."""
     lists = []
     for key, name in MORE_POINT_KEYS.items():
         values = entry.get(key, [USUAL[name]])
         if not isinstance(values, list) or not values:
             raise PruneError(f"points: {key} must be a list")
         lists.append(values)
-    for steps in lists[1]:
-        if type(steps) is not int or steps < 1:
-            raise PruneError(f"points: steps: {steps} is out of range; give 1 or more")
+    for key, counts in (("steps", lists[1]), ("samples", lists[4])):
+        for count in counts:
+            if count is None and key == "samples":  # as the grid has it
+                continue
+            if type(count) is not int or count < 1:
+                raise PruneError(f"points: {key}: {count} is out of range; give 1 or more")
     for key, values in (("floors", lists[2]), ("row_floors", lists[3])):
         for value in values:
             if value is None and key == "row_floors":  # as is usual for the score
@@ -97,11 +101,14 @@ def _check_scheme(scheme: Any, entry: Mapping[str, Any]) -> None:
             for sparsity in entry["sparsities"]:
                 check_request(scheme, sparsity, score=score and str(score))
                 _check_floors(sparsity, entry)
-            if 1 not in entry.get("steps", [1]) and not Choice(str(scheme), score).needs_data:
-                raise PruneError(
-                    f"steps have no meaning with score {score or 'magnitude'}, which needs no "
-                    f"data; leave them out"
-                )
+            if Choice(str(scheme), score).needs_data:
+                continue
+            for key, without in (("steps", 1), ("samples", None)):
+                if without not in entry.get(key, [without]):
+                    raise PruneError(
+                        f"{key} have no meaning with score {score or 'magnitude'}, which needs no "
+                        f"data; leave them out"
+                    )
     except PruneError as error:
         raise PruneError(f"points: {error}") from error
     if only is not None and "iterative" in entry["kinds"]:

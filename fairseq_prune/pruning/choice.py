@@ -40,7 +40,7 @@ class Choice(NamedTuple):
 
     @property
     def method(self) -> str:
-        """In words: scheme, score, steps and floors, where they are not as usual."""
+        """In words: scheme, score, steps, floors and samples, where they are not as usual."""
         parts = [self.scheme]
         if self.score is not None:
             parts.append(f"by {self.score}")
@@ -49,6 +49,8 @@ class Choice(NamedTuple):
         for name, floor in (("floor", self.floors.of_class), ("row floor", self.floors.of_row)):
             if floor or (name == "row floor" and floor is not None):
                 parts.append(f"{name} {floor:g}")
+        if self.calibration.samples is not None:
+            parts.append(f"of {self.calibration.samples} samples")
         return ", ".join(parts)
 
     @property

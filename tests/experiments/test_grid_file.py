@@ -117,6 +117,9 @@ def put(value, *path):
         (put(4, "points", 0, "steps"), "points: steps must be a list"),
         (put([0], "points", 0, "steps"), "points: steps: 0 is out of range"),
         (put([4], "points", 0, "steps"), "points: steps have no meaning with score magnitude"),
+        (put([64], "points", 0, "samples"), "points: samples have no meaning with score magnitude"),
+        (put([0.5], "points", 0, "samples"), "points: samples: 0.5 is out of range"),
+        (put(64, "points", 0, "samples"), "points: samples must be a list"),
         (
             put([{**TWO_OF_FOUR, "scores": ["fisher"], "steps": [1, 4]}], "points"),
             "points: steps 4 prunes to other sparsities on the way, and scheme 2:4 has one",
