@@ -44,7 +44,8 @@ def select_above_floors(
         below = [
             c
             for c, names in own.items()
-            if names[0] in rest
+            if floors.of_class
+            and names[0] in rest
             and sum(int(torch.count_nonzero(chosen[name])) for name in names) < needed[c]
         ]
         if not below:

@@ -51,8 +51,7 @@ def select_above_rows(
         name: _part(name, weight, digits, before.get(name), least[name], start, limit)
         for name, weight in weights.items()
     }
-    kept = sum(int(torch.count_nonzero(part.mask)) for part in parts.values())
-    missing = kept - (int(digits.counts.sum()) - k)
+    missing = sum(part.kept for part in parts.values()) - (int(digits.counts.sum()) - k)
     scores = {name: part.scores for name, part in parts.items()}
     stay, threshold = select_lowest(scores, {n: given(s) for n, s in scores.items()}, missing)
     for name, part in parts.items():
@@ -84,9 +83,10 @@ def _select_beside_rows(
 
 
 class _Part(NamedTuple):
-    """Of a weight: what is kept so far, flat; and of that, what may go next."""
+    """Of a weight: what is kept so far, flat, and how many; and of that, what may go next."""
 
     mask: Tensor
+    kept: int
     scores: Tensor
     places: Tensor
 
@@ -104,19 +104,24 @@ def _part(
     mask = torch.empty(weight.numel(), dtype=torch.bool, device=weight.device)
     scores_of: List[Tensor] = [torch.zeros(0, dtype=digits.kind.dtype, device=weight.device)]
     places: List[Tensor] = [torch.zeros(0, dtype=torch.int64, device=weight.device)]
+    count = 0
     for piece, scores, allowed in _pieces(name, weight, digits, previous):
         kept = mask[piece].view(scores.shape)
         torch.ge(scores, start, out=kept)
         if allowed is not None:
             kept &= allowed
-        low, tight = _low_ones(scores, kept, limit, _needed(allowed, least))
+        needed = _needed(allowed, scores, least)
+        of_each = _count(kept)
+        # a row that has less has its highest among them
+        count += int(torch.maximum(of_each, needed).sum())
+        low, tight = _low_ones(scores, kept, of_each, limit, needed)
         if len(tight):
             highest = _highest_of(tight, scores, least, allowed)
             kept |= highest
             low = low[~highest.view(-1)[low]]
         scores_of.append(scores.view(-1)[low])
         places.append(low + piece.start)
-    return _Part(mask, torch.cat(scores_of), torch.cat(places))
+    return _Part(mask, count, torch.cat(scores_of), torch.cat(places))
 
 
 def _pieces(
@@ -140,12 +145,13 @@ def _allowed(weight: Tensor, previous: Optional[Mapping[str, Tensor]], name: str
     return torch.ones(weight.shape, dtype=torch.bool, device=weight.device)
 
 
-def _low_ones(scores: Tensor, mask: Tensor, limit: float, needed) -> Tuple[Tensor, Tensor]:
+def _low_ones(
+    scores: Tensor, mask: Tensor, of_each: Tensor, limit: float, needed: Tensor
+) -> Tuple[Tensor, Tensor]:
     """Flat places of what is kept up to ``limit``; the rows that have less than ``needed`` above.
 
     Where no row has more than it needs there are no such places.
     """
-    of_each = _count(mask)
     if not bool((of_each > needed).any()):
         low = torch.zeros(0, dtype=torch.int64, device=mask.device)
         return low, (of_each < needed).nonzero().squeeze(1)
@@ -171,9 +177,11 @@ def _count(mask: Tensor) -> Tensor:
     return mask.sum(1, dtype=torch.int32)
 
 
-def _needed(allowed: Optional[Tensor], least: int):
-    """How many each row is to keep."""
-    return least if allowed is None else _count(allowed).clamp(max=least)
+def _needed(allowed: Optional[Tensor], scores: Tensor, least: int) -> Tensor:
+    """How many each row is to keep, int32 as ``_count``."""
+    if allowed is None:
+        return torch.full((len(scores),), least, dtype=torch.int32, device=scores.device)
+    return _count(allowed).clamp(max=least)
 
 
 def _highest_of(rows: Tensor, scores: Tensor, least: int, allowed: Optional[Tensor]) -> Tensor:
@@ -204,13 +212,29 @@ def _highest(scores: Tensor, least: int, allowed: Optional[Tensor]) -> Tensor:
 
 def _kth_highest(scores: Tensor, k: int) -> Tensor:
     """[rows, 1]. Of each row cut into groups: the k highest are in the k with the highest maxima,
-    and what these groups hold is a small part of a long row."""
-    length = scores.shape[1]
-    in_group = int((length / k) ** 0.5)
+    and not below the lowest of these: a small part of a long row."""
+    groups = -(-3 * k // 16) * 16  # maxima of whole vectors are found fastest
+    in_group = scores.shape[1] // groups
     if in_group > 1:
-        grouped = length // in_group * in_group
-        groups = scores[:, :grouped].view(len(scores), in_group, -1)
-        best = groups.amax(1).topk(k, dim=1, sorted=False).indices
-        candidates = groups.gather(2, best.unsqueeze(1).expand(-1, in_group, -1)).flatten(1)
-        scores = torch.cat([candidates, scores[:, grouped:]], dim=1)
+        grouped = scores[:, : in_group * groups].view(len(scores), in_group, groups)
+        best = grouped.amax(1).topk(k, dim=1, sorted=False)
+        places = best.indices.unsqueeze(1).expand(-1, in_group, -1)
+        candidates = [grouped.gather(2, places).flatten(1), scores[:, in_group * groups :]]
+        scores = _from_on(torch.cat(candidates, dim=1), best.values.amin(1, keepdim=True))
     return scores.topk(k, dim=1, sorted=False).values.amin(1, keepdim=True)
+
+
+def _from_on(scores: Tensor, least: Tensor) -> Tensor:
+    """Of each row those that are not below its ``least``, [rows, as many as there are in any],
+    filled up with -1."""
+    chosen = scores >= least
+    of_each = _count(chosen)
+    width = int(of_each.max())
+    found = scores.new_full((len(scores) * width,), -1.0)
+    places = chosen.view(-1).nonzero().squeeze(1)
+    rows = torch.div(places, scores.shape[1], rounding_mode="floor")
+    # each goes behind those of its row that are found before
+    shifts = torch.arange(0, len(found), width, device=found.device)
+    shifts -= of_each.cumsum(0) - of_each
+    found[torch.arange(len(places), device=found.device) + shifts[rows]] = scores.view(-1)[places]
+    return found.view(-1, width)
