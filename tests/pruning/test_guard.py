@@ -84,9 +84,7 @@ def test_a_guard_with_a_comma():
 @pytest.mark.parametrize("guarded", [False, True])
 def test_statistics_of_another_device_than_the_weights(guarded):
     """As Adam's, read from a checkpoint for a model on a GPU."""
-    fake = pytest.importorskip("torch._subclasses.fake_tensor")
-    with fake.FakeTensorMode(allow_non_fake_inputs=True):
-        piece = torch.empty(ROWS * COLUMNS, device="cuda")
-        moments, factors = torch.ones(ROWS, COLUMNS), torch.ones(ROWS) if guarded else None
-        found = _fisher_of(moments, 0.25, 0.1, factors, 1.0)(piece, 0)
-    assert found.device.type == "cuda"
+    piece = torch.empty(ROWS * COLUMNS, device="meta")
+    moments, factors = torch.ones(ROWS, COLUMNS), torch.ones(ROWS) if guarded else None
+    found = _fisher_of(moments, 0.25, 0.1, factors, 1.0)(piece, 0)
+    assert found.device == piece.device
