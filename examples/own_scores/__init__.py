@@ -5,7 +5,7 @@ docs/scores.md that are no part of the package.
 which; ``wanda`` and ``layerwise`` look at what goes into each layer.
 """
 
-from .layer_inputs import Products
+from .layer_inputs import LayerInputs, moments_of
 from .transplant import transplanted
 
-__all__ = ["Products", "transplanted"]
+__all__ = ["LayerInputs", "moments_of", "transplanted"]

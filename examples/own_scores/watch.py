@@ -17,24 +17,26 @@ _ATTENTION = inspect.signature(F.multi_head_attention_forward)
 
 
 class Watch(TorchFunctionMode):
-    """While it is entered, sums x^T x of the inputs of linear maps, LSTMs and embeddings by name.
+    """While it is entered, sums x^T x of the inputs of linear maps and LSTMs by name, and counts
+    the words that go into embeddings.
 
-    Over the positions whose output the loss depends on: not over padding. ``products`` is
-    complete after the backward pass. LSTMs in one direction, LSTM cells and the attention of
-    Transformers are run in plain steps: torch's own do not show what is within.
+    Over the positions whose output the loss depends on: not over padding. ``products`` and
+    ``counts`` are complete after the backward pass. LSTMs in one direction, LSTM cells and the
+    attention of Transformers are run in plain steps: torch's own do not show what is within.
     """
 
     def __init__(self, weights: Mapping[str, Tensor]):
         super().__init__()
         self._names = {id(weight): name for name, weight in weights.items()}
         self.products: Dict[str, Tensor] = {}
+        self.counts: Dict[str, Tensor] = {}
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if func in _LINEAR:
             return self._linear(*args, **kwargs)
         if func is F.embedding:
-            return self._see(func(*args, **kwargs), args[1], None)
+            return self._see(func(*args, **kwargs), args[1], args[0])
         if func is torch.lstm_cell:
             return self._cell(*args, **kwargs)
         if func is torch.lstm:
@@ -47,7 +49,7 @@ class Watch(TorchFunctionMode):
         return self._see(F.linear(x, weight, bias), weight, x.detach())
 
     def _see(self, output, weight, x):
-        """``output`` of ``weight``, which will have a gradient; x None: an embedding's."""
+        """``output`` of ``weight``, which will have a gradient; x: words, of an embedding."""
         name = self._names.get(id(weight))
         if name is not None and output.requires_grad:
             output.register_hook(lambda gradient: self._add(name, weight, x, gradient))
@@ -57,12 +59,13 @@ class Watch(TorchFunctionMode):
 
     def _add(self, name: str, weight: Tensor, x, gradient: Tensor) -> None:
         used = gradient.flatten(0, -2).ne(0).any(dim=1)
-        if x is None:
-            found = used.sum() * torch.eye(weight.shape[1], device=weight.device)
-        else:
-            rows = x.flatten(0, -2)[used].float()
+        if x.is_floating_point():
+            rows, sums = x.flatten(0, -2)[used].float(), self.products
             found = rows.t() @ rows
-        self.products[name] = self.products[name] + found if name in self.products else found
+        else:
+            sums = self.counts
+            found = torch.bincount(x.flatten()[used], minlength=len(weight)).float()
+        sums[name] = sums[name] + found if name in sums else found
 
     def _cell(self, x, state, w_ih, w_hh, b_ih=None, b_hh=None):
         gates = self._linear(x, w_ih, b_ih) + self._linear(state[0], w_hh, b_hh)

@@ -4,7 +4,7 @@ And what optimal brain surgeon asks of them (Hassibi and Stork 1993, equation 5)
 of each row: where that is little, systems are small.
 """
 
-from typing import Iterator, List, NamedTuple, Tuple
+from typing import Iterator, List, NamedTuple, Tuple, Union
 
 import torch
 from torch import Tensor
@@ -21,12 +21,12 @@ class FisherRows(NamedTuple):
     damping: Tensor  # [rows], on the diagonal
 
     @classmethod
-    def of(cls, columns: Tensor, scale: Tensor, damping: float) -> "FisherRows":
+    def of(cls, columns: Tensor, scale: Tensor, damping: Union[float, Tensor]) -> "FisherRows":
         """
         Args:
             columns: [width, width], products of their gradients; its trace does not matter.
             scale: [rows], of each row the trace of its matrix.
-            damping: what is added to the diagonal.
+            damping: what is added to the diagonal, of all or of each, [rows].
         """
         trace = torch.diagonal(columns).sum().clamp(min=torch.finfo(torch.float32).tiny)
         # never singular in float32: no eigenvalue of the columns' matrix is above 1

@@ -64,13 +64,13 @@ def inputs_by_hooks(model):
 def test_the_products_are_of_what_goes_in(own_scores, input_feed):
     model = Translator(input_feed=input_feed)
     named = dict(model.named_parameters())
-    statistic = own_scores.Products()
+    statistic = own_scores.LayerInputs()
     with statistic.watching(named):
         loss = model.loss()
         loss.backward()
     found = {name: parameter.grad.clone() for name, parameter in named.items()}
     statistic.add(found)
-    statistic = statistic.mean()
+    statistic = own_scores.moments_of(named, statistic.mean())
     assert statistic.keys() == named.keys()
     model.zero_grad()
     plain = model.loss()
@@ -78,9 +78,13 @@ def test_the_products_are_of_what_goes_in(own_scores, input_feed):
     assert torch.allclose(loss, plain)
     assert all(torch.allclose(found[n], p.grad, atol=1e-6) for n, p in named.items())
     for name, x in inputs_by_hooks(model).items():
-        assert torch.allclose(statistic[name], x.t() @ x, atol=1e-5), name
-    words = int((model.source != model.pad).sum())
-    assert torch.equal(statistic["encoder.embed_tokens.weight"], words * torch.eye(6))
+        assert torch.allclose(statistic[name].products, x.t() @ x, atol=1e-5), name
+        assert not statistic[name].counts.any()
+    # as a linear map of words spelled with ones and zeros
+    words = model.source[model.source != model.pad]
+    x = torch.nn.functional.one_hot(words, len(named["encoder.embed_tokens.weight"])).float()
+    found = statistic["encoder.embed_tokens.weight"]
+    assert torch.equal(torch.diag(found.counts), x.t() @ x) and not found.products.any()
 
 
 # static: as fairseq's decoder looks at the source, in other code of fairseq's
@@ -108,11 +112,11 @@ def test_the_products_are_of_what_goes_into_attention(own_scores, causal, static
         return output, weights, {name: p.grad.clone() for name, p in named.items()}
 
     plain = run()
-    statistic = own_scores.Products()
+    statistic = own_scores.LayerInputs()
     with statistic.watching(named):
         output, weights, gradients = run()
     statistic.add({name: g for name, g in gradients.items() if name.endswith("weight")})
-    found = statistic.mean()
+    found = own_scores.moments_of(named, statistic.mean())
     assert torch.allclose(output, plain[0], atol=1e-6)
     assert torch.allclose(weights, plain[1], atol=1e-6)
     assert all(torch.allclose(g, plain[2][name], atol=1e-5) for name, g in gradients.items())
@@ -126,13 +130,14 @@ def test_the_products_are_of_what_goes_into_attention(own_scores, causal, static
     queries = query[1:] if causal else query
     expected = {"q_proj": queries.flatten(0, 1), "k_proj": real, "v_proj": real}
     for name, x in {**expected, "out_proj": mixed.flatten(0, 1)}.items():
-        assert torch.allclose(found[f"{name}.weight"], x.t() @ x, atol=1e-4), name
+        assert torch.allclose(found[f"{name}.weight"].products, x.t() @ x, atol=1e-4), name
 
 
 def test_the_scores_are_their_equations(own_scores):
     generator = torch.Generator().manual_seed(1)
     x, w = (torch.randn(n, 7, generator=generator) for n in (40, 3))
-    inputs = Inputs({"w": w}, {"w": "c"}, {}, {"w": x.t() @ x})
+    statistic = torch.cat([(x.t() @ x).flatten(), torch.zeros(3)])
+    inputs = Inputs({"w": w}, {"w": "c"}, {}, {"w": statistic})
     found = scores_of(SCORES["wanda"].scorers(inputs)["w"], w)
     assert torch.allclose(found, w.abs() * x.norm(dim=0))
     damped = x.t() @ x + 0.01 * x.square().sum() / 7 * torch.eye(7)
@@ -147,3 +152,27 @@ def test_the_scores_are_their_equations(own_scores):
         b = torch.cat([x @ row, (damped - x.t() @ x).sqrt()[keep][:, keep] @ row[keep]])
         expected = torch.linalg.lstsq(a, b.unsqueeze(1)).solution.squeeze(1)
         assert torch.allclose(new[keep], expected, atol=1e-3) and not new[~keep].any()
+
+
+def test_an_embedding_is_a_linear_map_of_one_word_at_a_time(own_scores):
+    """The scores of its rows, and of one that is the softmax too."""
+    generator = torch.Generator().manual_seed(1)
+    words, w = torch.tensor([0, 0, 0, 2, 1, 0]), torch.randn(4, 5, generator=generator)
+    one_hot = torch.nn.functional.one_hot(words, 4).float()
+    counts = (one_hot.t() @ one_hot).diagonal()
+    x = torch.randn(9, 5, generator=generator)
+    for products in (torch.zeros(5, 5), x.t() @ x):
+        statistic = torch.cat([products.flatten(), counts])
+        inputs = Inputs({"w": w}, {"w": "c"}, {}, {"w": statistic})
+        diagonals = products.diagonal() + counts.unsqueeze(1)
+        found = scores_of(SCORES["wanda"].scorers(inputs)["w"], w)
+        assert torch.allclose(found, w.abs() * diagonals.sqrt())
+        found = scores_of(SCORES["layerwise"].scorers(inputs)["w"], w)
+        for row, count in enumerate(counts):
+            damped = products + (count + 0.01 * diagonals.mean()) * torch.eye(5)
+            lost = w[row].square() / torch.linalg.inv(damped).diagonal()
+            assert torch.allclose(found[row], lost.sqrt(), rtol=1e-3)
+        mask = torch.rand(4, 5, generator=generator) > 0.4
+        kept = SCORES["layerwise"].update(inputs._replace(masks={"w": mask}))["w"]
+        if not products.any():  # nothing makes up for a word's own numbers
+            assert torch.equal(kept, w * mask)
