@@ -33,7 +33,7 @@ def lamp(inputs: Inputs) -> Dict[str, Scorer]:
     """Layer-adaptive magnitude: w^2 over the sum of all squares >= it in the same matrix.
 
     Lee et al. 2021, "Layer-adaptive Sparsity for the Magnitude-based Pruning" (arXiv
-    2010.07611), equation 2. One float32 a weight, and 16 bytes a weight of the largest matrix
+    2010.07611), equation 2. One float32 a weight, and 20 bytes a weight of the largest matrix
     while its magnitudes are sorted.
     """
     return {name: given(_lamp_of(weight)) for name, weight in inputs.weights.items()}
