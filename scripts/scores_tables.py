@@ -27,7 +27,15 @@ DRAWN = ("magnitude", "lamp", "kron", "taylor", "fisher", "obs", "adam")
 
 def over_dense(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     """``records`` of pruned models, their perplexity divided by that of their seed's dense one."""
-    dense = {r["seed"]: r["perplexity"] for r in records if r["kind"] == "dense"}
+    dense: Dict[int, float] = {}
+    for record in records:
+        if record["kind"] == "dense":
+            perplexity = dense.setdefault(record["seed"], record["perplexity"])
+            if perplexity != record["perplexity"]:
+                raise PruneError(
+                    f"there are two dense models of seed {record['seed']} among the results; give "
+                    f"one grid's"
+                )
     missing = {r["seed"] for r in records} - set(dense)
     if missing:
         raise PruneError(f"there is no dense model of seed {min(missing)} among the results")
@@ -61,14 +69,14 @@ def rows_of(records: List[Dict[str, Any]], scheme: str) -> List[List[str]]:
 
 def _said(number: float) -> str:
     """Three digits, and as many as there are before the point up to a million."""
-    if number >= 1e6:
+    if number >= 999999.5:
         return f"{number:.2g}"
-    return f"{number:,.0f}" if number >= 1000 else f"{number:#.3g}".rstrip(".")
+    return f"{number:,.0f}" if number >= 999.5 else f"{number:#.3g}".rstrip(".")
 
 
 def _two_digits(number: float) -> str:
     said = f"{number:.2g}"
-    return said if number < 100 else _said(float(said))
+    return said if number < 99.5 else _said(float(said))
 
 
 def _record(path: str, line: str) -> Dict[str, Any]:

@@ -89,7 +89,8 @@ def make_up(inputs: Inputs, exponent: float = 0.5, damping: float = 0.01) -> Dic
         weight, mask = inputs.weights[name].detach(), inputs.masks[name]
         moved = weight.float().clone()
         rows.make_up_(moved, mask)
-        updated[name] = torch.where(mask, moved.to(weight.dtype), torch.zeros_like(weight))
+        change = (moved - weight.float()).to(weight.dtype)
+        updated[name] = torch.where(mask, weight + change, torch.zeros_like(weight))
     return updated
 
 

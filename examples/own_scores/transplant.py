@@ -1,7 +1,8 @@
 """Which matters: how many weights each class keeps, or which? Two scores that tell them apart.
 
 ``--prune-score counts-of-fisher`` prunes as many weights of each
-class as ``fisher`` does at the same sparsity, class-blind, but those with the lowest magnitudes;
+class as ``fisher`` does at the same sparsity, class-blind and without floors, but those with the
+lowest magnitudes;
 ``counts-of-magnitude`` as many as magnitude does, but those that ``fisher`` misses least.
 docs/scores.md has what came of it.
 """

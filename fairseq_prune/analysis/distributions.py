@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..pruning import SCHEMES, Scorer, find_scheme, members
 from ..pruning.magnitude import standard_deviation
-from ..pruning.selection import CHUNK
+from ..pruning.pieces import CHUNK
 from .ranking import BY_MAGNITUDE, Ranking
 
 #: Bins of the histograms, equally wide in log10 of the score.

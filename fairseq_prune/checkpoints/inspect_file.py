@@ -10,7 +10,7 @@ from ..packed.shortlist import Shortlist
 from ..packed.texts import Text
 from ..parameters.weight_classes import fairseq_classes, lstm_subgroups, renamed
 from ..pruning import masks_of, members, score_in
-from ..pruning.selection import CHUNK
+from ..pruning.pieces import CHUNK
 from .packed.write_texts import shortlist_of, texts_of
 from .reading import read_checkpoint
 from .weights import aliases_in, distinct, find_record, prunable_weights

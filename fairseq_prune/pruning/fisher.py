@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from .guard import check_guard, is_guarded, row_factors
+from .pieces import CHUNK
 from .score import Inputs, Score, Scorer, sizes, times
-from .selection import CHUNK
 from .statistics import AbsoluteGradients, SquaredGradients
 
 #: A word that is rare costs the loss little, and its row would be emptied: then it cannot learn

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ..errors import OPTION, OptionError
-from .row_floors import count_rows, row_length
+from .pieces import row_length
+from .row_floors import count_rows
 from .weight_classes import members
 
 

@@ -77,12 +77,13 @@ def compensate(
     """
     updated = {}
     for name, rows in _rows_of(inputs, damping, guard).items():
-        weight, mask = inputs.weights[name], inputs.masks[name]
-        blocks = _blocks(weight.detach().float())
+        weight, mask = inputs.weights[name].detach(), inputs.masks[name]
+        blocks = _blocks(weight.float())
         for of_block, block, kept in zip(rows, blocks, _blocks(mask)):
             of_block.make_up_(block, kept)
-        whole = _whole(blocks, weight).to(weight.dtype)
-        updated[name] = torch.where(mask, whole, torch.zeros_like(weight))
+        change = _whole(blocks, weight) - weight.float()
+        moved = weight + change.to(weight.dtype)
+        updated[name] = torch.where(mask, moved, torch.zeros_like(weight))
     return updated
 
 

@@ -5,8 +5,8 @@ from typing import Dict, List
 import torch
 from torch import Tensor
 
+from .pieces import CHUNK
 from .score import Inputs, Score, Scorer, given, sizes
-from .selection import CHUNK
 
 
 def magnitude(inputs: Inputs) -> Dict[str, Scorer]:

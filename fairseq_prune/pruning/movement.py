@@ -5,8 +5,8 @@ from typing import Dict
 import torch
 from torch import Tensor
 
+from .pieces import CHUNK
 from .score import Inputs, Score, Scorer
-from .selection import CHUNK
 
 
 def movement(inputs: Inputs) -> Dict[str, Scorer]:
@@ -14,8 +14,9 @@ def movement(inputs: Inputs) -> Dict[str, Scorer]:
 
     Sanh et al. 2020, "Movement Pruning" (arXiv 2005.07683), equation 4, without the learning rate:
     the straight-through gradient of a score by which weights are kept. It is negative for weights
-    that shrink; x + sqrt(x^2 + 1), of x in units of its root mean square over the model, keeps the
-    order and is positive.
+    that shrink. Of x in units of its root mean square over the model, 4 FAR x of those that grow, 1
+    of 0 and 1 / (4 FAR |x|) of those that shrink are in the same order; only beyond FAR and below
+    1 / FAR they are alike.
     """
     sums = [inputs.statistics[name] for name in inputs.weights]
     count = sum(value.numel() for value in sums)
@@ -25,6 +26,8 @@ def movement(inputs: Inputs) -> Dict[str, Scorer]:
     return {name: _movement_of(inputs.statistics[name], unit) for name in inputs.weights}
 
 
+#: So that all scores are float32 that are no denormals.
+FAR = 2.0**60
 MOVEMENT = Score(movement, state="movement")
 
 
@@ -33,8 +36,7 @@ def _movement_of(sums: Tensor, unit: float) -> Scorer:
 
     def scorer(piece: Tensor, position: int) -> Tensor:
         x = flat[position : position + piece.numel()].to(piece.device) / unit
-        root = (x.square() + 1).sqrt()
-        # the other form where the first would cancel
-        return torch.where(x >= 0, root + x, 1 / (root - x))
+        sizes = x.abs().clamp(1 / FAR, FAR) * (4 * FAR)
+        return torch.where(x > 0, sizes, torch.where(x < 0, 1 / sizes, torch.ones_like(x)))
 
     return scorer

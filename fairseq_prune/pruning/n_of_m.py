@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from ..errors import OPTION, OptionError, PruneError
+from .pieces import CHUNK
 from .score import Scorer, score_piece, without_signs
-from .selection import CHUNK, not_finite
+from .selection import not_finite
 
 LARGEST = 32
 

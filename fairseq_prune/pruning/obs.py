@@ -150,7 +150,7 @@ def _scales(inputs: Inputs, guard: str, damping: float) -> Dict[str, _Scale]:
             factors = torch.ones_like(traces[name])
             # never singular in float32
             added = torch.full_like(factors, max(damping, 1e-6) * (mean or 1.0))
-            if guarded:
+            if guarded and inputs.weights[name].dim() > 1:
                 factors = _factors(traces[name], inputs.weights[name], mean)
                 # a row that was not seen has the mean throughout
                 added += (factors == 0) * mean
@@ -162,7 +162,7 @@ def _factors(traces: Tensor, weight: Tensor, mean: float) -> Tensor:
     """For each block, what brings the mean of its row's diagonal to ``mean``."""
     if weight.numel() == 0:
         return traces
-    rows = weight.shape[0] if weight.dim() > 1 else 1
+    rows = len(weight)
     means = traces.view(rows, -1).sum(1) / (weight.numel() // rows)
     return row_factors(means, mean).repeat_interleave(len(traces) // rows)
 

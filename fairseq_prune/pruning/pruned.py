@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .mask import zero_pruned_
-from .selection import CHUNK
+from .pieces import CHUNK
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 import torch
 from torch import Tensor
 
+from .pieces import CHUNK, piece_length, row_length
 from .score import Scorer, given, score_piece
-from .selection import CHUNK, Digits, first_digits, select_lowest
+from .selection import Digits, first_digits, select_lowest
 
 #: Of all scores, as many may be kept with their places, 12 bytes each. Scores from which floors
 #: are told apart are mostly fewer than half of these.
@@ -129,8 +130,7 @@ def _pieces(
 ) -> Iterator[Tuple[slice, Tensor, Optional[Tensor]]]:
     """Some rows at a time: where they are in the flat weight, their scores, which of them are left
     (or None)."""
-    length, flat = row_length(weight), weight.detach().reshape(-1)
-    size = max(1, CHUNK // length) * length
+    length, size, flat = row_length(weight), piece_length(weight), weight.detach().reshape(-1)
     ranked = None if previous is None else previous.reshape(-1)
     for position in range(0, flat.numel(), size):
         piece = slice(position, position + size)
@@ -159,11 +159,6 @@ def _low_ones(
     rows = torch.div(low, mask.shape[1], rounding_mode="floor")
     tight = of_each - torch.bincount(rows, minlength=len(mask)) < needed
     return low, tight.nonzero().squeeze(1)
-
-
-def row_length(weight: Tensor) -> int:
-    """Weights in a row; a vector has rows of 1."""
-    return max(1, weight.shape[1:].numel())
 
 
 def count_rows(mask: Tensor, length: int) -> Tensor:

@@ -55,7 +55,8 @@ def round_sparsities(
             of what is left (Renda et al. 2020 prune 20% of it each time).
         initial: the sparsity before the first round.
     """
-    density = (1 - target) / (1 - initial)
+    # of a few weights all may be gone
+    density = (1 - target) / (1 - initial) if initial < 1 else 1.0
 
     def after(k: int) -> float:
         if spacing == "even":
@@ -71,11 +72,13 @@ def gradual(target: float, begin: int, end: int, every: int, initial: float = 0.
     Zhu and Gupta 2017, equation 1: s_t = s_f + (s_i - s_f) (1 - (t - t_0) / (n dt))^3,
     at t_0, t_0 + dt, ... The first step prunes nothing where s_i is the sparsity already.
     """
-    updates = [*range(begin, end, every), end]
-    return tuple(
+    updates = [*range(begin + every, end, every), end]
+    ramp = (
         Step(t, target + (initial - target) * (1 - (t - begin) / (end - begin)) ** 3)
         for t in updates
     )
+    # as it is: 0.9 + (0.2 - 0.9) is more than 0.2
+    return (Step(begin, initial), *ramp)
 
 
 def due(schedule: Schedule, update: int) -> Optional[float]:

@@ -16,10 +16,9 @@ from torch import Tensor
 
 from ..errors import PruneError
 from .doubtful import Doubtful, check_as_counted, spare_later_ties_
+from .pieces import CHUNK, piece_length
 from .score import Scorer, score_piece, without_signs
 
-# 1 MB of float32: the temporaries stay in cache, the overhead of a call does not show
-CHUNK = 1 << 18
 _DIGIT = 1 << 16
 #: As many scores with the threshold's digits are looked at one by one, with their places: 24 MB.
 FEW = 1 << 21
@@ -246,7 +245,7 @@ def _score_bits(
     name: str, weight: Tensor, scorer: Scorer, kind: _Float
 ) -> Iterator[Tuple[int, Tensor]]:
     """(position, scores as bit patterns) of consecutive pieces of ``weight``."""
-    flat = weight.detach().reshape(-1)
-    for start in range(0, flat.numel(), CHUNK):
-        scores = score_piece(scorer, name, flat[start : start + CHUNK], start)
+    flat, size = weight.detach().reshape(-1), piece_length(weight)
+    for start in range(0, flat.numel(), size):
+        scores = score_piece(scorer, name, flat[start : start + size], start)
         yield start, scores.to(kind.dtype).view(kind.integer)

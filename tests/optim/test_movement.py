@@ -58,3 +58,11 @@ def test_the_score_keeps_the_order_and_is_positive():
     masks = prune(given.weights, given.classes, "class-blind", 0.3, score="movement",
                   statistics=given.statistics).masks  # fmt: skip
     assert sums[masks["w"]].min() >= sums[~masks["w"]].max()
+
+
+def test_the_score_keeps_the_order_near_zero_and_far_from_it():
+    """What shrank a little goes before what grew a little."""
+    sums = torch.tensor([1e-12, -3e-12, 2e-8, -1e-8, 0.0, 1.0, -1.0, 1e3, -1e3])
+    given = Inputs({"w": torch.randn(9)}, {"w": "x"}, {}, {"w": sums})
+    found = scores_of(find_score("movement").scorers(given)["w"], given.weights["w"])
+    assert torch.equal(found.argsort(), sums.argsort()) and len(found.unique()) == 9

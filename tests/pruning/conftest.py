@@ -71,7 +71,15 @@ def chunk_of(monkeypatch):
     """Makes every pass over the weights take them ``size`` at a time."""
 
     def set_chunk(size):
-        for module in ("selection", "n_of_m", "magnitude", "fisher", "row_floors", "pruned"):
+        for module in (
+            "pieces",
+            "selection",
+            "n_of_m",
+            "magnitude",
+            "fisher",
+            "row_floors",
+            "pruned",
+        ):
             # not by attribute: fairseq_prune.pruning.prune is the function
             monkeypatch.setattr(sys.modules[f"fairseq_prune.pruning.{module}"], "CHUNK", size)
 

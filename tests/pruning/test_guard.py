@@ -88,3 +88,24 @@ def test_statistics_of_another_device_than_the_weights(guarded):
     moments, factors = torch.ones(ROWS, COLUMNS), torch.ones(ROWS) if guarded else None
     found = _fisher_of(moments, 0.25, 0.1, factors, 1.0)(piece, 0)
     assert found.device == piece.device
+
+
+@pytest.mark.parametrize("score", GUARDED)
+def test_a_vector_has_no_rows_to_guard(score):
+    """A bias counts as its gradients say, whatever those of the matrix beside it."""
+    w = {"e": weights()["e"], "b": torch.ones(ROWS)}
+    made = find_score(score).statistic
+    given = {"e": gradients() / 100, "b": gradients()[:, :, 0]}
+    if made is None:
+        statistics = {name: g.square().mean(0) for name, g in given.items()}
+    else:
+        statistic = made()
+        for of_e, of_b in zip(given["e"], given["b"]):
+            statistic.add({"e": of_e, "b": of_b})
+        statistics = statistic.mean()
+    inputs = Inputs(w, {"e": "softmax", "b": "softmax"}, {}, statistics)
+    plain, guarded = (
+        scores_of(find_score(name).scorers(inputs)["b"], w["b"])
+        for name in (score, f"{score}:guard=softmax")
+    )
+    assert torch.equal(plain, guarded)

@@ -171,6 +171,22 @@ def test_convolutions_vectors_and_matrices_without_elements(shape):
         assert torch.equal(result.updated[name] != 0, mask)
 
 
+@pytest.mark.parametrize("score", ["kron", "obs"])
+def test_survivors_that_nothing_is_missing_beside_stay_as_they_are(score):
+    """To the last digit, of float64 as well."""
+    generator = torch.Generator().manual_seed(7)
+    w = {"w": torch.randn(4, 60, dtype=torch.float64, generator=generator)}
+    masks = {"w": torch.ones(4, 60, dtype=torch.bool)}
+    masks["w"][0, :30] = False
+    found = find_score(score)
+    statistic = found.statistic()
+    for _ in range(50):
+        statistic.add({"w": torch.randn(4, 60, generator=generator)})
+    updated = found.update(Inputs(w, {"w": "x"}, masks, statistic.mean()))["w"]
+    assert updated.dtype == torch.float64
+    assert torch.equal(updated[1:], w["w"][1:]) and not torch.equal(updated[0, 30:], w["w"][0, 30:])
+
+
 @pytest.mark.parametrize("width", [50, 1024])
 def test_without_damping_gradients_in_one_direction_are_no_trouble(width):
     """Their matrix has one eigenvalue that is not 0, and is inverted in float32."""

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 import torch
 
-from fairseq_prune.pruning import Floors, Inputs, PruneError, magnitude, select_lowest
+from fairseq_prune.pruning import Floors, Inputs, PruneError, find_score, magnitude, select_lowest
 from fairseq_prune.pruning.above_floors import select_above_floors
 
 
@@ -149,3 +149,27 @@ def test_rows_that_can_spare_little():
     w["e"][0] = 1e-3
     agree(w, 0.8, None, [0], Floors(0, 0.2))
     agree(w, 0.79, None, [0], Floors(0, 0.2))
+
+
+@pytest.mark.parametrize("score", ["fisher:exponent=0.3", "magnitude"])
+@pytest.mark.parametrize("shape", [(300, 50), (3, 7, 11), (40,), (2, 400)])
+def test_each_score_is_found_in_one_piece(score, shape, chunk_of):
+    """The last digit of a power depends on its place in what is done at a time; counts would not
+    be those of the scores that are chosen from."""
+    chunk_of(64)
+    w = {"e": torch.randn(shape, generator=torch.Generator().manual_seed(0))}
+    asked = {}
+
+    def recorded(scorer):
+        def record(piece, position):
+            asked.setdefault(position, set()).add(piece.numel())
+            return scorer(piece, position)
+
+        return record
+
+    inputs = Inputs(w, {"e": "x"}, {}, {"e": w["e"].square()})
+    scorers = {"e": recorded(find_score(score).scorers(inputs)["e"])}
+    for floors in (Floors(0, 0.02), Floors(0, 0.1), Floors(0.1, 0)):
+        select_above_floors(w, scorers, w["e"].numel() // 2, None, {"e": "x"}, floors)
+    assert all(len(lengths) == 1 for lengths in asked.values())
+    assert sum(length for (length,) in asked.values()) == w["e"].numel()

@@ -52,6 +52,21 @@ def test_gradual_is_zhu_and_guptas_equation_1():
     assert steps[-1].sparsity == s_f
 
 
+def test_gradual_begins_with_the_sparsity_that_there_is():
+    """Its first step prunes nothing then, whatever s_f + (s_i - s_f) rounds to."""
+    initials = [k / 5931 for k in range(0, 4000, 7)] + [0.2, 0.3]
+    for initial in initials:
+        for target in (0.8, 0.9, 0.95):
+            steps = make_schedule("gradual", target, {"begin": 3, "end": 9, "every": 2}, initial)
+            assert steps[0] == (3, initial) and due(steps, 3) == initial < due(steps, 5)
+
+
+@pytest.mark.parametrize("spacing", ["even", "geometric"])
+def test_rounds_where_nothing_is_left(spacing):
+    """Half of one weight is none, so that a model of one may be pruned whole before."""
+    assert round_sparsities(0.5, 2, spacing, 1.0)[-1] == 0.5
+
+
 def test_gradual_ends_at_its_end_although_no_multiple_of_every():
     steps = make_schedule("gradual", 0.9, {"begin": 0, "end": 25, "every": 10})
     assert [s.update for s in steps] == [0, 10, 20, 25] and steps[-1].sparsity == 0.9

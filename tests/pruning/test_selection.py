@@ -98,7 +98,7 @@ def test_chunks_make_no_difference(chunk, chunk_of, brute_force):
 
 
 def test_weights_larger_than_a_chunk(brute_force):
-    from fairseq_prune.pruning.selection import CHUNK
+    from fairseq_prune.pruning.pieces import CHUNK
 
     torch.manual_seed(3)
     weight = torch.randint(-500, 501, (CHUNK + 3,)).float()

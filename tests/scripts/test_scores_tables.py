@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 
 import pytest
@@ -49,3 +50,34 @@ def test_it(tmp_path):
     # texts of an SVG are texts
     drawn = (tmp_path / "figure.svg").read_text(encoding="utf-8")
     assert "by kron, in 16 steps" in drawn and "row floor" not in drawn
+
+
+def test_two_dense_models_of_a_seed_are_told_apart(tmp_path):
+    lines = [json.dumps(record(1, "dense", 4.0)), json.dumps(record(1, "dense", 5.0))]
+    (tmp_path / "two").write_text("\n".join(lines))
+    command = [sys.executable, str(REPO / "scripts" / "scores_tables.py"), str(tmp_path / "two")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    said = "there are two dense models of seed 1 among the results; give one grid's"
+    assert (done.returncode, done.stderr.strip()) == (1, f"scores_tables: error: {said}")
+
+
+@pytest.mark.parametrize(
+    "number, said",
+    [
+        (1.495, "1.50"), (9.996, "10.0"), (99.96, "100"), (999.4, "999"), (999.7, "1,000"),
+        (99999.6, "100,000"), (999999.7, "1e+06"),
+    ],
+)  # fmt: skip
+def test_digits_of_a_table(number, said):
+    sys.path.insert(0, str(REPO / "scripts"))
+    import scores_tables
+
+    assert scores_tables._said(number) == said
+
+
+@pytest.mark.parametrize("number, said", [(0.0123, "0.012"), (99.6, "100"), (1234.0, "1,200")])
+def test_digits_of_a_deviation(number, said):
+    sys.path.insert(0, str(REPO / "scripts"))
+    import scores_tables
+
+    assert scores_tables._two_digits(number) == said
