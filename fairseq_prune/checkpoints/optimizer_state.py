@@ -8,6 +8,8 @@ from torch import Tensor
 from ..parameters.kinds import is_copy, is_parameter
 from ..parameters.ties import Aliases
 from ..pruning import PruneError
+from ..pruning.fisher import ADAM
+from ..pruning.movement import MOVEMENT
 
 Shape = Tuple[int, ...]
 
@@ -39,10 +41,7 @@ def state_of_weights(
     by_number = ((state.get("last_optimizer_state") or {}).get("state")) or {}
     values = [value.get(entry) for _, value in sorted(by_number.items())]
     if not values or not all(map(torch.is_tensor, values)):
-        raise PruneError(
-            f"{source} holds no {entry}, which an optimizer remembers of its updates; name a "
-            f"checkpoint as training saved it, or take score fisher"
-        )
+        raise _without(entry, source, bool(by_number))
     sizes = [weight.numel() for weight in named.values()]
     for parameters in (named, there):
         all_sizes = [weight.numel() for weight in parameters.values()]
@@ -62,6 +61,23 @@ def state_of_weights(
         name: value.reshape(weight.shape).float()
         for (name, weight), value in zip(named.items(), values)
     }
+
+
+def _without(entry: str, source: str, of_others: bool) -> PruneError:
+    """
+    Args:
+        of_others: the optimizer's state is there, but for this entry.
+    """
+    wanted = "a checkpoint as training saved it"
+    if of_others:
+        wanted = {
+            ADAM.state: "one that was trained with adam",
+            MOVEMENT.state: "one of a training with --prune-score movement",
+        }.get(entry, "one whose optimizer does")
+    return PruneError(
+        f"{source} holds no {entry}, which an optimizer remembers of its updates; name {wanted}, "
+        f"or take score fisher"
+    )
 
 
 def _places(some: List[Shape], of_all: List[Shape]) -> Optional[List[int]]:

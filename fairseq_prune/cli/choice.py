@@ -67,26 +67,30 @@ def add_choice(parser, sparsity: Optional[float] = None) -> None:
     )
 
 
-def add_data(parser) -> None:
-    """The data that scores look at."""
+def add_data(parser, when: str = "") -> None:
+    """The data that scores look at.
+
+    Args:
+        when: only then there is to be ``--data``.
+    """
     parser.add_argument(
         "--data",
         metavar="DATA",
-        help="binarised data, for scores that need some (fisher, kron, ...)",
+        help=f"{when}binarised data, for scores that need some (fisher, kron, ...)",
     )
     usual = Calibration().subset
     parser.add_argument("--subset", help=f"part of DATA to look at (default: {usual})")
-    add_samples(parser)
+    add_samples(parser, "it")
 
 
-def add_samples(parser) -> None:
+def add_samples(parser, of: str) -> None:
     """How much of the data scores look at."""
     usual = Calibration()
     parser.add_argument(
         "--samples",
         type=int,
-        help="sentences (of a language model: blocks) of it to look at (default: 1024, and 4096 "
-        "for kron)",
+        help=f"sentences (of a language model: blocks) of {of} to look at (default: 1024, and "
+        "4096 for kron)",
     )
     parser.add_argument("--seed", type=int, help=f"which of them are drawn (default: {usual.seed})")
     parser.add_argument(

@@ -27,7 +27,7 @@ def add_to(verbs) -> None:
         "--out", metavar="DIR", required=True, help="folder to make, with a folder for each round"
     )
     add_choice(verb)
-    add_data(verb)
+    add_data(verb, when="with --rewind weights alone, where it is needed: ")
     add_selection(verb)
     verb.add_argument("--rounds", type=int, required=True, help="prunings, 1 or more")
     verb.add_argument(

@@ -1,5 +1,6 @@
 """The rounds that ``fairseq-prune iterate`` is asked for."""
 
+import glob
 import os
 from typing import Any, Dict, List, Sequence
 
@@ -20,7 +21,7 @@ from ..pruning import (
     score_name,
     sparsity,
 )
-from ..pruning.choice import Choice
+from ..pruning.choice import Calibration, Choice
 from .choice import choice_of, chooser
 
 #: Options of a round's pruning that are handed on as they are, where they were given.
@@ -39,6 +40,8 @@ def plan_of(args) -> RoundsPlan:
         chooser(args, choice, args.source, args.sparsity)
     elif args.data is not None:
         raise PruneError("--data is for --rewind weights; a training has its own, leave it out")
+    elif choice.needs_data and args.subset is not None:
+        _check_subset(args)
     if args.rewind_to is not None:
         read_checkpoint(args.rewind_to)
     _check_lengths(args)
@@ -87,6 +90,22 @@ def _check(args) -> None:
         )
     if (args.rewind == "weights") != (args.rewind_to is not None):
         raise PruneError("--rewind weights and --rewind-to CKPT belong together; give both")
+
+
+def _check_subset(args) -> None:
+    """Raise PruneError where the folder of the training's data has what it trains on and no such
+    subset."""
+    for word in args.command:
+        folder = word.split(os.pathsep)[0]
+        if _in_folder(folder, Calibration().subset) and not _in_folder(folder, args.subset):
+            raise PruneError(
+                f"--subset {args.subset} is not there to calibrate with: {folder} has no such "
+                f"subset; name one that is"
+            )
+
+
+def _in_folder(folder: str, subset: str) -> bool:
+    return bool(glob.glob(os.path.join(glob.escape(folder), glob.escape(subset) + ".*")))
 
 
 def _check_lengths(args) -> None:

@@ -4,6 +4,7 @@ import argparse
 
 from ..errors import options_begin_with
 from ..pruning import PruneError, check_request
+from ..pruning.choice import Calibration
 from .choice import add_choice, add_samples, choice_of, chooser, ranker
 from .quiet import quiet_libraries
 from .say import say
@@ -27,7 +28,7 @@ def add_to(verbs) -> None:
     verb.add_argument("--out", required=True, metavar="DIR", help="folder to write into")
     # what a dense CKPT is looked at as pruned by
     add_choice(verb, sparsity=0.8)
-    add_samples(verb)
+    add_samples(verb, f"DATA's {Calibration().subset}")
     verb.add_argument(
         "--subset", default="valid", help="part of DATA to evaluate on (default: %(default)s)"
     )

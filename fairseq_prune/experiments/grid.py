@@ -9,7 +9,7 @@ from ..pruning.choice import Calibration
 from ..user_dir import import_plugin_of
 from .own_options import OWN, OWN_OF_ITERATE, check_own
 from .points import KINDS, TRAINED, Point
-from .read_points import read_points
+from .read_points import check_remembered, read_points
 from .yaml_values import check_keys, patterns, read_yaml, text, words
 
 #: key -> whether it must be there.
@@ -99,6 +99,8 @@ def _grid(content: Any) -> Grid:
             raise PruneError(f"train: {kind} is missing, the options of those trainings")
     if any(point.kind == "iterative" for point in points) and not iterate:
         raise PruneError("iterate is missing, the options of fairseq-prune iterate: --rounds N")
+    if not dense:
+        check_remembered(points)
     return Grid(
         data=text(content, "data", ""),
         dense=dense,

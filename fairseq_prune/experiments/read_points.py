@@ -1,11 +1,12 @@
 """The points of a grid as its file lists them."""
 
 import itertools
-from typing import Any, List, Mapping, Tuple
+from typing import Any, Iterable, List, Mapping, Tuple
 
-from ..pruning import PruneError, check_request, check_steps, find_scheme
+from ..pruning import PruneError, check_request, check_steps, find_scheme, find_score
 from ..pruning.choice import Choice
 from ..pruning.floors import exact
+from ..pruning.movement import MOVEMENT
 from .points import KINDS, USUAL, Point
 from .yaml_values import check_keys
 
@@ -88,6 +89,18 @@ def _more(entry: Mapping[str, Any]) -> List[Tuple]:
             if type(value) not in (int, float) or not 0 <= value < 1:
                 raise PruneError(f"points: {key}: {value} is out of range; give 0 <= x < 1")
     return list(itertools.product(*lists))
+
+
+def check_remembered(points: Iterable[Point]) -> None:
+    """Raise PruneError where models trained dense are to be pruned by what only trainings that
+    prune save."""
+    for point in points:
+        score = find_score(point.score) if point.kind == "pruned" and point.score else None
+        if score is not None and score.state == MOVEMENT.state:
+            raise PruneError(
+                f"points: score {point.score} is of what a training that prunes by it remembers; "
+                f"for kinds: [pruned] take another, or name such a checkpoint as dense"
+            )
 
 
 def _check_scheme(scheme: Any, entry: Mapping[str, Any]) -> None:

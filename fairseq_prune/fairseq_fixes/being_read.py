@@ -43,7 +43,7 @@ class BeingRead:
                 names = names_of(error.text, configuration)
                 if names:
                     return PruneError(f"{path}: its option {', '.join(names)}: {error}")
-        elif not isinstance(error, PruneError):
+        elif not isinstance(error, PruneError) and not are_other_shapes(error):
             for path, names in self._left_out.items():
                 if names:
                     return PruneError(
@@ -52,3 +52,9 @@ class BeingRead:
                         f"({type(error).__name__}: {error})"
                     )
         return error
+
+
+def are_other_shapes(error: Exception) -> bool:
+    """Whether it is torch's of weights that a model has no place for: its dictionaries or options
+    are others."""
+    return isinstance(error, RuntimeError) and str(error).startswith("Error(s) in loading")

@@ -10,6 +10,7 @@ from omegaconf import open_dict
 
 from ..checkpoints.reading import read_checkpoint
 from ..checkpoints.sentences import catchable
+from ..fairseq_fixes.being_read import are_other_shapes
 from ..fairseq_fixes.own_weights import encode_with_own_weights
 from ..fairseq_fixes.reading import opened_once
 from ..packed.container import is_packed
@@ -53,11 +54,20 @@ def _load(
     except PruneError:
         raise
     except Exception as error:  # whatever the building of a model makes of its options
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
         used = "" if data is None else f" with DATA {data}"
-        raise PruneError(f"{path} cannot be used{used}: {reason}") from error
+        raise PruneError(f"{path} cannot be used{used}: {_reason(error)}") from error
     encode_with_own_weights(models[0])
     return models[0].eval(), cfg, task
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).strip().split("\n")]
+    if are_other_shapes(error) and lines[1:]:  # the first names the class of the model alone
+        return (
+            f"{lines[1].rstrip('.')}; where that is an embedding or the softmax, take data with "
+            f"the dictionaries that it was trained with"
+        )
+    return lines[0] or type(error).__name__
 
 
 def _decode_here(cfg: Any) -> None:

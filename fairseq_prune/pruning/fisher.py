@@ -5,7 +5,7 @@ from typing import Dict, List, Optional
 import torch
 from torch import Tensor
 
-from .guard import check_guard, is_guarded, row_factors
+from .guard import check_options, is_guarded, row_factors
 from .pieces import CHUNK
 from .score import Inputs, Score, Scorer, sizes, times
 from .statistics import AbsoluteGradients, SquaredGradients
@@ -50,9 +50,9 @@ def taylor(inputs: Inputs) -> Dict[str, Scorer]:
     return {name: times(inputs.statistics[name].reshape(-1)) for name in inputs.weights}
 
 
-FISHER = Score(fisher, SquaredGradients, row_share=ROW_SHARE, check=check_guard)
+FISHER = Score(fisher, SquaredGradients, row_share=ROW_SHARE, check=check_options)
 #: The same with the running mean of squared gradients that Adam has already.
-ADAM = Score(fisher, state="exp_avg_sq", row_share=ROW_SHARE, check=check_guard)
+ADAM = Score(fisher, state="exp_avg_sq", row_share=ROW_SHARE, check=check_options)
 TAYLOR = Score(taylor, AbsoluteGradients, row_share=ROW_SHARE)
 
 

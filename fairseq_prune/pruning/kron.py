@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .fisher import ROW_SHARE
 from .fisher_rows import FisherRows
-from .guard import check_guard, is_guarded, row_factors
+from .guard import check_options, is_guarded, row_factors
 from .score import Inputs, Score, Scorer, times
 from .statistics import Statistic
 
@@ -87,7 +87,7 @@ def compensate(
     return updated
 
 
-KRON = Score(kron, KroneckerFactors, update=compensate, row_share=ROW_SHARE, check=check_guard)
+KRON = Score(kron, KroneckerFactors, update=compensate, row_share=ROW_SHARE, check=check_options)
 
 
 def _rows_of(inputs: Inputs, damping: float, guard: str) -> Dict[str, List[FisherRows]]:

@@ -14,9 +14,9 @@ def movement(inputs: Inputs) -> Dict[str, Scorer]:
 
     Sanh et al. 2020, "Movement Pruning" (arXiv 2005.07683), equation 4, without the learning rate:
     the straight-through gradient of a score by which weights are kept. It is negative for weights
-    that shrink. Of x in units of its root mean square over the model, 4 FAR x of those that grow, 1
-    of 0 and 1 / (4 FAR |x|) of those that shrink are in the same order; only beyond FAR and below
-    1 / FAR they are alike.
+    that shrink. With x in units of its root mean square over the model, x of those that grow,
+    1 / (2 FAR) of 0 and 1 / (4 FAR^2 |x|) of those that shrink are in the same order; only beyond
+    FAR and below 1 / FAR they are alike.
     """
     sums = [inputs.statistics[name] for name in inputs.weights]
     count = sum(value.numel() for value in sums)
@@ -27,7 +27,7 @@ def movement(inputs: Inputs) -> Dict[str, Scorer]:
 
 
 #: So that all scores are float32 that are no denormals.
-FAR = 2.0**60
+FAR = 2.0**40
 MOVEMENT = Score(movement, state="movement")
 
 
@@ -36,7 +36,8 @@ def _movement_of(sums: Tensor, unit: float) -> Scorer:
 
     def scorer(piece: Tensor, position: int) -> Tensor:
         x = flat[position : position + piece.numel()].to(piece.device) / unit
-        sizes = x.abs().clamp(1 / FAR, FAR) * (4 * FAR)
-        return torch.where(x > 0, sizes, torch.where(x < 0, 1 / sizes, torch.ones_like(x)))
+        sizes = x.abs().clamp(1 / FAR, FAR)
+        of_others = torch.where(x < 0, 1 / (4 * FAR**2) / sizes, torch.full_like(x, 1 / (2 * FAR)))
+        return torch.where(x > 0, sizes, of_others)
 
     return scorer

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .fisher import ROW_SHARE
-from .guard import check_guard, is_guarded, row_factors
+from .guard import check_options, is_guarded, row_factors
 from .score import Inputs, Score, Scorer, times
 from .statistics import Statistic
 
@@ -129,7 +129,7 @@ def compensate(
     return updated
 
 
-OBS = Score(obs, BlockFisher, update=compensate, row_share=ROW_SHARE, check=check_guard)
+OBS = Score(obs, BlockFisher, update=compensate, row_share=ROW_SHARE, check=check_options)
 
 
 class _Scale(NamedTuple):

@@ -11,7 +11,7 @@ from .floors import NO_FLOORS, USUAL_FLOORS, Floors, check_floors
 from .memory import told_of_memory
 from .pruned import Pruned, summarize
 from .schemes import Scheme, check_request, find_scheme, score_name
-from .score import Inputs, Score, make_scorers
+from .score import Inputs, Score, make_scorers, updated_weights
 from .scores import find_score
 from .selection import select_lowest
 from .weight_classes import members
@@ -53,8 +53,8 @@ def prune(
         PruneError: unknown scheme or score, sparsity out of range or below that of ``previous``,
             masks of other parameters, nothing to prune, scores that are NaN, infinite or
             negative, weights not dense or of another type than ``RANKED`` or without
-            statistics, floors above the sparsity, what ``select_n_of_m`` refuses, or not enough
-            memory.
+            statistics, survivors that become NaN or infinite, floors above the sparsity, what
+            ``select_n_of_m`` refuses, or not enough memory.
     """
     check_request(scheme, sparsity, score=score)
     _check_weights(weights, previous)
@@ -78,7 +78,7 @@ def prune(
         summarize(weight_class, [(weights[name], masks[name]) for name in names])
         for weight_class, names in inputs.by_class().items()
     )
-    updated = ranked_by.update(inputs._replace(masks=masks)) if ranked_by.update else {}
+    updated = updated_weights(name, ranked_by, inputs._replace(masks=masks))
     return Pruned(scheme, name, masks, threshold, tuple(summaries), updated)
 
 

@@ -78,7 +78,7 @@ def check_statistics(name: str, score: Score, inputs: Inputs) -> None:
         return
     for weight in inputs.weights:
         if weight not in inputs.statistics:
-            raise no_statistics(weight, name)
+            raise no_statistics(weight, name, score)
         statistics = inputs.statistics[weight].detach()
         # in one pass; what does not add up is of no use either, as scores add up traces and means
         total = statistics.sum(dtype=torch.promote_types(statistics.dtype, torch.float32))
@@ -90,11 +90,14 @@ def check_statistics(name: str, score: Score, inputs: Inputs) -> None:
             )
 
 
-def no_statistics(weight: str, score: str) -> PruneError:
-    """The error for a weight that data say nothing of."""
+def no_statistics(weight: str, name: str, score: Score) -> PruneError:
+    """The error for a weight that data say nothing of, and score ``name`` needs it."""
+    why, remedy = "the loss does not depend on it", "exclude it"
+    if score.state is not None:  # LayerDrop may have left it out so far
+        why, remedy = "no update so far had a gradient of it", "exclude it, prune after more"
     return PruneError(
-        f"{weight} has no statistics for score {score} (it is frozen, or the loss does not "
-        f"depend on it); exclude it, or take score magnitude"
+        f"{weight} has no statistics for score {name} (it is frozen, or {why}); {remedy}, or take "
+        f"score magnitude"
     )
 
 
@@ -113,7 +116,49 @@ def make_scorers(name: str, score: Score, inputs: Inputs) -> Dict[str, Scorer]:
             raise PruneError(
                 f"score {name} has no scorer for {weight}; it is to return one for each weight"
             )
+        if not callable(scorers[weight]):
+            raise PruneError(
+                f"score {name} gives {type(scorers[weight]).__name__} for {weight}; it is to give "
+                f"a function of a piece of it and the piece's position"
+            )
     return scorers
+
+
+def updated_weights(name: str, score: Score, inputs: Inputs) -> Dict[str, Tensor]:
+    """New values of weights by the ``update`` of score ``name``, if it has one.
+
+    Args:
+        inputs: with the masks after the pruning.
+    Raises:
+        PruneError: it gives something else, or numbers that are NaN or infinite.
+    """
+    if score.update is None:
+        return {}
+    updated = score.update(inputs)
+    if not isinstance(updated, Mapping) or not all(weight in inputs.weights for weight in updated):
+        raise PruneError(
+            f"the update of score {name} gives {type(updated).__name__}; it is to give new values "
+            f"by the names of the weights"
+        )
+    for weight, value in updated.items():
+        shape = inputs.weights[weight].shape
+        if not torch.is_tensor(value) or value.shape != shape:
+            raise PruneError(
+                f"the update of score {name} gives {_kind(value)} for {weight}; it is to give a "
+                f"tensor of shape {tuple(shape)}"
+            )
+        if not bool(torch.isfinite(value.sum(dtype=torch.float64))):
+            raise PruneError(
+                f"the update of score {name} makes {weight} NaN or infinite; take a larger damping "
+                f"or more samples if it has these, or another score"
+            )
+    return dict(updated)
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return type(value).__name__
 
 
 def score_piece(scorer: Scorer, name: str, piece: Tensor, position: int) -> Tensor:

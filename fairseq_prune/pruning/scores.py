@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Callable, Dict, Union
 
-from ..errors import OPTION, OptionError
+from ..errors import OPTION, OptionError, PruneError
 from .fisher import ADAM, FISHER, TAYLOR
 from .kron import KRON
 from .magnitude import LAMP, MAGNITUDE, STANDARDIZED_MAGNITUDE
@@ -44,6 +44,10 @@ def find_score(name: str) -> Score:
     if plain not in SCORES:
         raise OptionError(f"{OPTION}score {name} is unknown; choose from {', '.join(SCORES)}")
     score = SCORES[plain]
+    if not isinstance(score, Score):
+        raise PruneError(
+            f"SCORES['{plain}'] is a {type(score).__name__}; put in a Score, as in Score(function)"
+        )
     if not colon:
         return score
     known = _options_of(score)

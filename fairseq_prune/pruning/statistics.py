@@ -73,6 +73,11 @@ class Statistic:
             PruneError: what it adds is NaN or infinite; weight and batch are named.
         """
         added = self.of_gradient(gradient)
+        if not torch.is_tensor(added):
+            raise PruneError(
+                f"{type(self).__name__}.of_gradient gives {type(added).__name__} for {name}; it is "
+                f"to give a tensor"
+            )
         if not bool(torch.isfinite(added.sum())):
             raise PruneError(
                 f"what batch {self.batches} of the calibration adds to the statistic of {name} is "

@@ -7,7 +7,7 @@ from fairseq import utils
 from fairseq.models import BaseFairseqModel
 from fairseq.tasks import FairseqTask
 
-from ..pruning import PruneError
+from ..errors import OPTION, OptionError
 from ..pruning.choice import Calibration
 from .sums import place
 
@@ -77,8 +77,8 @@ def dataset_of(task: FairseqTask, subset: str) -> Any:
             task.load_dataset(subset, combine=subset == Calibration().subset)
         return task.dataset(subset)
     except (OSError, KeyError, AssertionError) as error:
-        raise PruneError(
-            f"subset {subset} is not there to calibrate with ({error}); name one that is"
+        raise OptionError(
+            f"{OPTION}subset {subset} is not there to calibrate with ({error}); name one that is"
         ) from error
 
 

@@ -65,7 +65,7 @@ def _check_score(cfg: Any, chosen: Dict[str, Tensor]) -> None:
             raise nothing_remembered(score.state)
     for weight, parameter in chosen.items():
         if score.needs_statistics and not parameter.requires_grad:
-            raise no_statistics(weight, name)
+            raise no_statistics(weight, name, score)
 
 
 def prunable(cfg: Any, named: Dict[str, Tensor], aliases: Aliases) -> Dict[str, Tensor]:

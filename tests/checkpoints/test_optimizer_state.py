@@ -55,7 +55,7 @@ def test_one_for_all():
 
 
 @pytest.mark.parametrize("values, said", [
-    ({}, "a.pt holds no exp_avg_sq, which an optimizer remembers"),
+    ({}, "a.pt holds no exp_avg_sq, .*; name a checkpoint as training saved it, or"),
     ({0: None}, "a.pt holds no exp_avg_sq"),
     ({0: torch.ones(6), 1: torch.ones(2)}, "is not of all its parameters .* take score fisher"),
     ({0: torch.ones(15)}, "is not of all its parameters"),
@@ -63,6 +63,18 @@ def test_one_for_all():
 def test_what_is_missing(values, said):
     with pytest.raises(PruneError, match=said):
         found(values)
+
+
+@pytest.mark.parametrize("entry, said", [
+    ("movement", "name one of a training with --prune-score movement, or take score fisher"),
+    ("exp_avg_sq", "name one that was trained with adam, or"),
+    ("own", "holds no own, which an optimizer remembers .*; name one whose optimizer does, or"),
+])  # fmt: skip
+def test_an_optimizer_that_remembers_something_else(entry, said):
+    state = {k: {"momentum_buffer": torch.ones(2)} for k in range(3)}
+    checkpoint = {"model": shaped(*[(2,)] * 3), "last_optimizer_state": {"state": state}}
+    with pytest.raises(PruneError, match=said):
+        state_of_weights(checkpoint, {}, entry, "a.pt")
 
 
 def shaped(*shapes):

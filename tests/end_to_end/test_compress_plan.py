@@ -271,7 +271,8 @@ def test_wrong_files(data, text, dense, retrained, tmp_path):
         (tmp_path / "none.pt", data, "none.pt cannot be read as a checkpoint"),
         (dense, tmp_path / "nowhere", "nowhere: there is no such folder"),
         (dense, tmp_path, "has no data for"),
-        (dense, other, f"{dense} cannot be used with DATA {other}"),
+        (dense, other, f"{dense} cannot be used with DATA {other}: size mismatch for encoder.emb"),
+        (dense, other, "take data with the dictionaries that it was trained with"),
         (pruned, data, "is pruned to already (0.8)"),
     ):
         said = translated(checkpoint, where, out, "--sparsity", "0.7", ok=False)

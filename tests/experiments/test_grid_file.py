@@ -113,6 +113,7 @@ def put(value, *path):
         (put([124], "points", 0, "schemes"), 'n:m (such as "2:4"; in YAML with the quotes)'),
         (put(["4:2"], "points", 0, "schemes"), "points: scheme 4:2 is no pattern n:m"),
         (put(["fischer"], "points", 0, "scores"), "points: score fischer is unknown"),
+        (put(["movement"], "points", 0, "scores"), "movement is of what a training that prunes by"),
         (put("fisher", "points", 0, "scores"), "points: scores must be a list"),
         (put(4, "points", 0, "steps"), "points: steps must be a list"),
         (put([0], "points", 0, "steps"), "points: steps: 0 is out of range"),

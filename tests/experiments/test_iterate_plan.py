@@ -73,3 +73,17 @@ def test_scores_by_what_an_optimizer_remembers(source, score):
         planned(source, 0.7, 2, f"--score {score}")
     assert planned(source, 0.7, 2, f"--score {score}", "fairseq-train --prune-begin 3")
     assert planned(source, 0.7, 2, f"--score {score} --rewind weights --rewind-to {source}")
+
+
+def test_a_subset_that_the_training_has_not_is_refused_before_the_first_round(source, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("train.en-de.en.bin", "dev.en-de.en.bin"):
+        (data / name).touch()
+    asked = "--score fisher --subset"
+    for command in (f"fairseq-train {data} --user-dir {tmp_path}", f"fairseq-train {data}:{data}"):
+        assert planned(source, 0.8, 2, f"{asked} dev", command)
+        with pytest.raises(PruneError, match=f"^--subset de is not there .*: {data} has no such"):
+            planned(source, 0.8, 2, f"{asked} de", command)
+    # other kinds of data have names of their own
+    assert planned(source, 0.8, 2, f"{asked} de", f"fairseq-train {tmp_path}")

@@ -75,6 +75,17 @@ def test_a_guard_of_no_class_is_refused_before_there_is_data(score):
     check_reachable(w, classes, "class-blind", 0.5, score=f"{score}:guard=^source")
 
 
+@pytest.mark.parametrize("score", GUARDED)
+def test_exponents_that_float32_has_no_room_for(score):
+    """They would be nearly all 0, and which go a question of their places."""
+    w, classes = weights(), {"e": "source embedding"}
+    said = "score: exponent=8 is out of range; give 0 to 1"
+    for ask in (check_reachable, prune):
+        with pytest.raises(PruneError, match=said):
+            ask(w, classes, "class-blind", 0.5, score=f"{score}:exponent=8")
+    assert bool((scores(score, gradients() * 1e-3, "exponent=1") > 0).all())
+
+
 def test_a_guard_with_a_comma():
     assert bool((scores("fisher", gradients(), "guard=d{2,}in,exponent=0.5") > 0).all())
     with pytest.raises(PruneError, match="exponent is to be a number"):

@@ -190,11 +190,59 @@ def test_scores_of_another_type_and_with_negative_zeros(own, kind):
     assert result.masks["c"][weights()["c"] <= 0].any()
 
 
-@pytest.mark.parametrize("scorers", [None, {"a": None, "c": None}])
+@pytest.mark.parametrize("scorers", [None, {"a": abs, "c": abs}])
 def test_a_weight_without_a_scorer_is_named(monkeypatch, scorers):
     monkeypatch.setitem(SCORES, "own", Score(lambda inputs: scorers))
     with pytest.raises(PruneError, match=f"^score own has no scorer for {'b' if scorers else 'a'}"):
         prune(weights(), CLASSES, "class-blind", 0.5, score="own")
+
+
+def test_what_is_no_score_of_ones_own(monkeypatch):
+    def function(inputs):
+        return inputs.weights
+
+    monkeypatch.setitem(SCORES, "own", function)
+    with pytest.raises(PruneError, match=r"SCORES\['own'\] is a function; put in a Score"):
+        prune(weights(), CLASSES, "class-blind", 0.5, score="own")
+    monkeypatch.setitem(SCORES, "own", Score(function))
+    with pytest.raises(PruneError, match="score own gives Tensor for a; it is to give a function"):
+        prune(weights(), CLASSES, "class-blind", 0.5, score="own")
+
+
+class Nothing(Statistic):
+    def of_gradient(self, gradient):
+        pass
+
+
+def test_a_statistic_of_ones_own_that_gives_none():
+    with pytest.raises(PruneError, match="Nothing.of_gradient gives NoneType for a; it is to give"):
+        Nothing().add({"a": torch.ones(2, 3)})
+
+
+@pytest.mark.parametrize(
+    "update, said",
+    [
+        (lambda w: None, "the update of score own gives NoneType"),
+        (lambda w: {"d": w["a"]}, "gives dict; it is to give new values by the names of the"),
+        (
+            lambda w: {"b": w["a"]},
+            r"gives a tensor of shape \(.*\) for b; it is to give a tensor of",
+        ),
+        (lambda w: {"b": None}, "gives NoneType for b"),
+        (lambda w: {"a": w["a"], "b": w["b"] * math.nan}, "makes b NaN or infinite; take a larger"),
+        (lambda w: {"b": w["b"] / 0}, "makes b NaN or infinite"),
+    ],
+)
+def test_updates_of_ones_own_that_no_model_can_have(own, update, said):
+    own(lambda piece: piece.abs(), update=lambda inputs: update(inputs.weights))
+    with pytest.raises(PruneError, match=said):
+        prune(weights(), CLASSES, "class-blind", 0.5, score="own")
+
+
+def test_an_update_of_some_weights(own):
+    own(lambda piece: piece.abs(), update=lambda inputs: {"b": 2 * inputs.weights["b"]})
+    updated = prune(weights(), CLASSES, "class-blind", 0.5, score="own").updated
+    assert list(updated) == ["b"] and torch.equal(updated["b"], 2 * weights()["b"])
 
 
 def test_a_weight_without_statistics_is_named(own):
@@ -203,6 +251,10 @@ def test_a_weight_without_statistics_is_named(own):
     for statistics in (there, None):
         with pytest.raises(PruneError, match="has no statistics for score own .*; exclude it"):
             prune(weights(), CLASSES, "class-blind", 0.5, score="own", statistics=statistics)
+    # as where LayerDrop took a layer out of each update so far
+    said = "b has no statistics for score adam .* no update so far had .*, prune after more, or"
+    with pytest.raises(PruneError, match=said):
+        prune(weights(), CLASSES, "class-blind", 0.5, score="adam", statistics=there)
 
 
 def test_every_scheme_takes_every_score():
