@@ -1,11 +1,12 @@
 """Scores that know the loss: how much it changes, to second or first order, without a weight."""
 
-from typing import Dict, List, Optional
+from typing import Dict, Iterable, List, Optional
 
 import torch
 from torch import Tensor
 
-from .guard import check_options, is_guarded, row_factors
+from ..errors import OPTION, OptionError
+from .guard import check_guard, is_guarded, row_factors
 from .pieces import CHUNK
 from .score import Inputs, Score, Scorer, sizes, times
 from .statistics import AbsoluteGradients, SquaredGradients
@@ -48,6 +49,23 @@ def taylor(inputs: Inputs) -> Dict[str, Scorer]:
     """|w| mean |g|: the change of the loss to first order (Molchanov et al. 2019, equation 8,
     with absolute values before the mean, so that batches do not cancel)."""
     return {name: times(inputs.statistics[name].reshape(-1)) for name in inputs.weights}
+
+
+def check_options(
+    weight_classes: Iterable[str], exponent: float = 0.25, guard: str = "", **others: object
+) -> None:
+    """Raise PruneError where ``guard`` matches in none of the classes, or the scores would be too
+    small for float32: importances are of 10 powers of ten and more.
+
+    Args:
+        others: the other options of the score, which are of no matter here.
+    """
+    if exponent > 1:
+        raise OptionError(
+            f"{OPTION}score: exponent={exponent:g} is out of range; give 0 to 1 (1/2 takes the "
+            f"estimate at its word)"
+        )
+    check_guard(weight_classes, guard)
 
 
 FISHER = Score(fisher, SquaredGradients, row_share=ROW_SHARE, check=check_options)

@@ -13,20 +13,8 @@ from torch import Tensor
 from ..errors import OPTION, OptionError
 
 
-def check_options(
-    weight_classes: Iterable[str], exponent: float = 0.25, guard: str = "", **others: object
-) -> None:
-    """Raise PruneError where ``guard`` matches in none of the classes, or the scores would be too
-    small for float32: importances are of 10 powers of ten and more.
-
-    Args:
-        others: the other options of the score, which are of no matter here.
-    """
-    if exponent > 1:
-        raise OptionError(
-            f"{OPTION}score: exponent={exponent:g} is out of range; give 0 to 1 (1/2 takes the "
-            f"estimate at its word)"
-        )
+def check_guard(weight_classes: Iterable[str], guard: str) -> None:
+    """Raise PruneError where ``guard`` matches in none of the classes."""
     names = list(dict.fromkeys(weight_classes))
     if guard and not any(is_guarded(guard, name) for name in names):
         raise OptionError(

@@ -13,9 +13,9 @@ from typing import Dict, List, Tuple
 import torch
 from torch import Tensor
 
-from .fisher import ROW_SHARE
+from .fisher import ROW_SHARE, check_options
 from .fisher_rows import FisherRows
-from .guard import check_options, is_guarded, row_factors
+from .guard import is_guarded, row_factors
 from .score import Inputs, Score, Scorer, times
 from .statistics import Statistic
 

@@ -10,8 +10,8 @@ from typing import Dict, Iterator, List, NamedTuple, Tuple
 import torch
 from torch import Tensor
 
-from .fisher import ROW_SHARE
-from .guard import check_options, is_guarded, row_factors
+from .fisher import ROW_SHARE, check_options
+from .guard import is_guarded, row_factors
 from .score import Inputs, Score, Scorer, times
 from .statistics import Statistic
 
